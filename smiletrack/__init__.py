@@ -1,0 +1,1 @@
+"""smiletrack: training and evaluation of multi-object trackers."""

@@ -42,4 +42,5 @@ def iou(boxes_a: Floats, boxes_b: Floats, pixel: float = 0.0) -> Floats:
     size_a = np.maximum(boxes_a[:, 2:] - boxes_a[:, :2] + pixel, 0.0)
     size_b = np.maximum(boxes_b[:, 2:] - boxes_b[:, :2] + pixel, 0.0)
     union = size_a.prod(1)[:, None] + size_b.prod(1)[None, :] - intersection
-    return np.divide(intersection, union, out=np.zeros_like(union), where=union > 0)
+    overlap: Floats = np.divide(intersection, union, out=np.zeros_like(union), where=union > 0)
+    return overlap

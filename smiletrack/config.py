@@ -46,7 +46,7 @@ def load_config(
 
 
 def build_config(schema: type[ConfigT], tree: dict[str, Any]) -> ConfigT:
-    """Make the frozen dataclass tree from plain values; raise InputError with the full key of the first that is wrong."""
+    """Make the frozen dataclass tree from plain values; InputError names the full key of the first wrong one."""
     try:
         return TypeAdapter(schema).validate_python(tree)
     except ValidationError as failure:

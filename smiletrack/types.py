@@ -3,7 +3,7 @@
 Boxes are (x1, y1, x2, y2) in pixels unless a name says otherwise. Types check shapes once, where they are made.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,7 +12,9 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
-def _column(values: ArrayLike | None, rows: int, name: str, dtype: type, fill: float) -> NDArray[np.generic]:
+def _column(
+    values: ArrayLike | None, rows: int, name: str, dtype: type[np.generic], fill: float
+) -> NDArray[np.generic]:
     """Return `values` as a (rows,) array, or `rows` copies of `fill` where there are none."""
     if values is None:
         return np.full(rows, fill, dtype)
@@ -52,9 +54,7 @@ class Detections:
         rows = len(boxes)
         embeddings = np.zeros((rows, 0)) if self.embeddings is None else np.asarray(self.embeddings, np.float64)
         if embeddings.ndim != 2 or len(embeddings) != rows:
-            raise ValueError(
-                f"embeddings must have shape ({rows}, D), one row a box, not {embeddings.shape}"
-            )
+            raise ValueError(f"embeddings must have shape ({rows}, D), one row a box, not {embeddings.shape}")
         object.__setattr__(self, "boxes", boxes)
         object.__setattr__(self, "scores", _column(self.scores, rows, "scores", np.float64, 1.0))
         object.__setattr__(self, "embeddings", embeddings)
@@ -97,9 +97,9 @@ class TrackTable:
     frames: Ints
     ids: Ints
     boxes: Floats
-    scores: Floats = field(default=None)  # type: ignore[assignment]
-    classes: Ints = field(default=None)  # type: ignore[assignment]
-    visibility: Floats = field(default=None)  # type: ignore[assignment]
+    scores: Floats = None  # type: ignore[assignment]
+    classes: Ints = None  # type: ignore[assignment]
+    visibility: Floats = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
         boxes = _boxes(self.boxes)

@@ -1,0 +1,59 @@
+"""Where the tests find real data and recorded results: the folder named by SMILETRACK_SHARED, or ../shared.
+
+It is optional. Tests that need it skip with a reason; everything else runs on worlds made here.
+"""
+
+import os
+import subprocess
+import sys
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder with real data and oracles; skips where it is absent."""
+    folder = Path(os.environ.get("SMILETRACK_SHARED", REPOSITORY.parent / "shared"))
+    if not (folder / "oracles").is_dir():
+        pytest.skip(f"needs the shared folder with real data and oracles (SMILETRACK_SHARED; not at {folder})")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def oracle(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Return a function: archive name (`metrics`, `trackers`, `networks`) -> its unpacked folder."""
+
+    def unpack(name: str) -> Path:
+        folder = tmp_path_factory.getbasetemp() / "oracles"
+        if not (folder / name).is_dir():
+            with tarfile.open(shared / "oracles" / f"{name}.tar.xz") as archive:
+                archive.extractall(folder, filter="data")
+        return folder / name
+
+    return unpack
+
+
+@pytest.fixture(scope="session")
+def real_data(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Real MOTChallenge folders, annotations and detections only (frames: read the clips in shared/data/video)."""
+    folder = tmp_path_factory.getbasetemp() / "real"
+    if not folder.is_dir():
+        command = [sys.executable, str(shared / "data" / "unpack.py"), str(folder), "--no-frames"]
+        subprocess.run(command, check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture
+def run_tool() -> Callable[..., "subprocess.CompletedProcess[str]"]:
+    """Return a function that runs `tools/NAME.py WORDS...` as a user does and returns the finished process."""
+
+    def run(name: str, *words: object, **options: object) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, str(REPOSITORY / "tools" / f"{name}.py"), *map(str, words)]
+        return subprocess.run(command, capture_output=True, text=True, check=False, **options)  # type: ignore[call-overload,no-any-return]
+
+    return run

@@ -1,0 +1,85 @@
+"""The layers of the package: arrows point down, siblings do not know each other, nothing is imported in hiding."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[1] / "smiletrack"
+LAYER = {
+    **dict.fromkeys(("errors", "files", "types", "boxes", "config"), 0),
+    **dict.fromkeys(("data", "detector", "slm", "motion", "metrics"), 1),
+    **dict.fromkeys(("tracking", "view"), 2),
+    "engine": 3,
+}
+WITHOUT_TORCH = ("tracking", "motion", "metrics", "view", "types", "boxes", "config", "errors", "files")
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def part(module: Path) -> str:
+    return module.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported(tree: ast.AST) -> list[str]:
+    names = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            names.append(node.module or "")
+    return names
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda m: str(m.relative_to(PACKAGE)))
+def test_arrows_point_down(module: Path) -> None:
+    here = part(module)
+    if here == "__init__":
+        return
+    for name in imported(ast.parse(module.read_text())):
+        package, *rest = name.split(".")
+        if package == "torch" or package == "torchvision":
+            assert here not in WITHOUT_TORCH, f"{module} imports torch"
+        if package != "smiletrack":
+            continue
+        assert rest, "modules import modules, not the package root"
+        there = rest[0]
+        lower = LAYER[there] < LAYER[here]
+        same = there == here or (LAYER[here] == LAYER[there] == 0)
+        assert lower or same, f"{here} imports {there}"
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda m: str(m.relative_to(PACKAGE)))
+def test_no_import_hides_in_a_function(module: Path) -> None:
+    if part(module) == "__init__":
+        return
+    for function in ast.walk(ast.parse(module.read_text())):
+        if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            assert not imported(function), f"{module}: {function.name} imports"
+
+
+def test_no_cycles() -> None:
+    """Depth-first search over module imports meets no module that is still open."""
+    graph = {}
+    for module in MODULES:
+        name = ".".join(("smiletrack", *module.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__")
+        graph[name] = {n for n in imported(ast.parse(module.read_text())) if n.startswith("smiletrack.")}
+    graph.pop("smiletrack")  # the root names what it offers; nothing below imports it
+    state: dict[str, str] = {}
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        assert state.get(name) != "open", " -> ".join((*path, name))
+        if name in state or name not in graph:
+            return
+        state[name] = "open"
+        for other in graph[name]:
+            visit(other, (*path, name))
+        state[name] = "done"
+
+    for name in graph:
+        visit(name, ())
+
+
+def test_no_vague_names() -> None:
+    vague = {"utils", "util", "misc", "common", "helpers"}
+    assert not [m for m in MODULES if m.stem in vague or vague & set(m.parent.parts)]

@@ -1,0 +1,76 @@
+"""Ground layer: checked arrays, box formats and overlap, files that are whole or absent."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from torch import as_tensor
+from torchvision.ops import box_iou
+
+from smiletrack.boxes import area, clip_boxes, iou, xywh_to_xyxy, xyxy_to_xywh
+from smiletrack.errors import InputError
+from smiletrack.files import atomic_write, read_json, write_json
+from smiletrack.types import Detections, TrackTable
+
+
+def random_boxes(rows: int, seed: int) -> np.ndarray:
+    return xywh_to_xyxy(np.random.default_rng(seed).uniform(0, 60, (rows, 4)))
+
+
+def test_iou_is_torchvisions() -> None:
+    a, b = random_boxes(20, 0), random_boxes(30, 1)
+    np.testing.assert_allclose(iou(a, b), box_iou(as_tensor(a), as_tensor(b)).numpy(), atol=1e-12)
+
+
+def test_iou_with_border_pixels_typed_from_pascal_voc() -> None:
+    def slow(a: np.ndarray, b: np.ndarray) -> float:
+        w = min(a[2], b[2]) - max(a[0], b[0]) + 1
+        h = min(a[3], b[3]) - max(a[1], b[1]) + 1
+        if w <= 0 or h <= 0:
+            return 0.0
+        size = [(x[2] - x[0] + 1) * (x[3] - x[1] + 1) for x in (a, b)]
+        return float(w * h / (sum(size) - w * h))
+
+    a, b = random_boxes(15, 2), random_boxes(12, 3)
+    np.testing.assert_allclose(iou(a, b, pixel=1), [[slow(x, y) for y in b] for x in a], atol=1e-12)
+
+
+def test_boxes_without_area_overlap_nothing() -> None:
+    flat = np.array([[5.0, 5, 5, 9], [5, 5, 1, 9], [0, 0, 10, 10]])
+    assert iou(flat, flat).tolist() == [[0, 0, 0], [0, 0, 0], [0, 0, 1]]
+    assert area(flat).tolist() == [0, 0, 100]
+    assert iou(np.zeros((0, 4)), flat).shape == (0, 3)
+
+
+def test_formats_round_trip_and_clip() -> None:
+    boxes = random_boxes(9, 4)
+    np.testing.assert_allclose(xywh_to_xyxy(xyxy_to_xywh(boxes)), boxes)
+    assert clip_boxes(np.array([[-5.0, 2, 70, 90]]), 64, 48).tolist() == [[0, 2, 64, 48]]
+
+
+def test_detections_check_their_shapes_and_select_rows() -> None:
+    detections = Detections([[0, 0, 1, 1], [1, 1, 3, 3]], [0.5, 0.9], np.eye(2))
+    kept = detections[detections.scores > 0.6]
+    assert len(kept) == 1 and kept.embeddings.tolist() == [[0, 1]] and kept.classes.tolist() == [1]
+    assert Detections([], []).boxes.shape == (0, 4) and Detections([], []).embeddings.shape == (0, 0)
+    for wrong in ({"boxes": [[1, 2, 3]]}, {"scores": [1.0]}, {"embeddings": np.eye(3)}, {"classes": [1]}):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            Detections(**{"boxes": np.zeros((2, 4)), "scores": [1, 1], **wrong})
+    with pytest.raises(ValueError, match="ids"):
+        TrackTable([1, 2], [1], np.zeros((2, 4)))
+
+
+def test_a_file_is_whole_or_absent(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "ü name.json"
+    write_json(target, {"a": 0.1 + 0.2})
+    assert read_json(target) == {"a": 0.1 + 0.2}
+    with pytest.raises(RuntimeError), atomic_write(target) as stream:
+        stream.write("half")
+        raise RuntimeError
+    assert read_json(target) == {"a": 0.1 + 0.2}
+    assert [p.name for p in target.parent.iterdir()] == [target.name]
+    target.write_text("{")
+    with pytest.raises(InputError, match="not valid JSON"):
+        read_json(target)
+    with pytest.raises(InputError, match="no such file"):
+        read_json(tmp_path / "none")

@@ -7,12 +7,12 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "smiletrack"
 LAYER = {
-    **dict.fromkeys(("errors", "files", "types", "boxes", "config"), 0),
+    **dict.fromkeys(("errors", "files", "types", "boxes", "config", "lazy"), 0),
     **dict.fromkeys(("data", "detector", "slm", "motion", "metrics"), 1),
     **dict.fromkeys(("tracking", "view"), 2),
     "engine": 3,
 }
-WITHOUT_TORCH = ("tracking", "motion", "metrics", "view", "types", "boxes", "config", "errors", "files")
+WITHOUT_TORCH = ("tracking", "motion", "metrics", "view", "types", "boxes", "config", "errors", "files", "lazy")
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 

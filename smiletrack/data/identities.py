@@ -1,0 +1,214 @@
+"""The table that identity training reads: which box of which image shows whom, unique over all sequences and sets."""
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smiletrack.boxes import area, clip_boxes
+from smiletrack.data.frames import frame_images
+from smiletrack.data.mot import list_sequences, read_sequence_info
+from smiletrack.data.splits import split_range
+from smiletrack.data.truth import PEDESTRIAN, duplicate_rows, read_training_truth
+from smiletrack.errors import InputError
+from smiletrack.files import atomic_write
+from smiletrack.lazy import LazyModule
+from smiletrack.types import Floats, Ints
+
+pandas = LazyModule("pandas")
+
+_COLUMNS = ("image", "x1", "y1", "x2", "y2", "visibility", "identity", "frame", "sequence")
+
+
+@dataclass(frozen=True, eq=False)
+class IdentityTable:
+    """One row a box; row i of every array is the same box.
+
+    images: M image files. image_indices: (N,) which of them. boxes: (N, 4) xyxy pixels. visibility: (N,) in [0, 1].
+    identities: (N,) person number, unique over sequences and sets. frames: (N,) time index within the sequence, -1
+    where there is no time (photographs). sequences: (N,) name of the sequence or set.
+
+    Raises ValueError where lengths disagree.
+    """
+
+    images: tuple[Path, ...]
+    image_indices: Ints
+    boxes: Floats
+    visibility: Floats
+    identities: Ints
+    frames: Ints
+    sequences: NDArray[np.str_]
+
+    def __post_init__(self) -> None:
+        rows = len(self.image_indices)
+        for name in ("boxes", "visibility", "identities", "frames", "sequences"):
+            if len(getattr(self, name)) != rows:
+                raise ValueError(f"{name} must have {rows} rows as image_indices has, not {len(getattr(self, name))}")
+
+    def __len__(self) -> int:
+        return len(self.image_indices)
+
+    def __getitem__(self, rows: NDArray[np.generic]) -> "IdentityTable":
+        """Return the rows that an index array or a boolean mask selects; images without rows are left out."""
+        kept, indices = np.unique(self.image_indices[rows], return_inverse=True)
+        return IdentityTable(
+            tuple(self.images[i] for i in kept),
+            indices.astype(np.int64),
+            self.boxes[rows],
+            self.visibility[rows],
+            self.identities[rows],
+            self.frames[rows],
+            self.sequences[rows],
+        )
+
+    @property
+    def num_identities(self) -> int:
+        """How many different people there are."""
+        return len(np.unique(self.identities))
+
+
+def empty_identities() -> IdentityTable:
+    """Return the table without rows."""
+    nothing = np.zeros(0, np.int64)
+    return IdentityTable((), nothing, np.zeros((0, 4)), np.zeros(0), nothing, nothing, np.zeros(0, np.str_))
+
+
+def merge_identities(tables: Iterable[IdentityTable]) -> IdentityTable:
+    """Stack tables; identities are renumbered 0, 1, 2 ... so that no two tables share one."""
+    merged = [empty_identities()]
+    num_images = num_identities = 0
+    images: list[Path] = []
+    for table in tables:
+        _, numbers = np.unique(table.identities, return_inverse=True)
+        shifted = (table.image_indices + num_images, numbers.astype(np.int64) + num_identities)
+        merged.append(
+            IdentityTable((), shifted[0], table.boxes, table.visibility, shifted[1], table.frames, table.sequences)
+        )
+        images += table.images
+        num_images += len(table.images)
+        num_identities += table.num_identities
+    return IdentityTable(
+        tuple(images),
+        np.concatenate([table.image_indices for table in merged]),
+        np.concatenate([table.boxes for table in merged]),
+        np.concatenate([table.visibility for table in merged]),
+        np.concatenate([table.identities for table in merged]),
+        np.concatenate([table.frames for table in merged]),
+        np.concatenate([table.sequences for table in merged]),
+    )
+
+
+def write_identities(path: Path, table: IdentityTable) -> None:
+    """Write the table as CSV, atomically. Images are written relative to the file's folder, so a tree can move."""
+    folder = Path(path).resolve().parent
+    names = np.array([os.path.relpath(image.resolve(), folder) for image in table.images], dtype=object)
+    columns = [names[table.image_indices], *table.boxes.T, table.visibility]
+    columns += [table.identities, table.frames, table.sequences]
+    with atomic_write(path) as stream:
+        pandas.DataFrame(dict(zip(_COLUMNS, columns, strict=True))).to_csv(stream, index=False)
+
+
+def read_identities(path: Path) -> IdentityTable:
+    """Read the table back; InputError where the file is not there, lacks a column or holds a wrong value."""
+    path = Path(path)
+    text, whole = dict.fromkeys(("image", "sequence"), str), dict.fromkeys(("identity", "frame"), np.int64)
+    numbers = dict.fromkeys(("x1", "y1", "x2", "y2", "visibility"), np.float64)
+    try:
+        rows = pandas.read_csv(path, dtype={**text, **whole, **numbers}, na_filter=False, float_precision="round_trip")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such identity table; make one with tools/prepare_data.py") from None
+    except (ValueError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not an identity table ({' '.join(str(error).split())})") from None
+    missing = [name for name in _COLUMNS if name not in rows.columns]
+    if missing:
+        raise InputError(f"{path}: not an identity table, it has no column {', '.join(missing)}")
+    indices, names = pandas.factorize(rows["image"])
+    return IdentityTable(
+        tuple(Path(os.path.normpath(path.parent / name)) for name in names),
+        indices.astype(np.int64),
+        rows[["x1", "y1", "x2", "y2"]].to_numpy(np.float64),
+        rows["visibility"].to_numpy(np.float64),
+        rows["identity"].to_numpy(np.int64),
+        rows["frame"].to_numpy(np.int64),
+        rows["sequence"].to_numpy(object).astype(np.str_),
+    )
+
+
+def mot_identities(
+    root: Path,
+    split: str = "all",
+    sequences: Sequence[str] = (),
+    min_visibility: float = 0.3,
+    step: int = 1,
+    min_height: float = 0.0,
+    skip_missing: bool = False,
+) -> IdentityTable:
+    """Return the pedestrians of MOTChallenge folders below `root` (ground truth marked 1, class 1).
+
+    split: as `splits.split_range` takes it. sequences: names to use, all where empty; a name without the detector
+    (`MOT17-09`) is enough, and of MOT17's three copies only the first is used. min_visibility: boxes below it are left
+    out. step: every which frame. min_height: px. Boxes are not clipped, but those without area in the image are left
+    out. frames in the table are MOT frame numbers. InputError names a frame in use whose image is absent, unless
+    `skip_missing` allows to leave it out.
+    """
+    tables = []
+    for folder in select_sequences(root, sequences):
+        info = read_sequence_info(folder)
+        first, last = split_range(info.length, split)
+        truth = read_training_truth(folder / "gt" / "gt.txt")
+        if twice := duplicate_rows(truth):
+            raise InputError(
+                f"{folder / 'gt/gt.txt'}:{twice[0] + 1}: identity {truth.ids[twice[0]]} is in the frame twice"
+            )
+        used = (truth.frames >= first) & (truth.frames <= last) & ((truth.frames - first) % step == 0)
+        used &= (truth.scores > 0) & (truth.classes == PEDESTRIAN) & (truth.visibility >= min_visibility)
+        used &= (truth.boxes[:, 3] - truth.boxes[:, 1]) >= min_height
+        truth = truth[used & (area(clip_boxes(truth.boxes, info.width, info.height)) > 0)]
+        present = frame_images(info)
+        missing = sorted(set(truth.frames.tolist()) - present.keys())
+        if missing and not skip_missing:
+            raise InputError(
+                f"{folder}: no image for frame {missing[0]} ({len(missing)} frames with boxes lack theirs); "
+                "unpack all images, choose another split, or allow to skip missing ones"
+            )
+        truth = truth[~np.isin(truth.frames, missing)]
+        numbers, indices = np.unique(truth.frames, return_inverse=True)
+        tables.append(
+            IdentityTable(
+                tuple(present[number] for number in numbers.tolist()),
+                indices.astype(np.int64),
+                truth.boxes,
+                truth.visibility,
+                truth.ids,
+                truth.frames,
+                np.full(len(truth), info.name),
+            )
+        )
+    return merge_identities(tables)
+
+
+def select_sequences(root: Path, names: Sequence[str] = ()) -> list[Path]:
+    """Return the sequence folders below `root`, of MOT17's detector copies one each, of `names` only if any are given.
+
+    InputError names a sequence that is not there.
+    """
+    copies: dict[str, Path] = {}
+    folders = list_sequences(root)
+    for folder in folders:
+        if not names or folder.name in names or without_detector(folder.name) in names:
+            key = folder.name if folder.name in names else without_detector(folder.name)
+            copies.setdefault(key, folder)
+    found = {folder.name for folder in folders} | {without_detector(folder.name) for folder in folders}
+    for name in names:
+        if name not in found:
+            raise InputError(f"{root}: no sequence {name!r}; there are {', '.join(f.name for f in folders)}")
+    return sorted(copies.values())
+
+
+def without_detector(name: str) -> str:
+    """MOT17-09-FRCNN -> MOT17-09; other names stay as they are."""
+    stem, _, detector = name.rpartition("-")
+    return stem if detector in ("DPM", "FRCNN", "SDP") else name

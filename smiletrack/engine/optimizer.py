@@ -1,0 +1,86 @@
+"""What moves the weights: parameter groups, the learning rate's curve, and the exponential moving average."""
+
+import copy
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from smiletrack.engine.fit_config import FitConfig
+
+
+def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:
+    """Return two groups: weight matrices and kernels, which decay; norms, biases and embeddings, which do not."""
+    decayed: list[Tensor] = []
+    others: list[Tensor] = []
+    for name, parameter in network.named_parameters():
+        if parameter.requires_grad:
+            (decayed if name.endswith("weight") and parameter.ndim > 1 else others).append(parameter)
+    groups: list[dict[str, object]] = [
+        {"params": decayed, "weight_decay": weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+    return [group for group in groups if group["params"]]
+
+
+def learning_rate_factor(progress: float, final: float) -> float:
+    """Return the half cosine from 1 at `progress` 0 down to `final` at 1 (SGDR, arXiv:1608.03983, one period)."""
+    return final + (1.0 - final) * 0.5 * (1.0 + math.cos(math.pi * min(max(progress, 0.0), 1.0)))
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Learning rate by step: a linear warm-up times a half cosine over the steps or the time, whichever ends first."""
+
+    config: FitConfig
+    steps_per_epoch: int
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps in the whole run."""
+        return self.config.epochs * self.steps_per_epoch
+
+    def learning_rate(self, step: int, elapsed_s: float) -> float:
+        """Return the rate of step number `step` (from 0) that begins after `elapsed_s` seconds."""
+        config = self.config
+        warmup = min((step + 1) / max(config.warmup_epochs * self.steps_per_epoch, 1.0), 1.0)
+        spent = elapsed_s / config.time_limit_s if config.time_limit_s else 0.0
+        progress = max(step / self.steps, spent)
+        return config.learning_rate * warmup * learning_rate_factor(progress, config.final_factor)
+
+
+def make_optimizer(network: nn.Module, config: FitConfig) -> torch.optim.Optimizer:
+    """Return SGD with Nesterov momentum or AdamW over the groups of `parameter_groups`."""
+    groups = parameter_groups(network, config.weight_decay)
+    if config.optimizer == "sgd":
+        nesterov = config.momentum > 0
+        return torch.optim.SGD(groups, lr=config.learning_rate, momentum=config.momentum, nesterov=nesterov)
+    return torch.optim.AdamW(groups, lr=config.learning_rate)
+
+
+class MovingAverage:
+    """Exponential moving average of a network's weights; the copy that is evaluated and shipped.
+
+    The decay climbs as (1 + n) / (10 + n) over the first n updates, so that a short run does not average its
+    initial weights. Batch norm statistics are averaged alike; integers are copied.
+    """
+
+    def __init__(self, network: nn.Module, decay: float):
+        self.network = copy.deepcopy(network).eval().requires_grad_(False)
+        self.decay = decay
+
+    @torch.no_grad()
+    def update(self, network: nn.Module, step: int) -> None:
+        """Move towards `network` after optimizer step number `step` (from 1)."""
+        decay = min(self.decay, (1 + step) / (10 + step))
+        own = self.network.state_dict()
+        averaged: list[Tensor] = []
+        current: list[Tensor] = []
+        for name, tensor in network.state_dict().items():
+            if tensor.is_floating_point():
+                averaged.append(own[name])
+                current.append(tensor.detach())
+            else:
+                own[name].copy_(tensor)
+        torch._foreach_lerp_(averaged, current, 1.0 - decay)

@@ -158,7 +158,7 @@ def _sequence(folder: Path) -> FrameSource:
     """A MOT sequence: `seqinfo.ini` where there is one, images numbered from 1."""
     if (folder / "seqinfo.ini").is_file():
         info = read_sequence_info(folder)
-        name, rate, images = info.name, info.frame_rate, info.folder / info.image_folder
+        name, rate, images = info.name, info.frame_rate, info.image_folder
     else:
         name, rate, images = folder.resolve().name, _DEFAULT_RATE, folder / "img1"
     if not images.is_dir():

@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "smiletrack"
 LAYER = {
-    **dict.fromkeys(("errors", "files", "types", "boxes", "config", "lazy"), 0),
+    **dict.fromkeys(("errors", "files", "types", "boxes", "config", "lazy", "weights"), 0),
     **dict.fromkeys(("data", "detector", "slm", "motion", "metrics"), 1),
     **dict.fromkeys(("tracking", "view"), 2),
     "engine": 3,

@@ -28,3 +28,13 @@ def load_state(path: Path) -> dict[str, Any]:
     if not isinstance(state, dict) or state.get("format") != _FORMAT:
         raise InputError(f"{path}: not a training state of this project; only last.pt of a run folder can be resumed")
     return state
+
+
+def refuse_change(last: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Raise InputError that names the first setting in which a run differs from the one it would go on from."""
+    for name in sorted(before.keys() | now.keys()):
+        if before.get(name) != now.get(name):
+            raise InputError(
+                f"{last}: that run had {name} {before.get(name)!r}, this one has {now.get(name)!r}; resume with the "
+                "same settings or train into another folder"
+            )

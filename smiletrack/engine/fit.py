@@ -8,11 +8,10 @@ loaders are functions of the epoch, so a run that is killed and resumed ends wit
 
 import dataclasses
 import math
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -23,11 +22,11 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from smiletrack.engine.checkpoint import load_state, save_state
+from smiletrack.engine.checkpoint import load_state, refuse_change, save_state
 from smiletrack.engine.fit_config import FitConfig as FitConfig
 from smiletrack.engine.optimizer import MovingAverage, Schedule, make_optimizer
 from smiletrack.engine.progress import Picture, Report
-from smiletrack.engine.runtime import Runtime
+from smiletrack.engine.runtime import Runtime, autocast_type, stop_signal
 from smiletrack.errors import InputError
 from smiletrack.files import write_json
 from smiletrack.weights import load_exactly, save_weights
@@ -107,8 +106,11 @@ def fit(
     run = _Run(network, config, Path(folder), runtime or Runtime(), shipped, dict(metadata or {}))
     if resume and run.last.is_file():
         run.restore()
+    elif run.runtime.is_main:
+        for stale in ("model.safetensors", "best.safetensors", "last.pt"):
+            (run.folder / stale).unlink(missing_ok=True)
     try:
-        with _stop_signal() as stop:
+        with stop_signal() as stop:
             run.train(loss_function, make_loader, evaluate, monitor, pictures, stop)
     except torch.OutOfMemoryError:
         raise InputError(
@@ -141,7 +143,7 @@ class _Run:
             self.network.to(memory_format=torch.channels_last)
         self.average = MovingAverage(self.network, config.ema_decay) if config.ema_decay else None
         self.optimizer = make_optimizer(self.network, config)
-        self.autocast = _autocast_type(config.amp, device)
+        self.autocast = autocast_type(config.amp, device)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.autocast is torch.float16)
         self.progress = Progress()
         self._shipped = shipped
@@ -168,7 +170,7 @@ class _Run:
         """Read last.pt back, in every process."""
         state = load_state(self.last)
         for section, now in self._identity().items():
-            _refuse_change(self.last, state[section], now)
+            refuse_change(self.last, state[section], now)
         load_exactly(self.network, state["network"], str(self.last))
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
@@ -230,20 +232,22 @@ class _Run:
         if self.runtime.is_main:
             save_weights(self.folder / "model.safetensors", self.shipped.state_dict(), self.metadata)
 
-    def _step(self, network: nn.Module, loss_function: LossFunction, group: list[Any], schedule: "Schedule") -> None:
+    def _step(self, network: nn.Module, loss_function: LossFunction, group: list[Any], schedule: Schedule) -> None:
         """Make one optimizer step from the mean gradient of the batches in `group`."""
         progress, device = self.progress, self.runtime.device
         torch.manual_seed(_seed(self.runtime, 1, progress.step))
         for parameters in self.optimizer.param_groups:
             parameters["lr"] = schedule.learning_rate(progress.step, progress.elapsed_s)
-        values: dict[str, Any] = {}
+        values: dict[str, Tensor] = {}
         for number, batch in enumerate(group, start=1):
             last = number == len(group) or not isinstance(network, DistributedDataParallel)
             with nullcontext() if last else network.no_sync():  # type: ignore[operator]
                 with torch.autocast(device.type, self.autocast, enabled=self.autocast is not None):
                     loss, parts = loss_function(network, _to_device(batch, device))
                 self.scaler.scale(loss / len(group)).backward()  # type: ignore[no-untyped-call]
-            values = {"loss": loss.detach(), **parts}
+            for name, value in {"loss": loss, **parts}.items():
+                share = torch.as_tensor(value, dtype=torch.float32, device=device).detach() / len(group)
+                values[name] = values[name] + share if name in values else share
         if self.config.clip_norm:
             self.scaler.unscale_(self.optimizer)
             norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip_norm)
@@ -258,9 +262,7 @@ class _Run:
         # numbers are fetched one step late, so that the GPU never waits for Python
         self._read_losses()
         self._names = list(values)
-        self._unread = torch.stack(
-            [torch.as_tensor(value, dtype=torch.float32, device=device).detach() for value in values.values()]
-        )
+        self._unread = torch.stack(list(values.values()))
         self._tick()
 
     def _read_losses(self) -> None:
@@ -278,7 +280,9 @@ class _Run:
             )
         self.scalars = scalars
         for name, value in scalars.items():
-            self.progress.sums[name] = self.progress.sums.get(name, 0.0) + value
+            # float16 steps with an infinite gradient are skipped by design; their norm has no mean
+            if name != "gradient_norm":
+                self.progress.sums[name] = self.progress.sums.get(name, 0.0) + value
         self.progress.summed += 1
 
     def _finish_epoch(
@@ -296,9 +300,10 @@ class _Run:
             with torch.no_grad():
                 row |= evaluate(self.shipped) if evaluate else {}
                 report.pictures(progress.step, pictures(self.shipped) if pictures else {})
-        self._tick()
+        if due:  # else the clock rests: no run ends between two epochs without an evaluation
+            self._tick()
         progress.history.append(row)
-        if monitor in row and row[monitor] > progress.best:
+        if monitor and due and self.runtime.is_main and row[monitor] > progress.best:
             progress.best = row[monitor]
             save_weights(self.folder / "best.safetensors", self.shipped.state_dict(), self.metadata)
         report.epoch(progress.step, f"{progress.epoch}/{self.config.epochs}", progress.elapsed_s, row)
@@ -359,14 +364,6 @@ class _Run:
         return self.progress.epoch >= self.config.epochs or self._out_of_time()
 
 
-def _autocast_type(amp: str, device: torch.device) -> torch.dtype | None:
-    if amp == "auto":
-        if device.type != "cuda":
-            return None
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-    return {"off": None, "bfloat16": torch.bfloat16, "float16": torch.float16}[amp]
-
-
 def _seed(runtime: Runtime, *key: int) -> int:
     """Return 32 well-mixed bits for a place in the run; a CPU generator takes no more."""
     return int(np.random.SeedSequence([runtime.seed, runtime.rank, *key]).generate_state(1)[0])
@@ -389,33 +386,3 @@ def _batch_size(batch: Any) -> int:
         return len(batch)
     parts = list(batch.values()) if isinstance(batch, dict) else batch
     return _batch_size(parts[0]) if isinstance(parts, (tuple, list)) and parts else 1
-
-
-def _refuse_change(last: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    for name in sorted(before.keys() | now.keys()):
-        if before.get(name) != now.get(name):
-            raise InputError(
-                f"{last}: that run had {name} {before.get(name)!r}, this one has {now.get(name)!r}; resume with the "
-                "same settings or train into another folder"
-            )
-
-
-@contextmanager
-def _stop_signal() -> Iterator[threading.Event]:
-    """Turn the first Ctrl-C or SIGTERM into an event, so that a step ends before the run does."""
-    stop = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-
-    def ask(number: int, frame: Any) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

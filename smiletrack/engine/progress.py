@@ -70,8 +70,9 @@ class Report:
 
     def epoch(self, step: int, epoch: str, seconds: float, scalars: Mapping[str, float]) -> None:
         """Print one line for a finished epoch and record its figures."""
-        text = "  ".join(f"{name} {value:.4g}" for name, value in scalars.items())
-        self.console.print(f"epoch {epoch}  {_clock(seconds)}  {text}", highlight=False)
+        shown = {name: value for name, value in scalars.items() if name not in ("epoch", "step", "elapsed_s")}
+        text = "  ".join(f"{name} {value:.4g}" for name, value in shown.items())
+        self.console.print(f"epoch {epoch}  {_clock(seconds)}  {text}", highlight=False, soft_wrap=True)
         self._record("epoch", step, scalars)
 
     def pictures(self, step: int, pictures: Mapping[str, Picture]) -> None:

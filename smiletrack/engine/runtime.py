@@ -5,10 +5,13 @@ reads those and nothing else.
 """
 
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import cv2
 import torch
@@ -93,3 +96,33 @@ def start_runtime(
         torch.use_deterministic_algorithms(False)
         if world_size > 1:
             distributed.destroy_process_group()
+
+
+def autocast_type(amp: str, device: torch.device) -> torch.dtype | None:
+    """Return the low precision that `amp` (auto, off, bfloat16, float16) means on `device`; None for full."""
+    if amp == "auto":
+        if device.type != "cuda":
+            return None
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    return {"off": None, "bfloat16": torch.bfloat16, "float16": torch.float16}[amp]
+
+
+@contextmanager
+def stop_signal() -> Iterator[threading.Event]:
+    """Turn the first Ctrl-C or SIGTERM into an event, so that a step ends before the run does."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+
+    def ask(number: int, frame: Any) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,51 @@
+"""What a pair costs: IoU, appearance and motion fused, and the GATE that refuses pairs.
+
+Everything is elementwise over pairs. `appearance` is the cosine similarity of a pair, NaN where a side has no embedding; a
+comparison with NaN is false, so such a pair is neither favoured nor refused by its looks. A refused pair costs infinity.
+"""
+
+import numpy as np
+
+from smiletrack.types import Floats
+
+REFUSED = np.inf
+
+
+def sum_cost(overlap: Floats, appearance: Floats) -> Floats:
+    """1 - (S_iou + S_app) / 2: the paper's equations 3 and 4 as a cost in [0, 1]. Without appearance 1 - S_iou."""
+    return np.asarray(1 - (overlap + np.where(np.isnan(appearance), overlap, appearance)) / 2)
+
+
+def minimum_cost(
+    cost: Floats, iou_cost: Floats, appearance: Floats, max_iou_cost: float, max_appearance_cost: float
+) -> Floats:
+    """The lower of `cost` and (1 - appearance) / 2, the latter only for pairs that are near and alike.
+
+    BoT-SORT, arXiv 2206.14651, equations 12 and 13. `cost` is the IoU cost with, `iou_cost` without detection scores.
+    """
+    looks = (1 - appearance) / 2
+    counts = (looks <= max_appearance_cost) & (iou_cost <= max_iou_cost)
+    return np.where(counts, np.minimum(cost, looks), cost)
+
+
+def veto_cost(cost: Floats, appearance: Floats, distance: Floats, weight: float, max_appearance_cost: float) -> Floats:
+    """`cost`, refused where the weighted cost of appearance and squared Mahalanobis `distance` is too high.
+
+    The rule of the released SMILEtrack code.
+    """
+    return np.where(motion_cost(appearance, distance, weight) > max_appearance_cost, REFUSED, cost)
+
+
+def motion_cost(appearance: Floats, distance: Floats, weight: float) -> Floats:
+    """(1 - weight) (1 - appearance) + weight distance (DeepSORT, arXiv 1703.07402, equation 5). NaN without appearance."""
+    return np.asarray((1 - weight) * (1 - appearance) + weight * distance)
+
+
+def refuse_unlike(cost: Floats, appearance: Floats, gate: float | None) -> Floats:
+    """GATE, first switch: refuse pairs with a similarity below `gate`, whatever their IoU (paper, "The SMC GATE Function")."""
+    return cost if gate is None else np.where(appearance < gate, REFUSED, cost)
+
+
+def refuse_far(distance: Floats, max_mahalanobis: float | None) -> Floats:
+    """Return squared Mahalanobis distances with those above `max_mahalanobis` made infinite."""
+    return distance if max_mahalanobis is None else np.where(distance > max_mahalanobis, REFUSED, distance)

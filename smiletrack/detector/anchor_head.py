@@ -51,6 +51,9 @@ class Implicit(nn.Module):
         self.implicit = nn.Parameter(torch.empty(1, channels, 1, 1))
         nn.init.normal_(self.implicit, mean, 0.02)
 
+    def forward(self) -> Tensor:
+        return self.implicit
+
 
 class AnchorHead(nn.Module):
     """Predictions of all levels, decoded in `decode`.
@@ -97,7 +100,7 @@ class AnchorHead(nn.Module):
         levels = []
         for level, (conv, x) in enumerate(zip(self.lead, features, strict=True)):
             if len(self.added):
-                x = conv(x + self.added[level].implicit) * self.multiplied[level].implicit
+                x = conv(x + self.added[level]()) * self.multiplied[level]()
             else:
                 x = conv(x)
             levels.append(self._split(x))

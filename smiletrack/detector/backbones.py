@@ -25,7 +25,8 @@ class ELANStage(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = self.down(x)
         first, *rest = (group(x) for group in self.groups)
-        return sum(rest, first)
+        total: Tensor = sum(rest, first)
+        return total
 
 
 class StagedBackbone(nn.Module):
@@ -53,9 +54,7 @@ class E6EBackbone(StagedBackbone):
         self.channels = (widths[0], *widths)
         self.stem = Conv(12, widths[0], 3)
         hidden = (64, 128, 256, 384, 512)
-        self.stages = nn.ModuleList(
-            ELANStage(a, b, h) for a, b, h in zip(widths[:-1], widths[1:], hidden, strict=True)
-        )
+        self.stages = nn.ModuleList(ELANStage(a, b, h) for a, b, h in zip(widths[:-1], widths[1:], hidden, strict=True))
 
     def half_size(self, images: Tensor) -> Features:
         x = self.stem(space_to_depth(images))
@@ -96,15 +95,11 @@ def mspa(channels: int, depth: int) -> nn.Module:
 class DarknetBackbone(StagedBackbone):
     """Darknet's plan, levels P1 to P5 or P6: a 3x3 of stride 2 and a body a level; `body` makes CSPC or MSPA stages."""
 
-    def __init__(
-        self, widths: Sequence[int], depths: Sequence[int], body: Callable[[int, int], nn.Module]
-    ) -> None:
+    def __init__(self, widths: Sequence[int], depths: Sequence[int], body: Callable[[int, int], nn.Module]) -> None:
         super().__init__()
         first = widths[0]
         self.channels = (widths[0], *widths)
-        self.stem = nn.Sequential(
-            Conv(3, 32, 3), Conv(32, first, 3, 2), Bottleneck(first, first, first // 2, True)
-        )
+        self.stem = nn.Sequential(Conv(3, 32, 3), Conv(32, first, 3, 2), Bottleneck(first, first, first // 2, True))
         self.stages = nn.ModuleList(
             nn.Sequential(Conv(a, b, 3, 2), body(b, depth))
             for a, b, depth in zip(widths[:-1], widths[1:], depths, strict=True)

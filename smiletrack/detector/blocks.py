@@ -61,9 +61,7 @@ def upsample(x: Tensor) -> Tensor:
 class Bottleneck(nn.Module):
     """1x1 to `hidden` channels, 3x3 to `out`, plus the input itself where `shortcut` and the widths agree."""
 
-    def __init__(
-        self, channels: int, out: int, hidden: int, shortcut: bool = False, depthwise: bool = False
-    ) -> None:
+    def __init__(self, channels: int, out: int, hidden: int, shortcut: bool = False, depthwise: bool = False) -> None:
         super().__init__()
         self.reduce = Conv(channels, hidden)
         self.expand = DepthwiseConv(hidden, out) if depthwise else Conv(hidden, out, 3)
@@ -111,9 +109,7 @@ class CSPC(nn.Module):
 class CSPLayer(nn.Module):
     """YOLOX's cross-stage partial block: as CSPC, without the 1x1 after the bottlenecks."""
 
-    def __init__(
-        self, channels: int, out: int, depth: int, shortcut: bool = True, depthwise: bool = False
-    ) -> None:
+    def __init__(self, channels: int, out: int, depth: int, shortcut: bool = True, depthwise: bool = False) -> None:
         super().__init__()
         hidden = out // 2
         self.stem = Conv(channels, hidden)

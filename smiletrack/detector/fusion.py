@@ -53,9 +53,7 @@ class BFM(nn.Module):
     The finer one is halved by space-to-depth, or by the 1x1's stride where not `reorganise`.
     """
 
-    def __init__(
-        self, finer: tuple[int, int], coarser: tuple[int, int], out: int, reorganise: bool = True
-    ) -> None:
+    def __init__(self, finer: tuple[int, int], coarser: tuple[int, int], out: int, reorganise: bool = True) -> None:
         super().__init__()
         self.reorganise = reorganise
         channels, width = finer

@@ -37,9 +37,7 @@ class BiFusionNeck(nn.Module):
 
     def forward(self, features: Features, auxiliary: bool = False) -> tuple[list[Tensor], list[Tensor]]:
         pyramids = [pyramid(features) for pyramid in self.pyramids]
-        lead = [
-            merge([pyramid.outputs[scale] for pyramid in pyramids]) for scale, merge in enumerate(self.merges)
-        ]
+        lead = [merge([pyramid.outputs[scale] for pyramid in pyramids]) for scale, merge in enumerate(self.merges)]
         if len(self.refine):
             lead = [refine(x) for refine, x in zip(self.refine, lead, strict=True)]
         if not auxiliary or self.auxiliary == "none":

@@ -11,7 +11,6 @@ multiples of the deepest stride. Chen et al. 2021, arXiv:2012.01724; the variant
 from collections.abc import Sequence
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
 from smiletrack.detector.anchor_head import ANCHORS_P5, ANCHORS_P6, ANCHORS_PEDESTRIAN, AnchorHead
@@ -27,10 +26,13 @@ from smiletrack.detector.backbones import (
 from smiletrack.detector.blocks import SPPCSPC, Conv, RepConv
 from smiletrack.detector.fusion import BiFusionPyramid, DownStep, ScaleMerge, TopDownPyramid, UpStep
 from smiletrack.detector.necks import BiFusionNeck, TopDownNeck
+from smiletrack.detector.postprocess import Rule
 
 
 class PRBNet(nn.Module):
     """A backbone, a neck and an anchor head in a row; see the module's docstring for what comes out."""
+
+    rule: Rule = "prb"
 
     def __init__(self, backbone: StagedBackbone, neck: nn.Module, head: AnchorHead) -> None:
         super().__init__()
@@ -78,12 +80,12 @@ def prb_fpn6_2py(num_classes: int, auxiliary: Literal["first", "all"] = "all") -
         BiFusionPyramid(backbone.channels, 5, 480, down, up, shift=1),
     ]
     widths, hidden = (320, 640, 960, 1280), (192, 256, 384, 512)
-    merges = [ScaleMerge((w, w), h, out, 1, 1) for w, h, out in zip(pyramids[0].widths, hidden, widths)]
+    merges = [ScaleMerge((w, w), h, out, 1, 1) for w, h, out in zip(pyramids[0].widths, hidden, widths, strict=True)]
     aux: list[nn.Module]
     if auxiliary == "first":
-        aux = [Conv(w, out) for w, out in zip((64, 128, 192, 384), widths)]
+        aux = [Conv(w, out) for w, out in zip((64, 128, 192, 384), widths, strict=True)]
     else:
-        aux = [ScaleMerge((w, w), h, out, 1, 1) for w, h, out in zip((128, 128, 192, 384), hidden, widths)]
+        aux = [ScaleMerge((w, w), h, out, 1, 1) for w, h, out in zip((128, 128, 192, 384), hidden, widths, strict=True)]
     neck = BiFusionNeck(pyramids, merges, auxiliary=auxiliary, aux=aux)
     return PRBNet(backbone, neck, AnchorHead(widths, num_classes, ANCHORS_P6, auxiliary=widths))
 
@@ -102,9 +104,7 @@ def prb_fpn_elan(num_classes: int) -> PRBNet:
         for start, context, down in steps
     ]
     widths = (256, 512, 1024)
-    merges = [
-        ScaleMerge([w] * 3, w, out, 4, 3) for w, out in zip(pyramids[0].widths, widths)
-    ]
+    merges = [ScaleMerge([w] * 3, w, out, 4, 3) for w, out in zip(pyramids[0].widths, widths, strict=True)]
     neck = BiFusionNeck(pyramids, merges, refine=[RepConv(w, w) for w in widths])
     return PRBNet(backbone, neck, AnchorHead(widths, num_classes, ANCHORS_P5))
 
@@ -129,9 +129,34 @@ def _darknet_net(backbone: DarknetBackbone, num_classes: int) -> PRBNet:
             TopDownPyramid(channels, 512, first, (2, 0), shift=0),
             TopDownPyramid(channels, 256, second, (2, 0), shift=1),
         ],
-        [
-            ScaleMerge(w, h, 2 * h, 3, 3)
-            for w, h in (((128, 128), 128), ((256, 256), 256), ((512, 128), 512))
-        ],
+        [ScaleMerge(w, h, 2 * h, 3, 3) for w, h in (((128, 128), 128), ((256, 256), 256), ((512, 128), 512))],
     )
     return PRBNet(backbone, neck, AnchorHead((256, 512, 1024), num_classes, ANCHORS_P5, implicit=False))
+
+
+def prb_nano(num_classes: int) -> PRBNet:
+    """The smallest network, for CPUs: two bi-fusion pyramids with the paper's CORE blocks on a CSP backbone."""
+    return _compact_net(num_classes, (12, 24, 48, 80, 112), (1, 1, 2, 1), width=24)
+
+
+def prb_tiny(num_classes: int) -> PRBNet:
+    """As nano, wider and deeper."""
+    return _compact_net(num_classes, (16, 32, 64, 128, 192), (1, 2, 2, 1), width=44)
+
+
+def _compact_net(num_classes: int, widths: Sequence[int], depths: Sequence[int], width: int) -> PRBNet:
+    """Pyramids from P5 and P4 whose steps are `width` channels a scale at P3, twice at P4, three times at P5."""
+    backbone = CompactBackbone(widths, depths)
+    one, two, three = width, 2 * width, 3 * width
+    down = [
+        DownStep(two, two, one // 2, two, two, two, core=two // 2),
+        DownStep(one, one, one // 2, one, one, one, core=one // 2),
+    ]
+    up = [UpStep(one, one, two, two), UpStep(two, two, three, three)]
+    pyramids = [
+        BiFusionPyramid(backbone.channels, 5, two, down, up, depth=1),
+        BiFusionPyramid(backbone.channels, 4, one, down, up, shift=1, depth=1),
+    ]
+    heads = (2 * one, 2 * two, 2 * three)
+    merges = [ScaleMerge((w, w), w, out, 1, 1) for w, out in zip(pyramids[0].widths, heads, strict=True)]
+    return PRBNet(backbone, BiFusionNeck(pyramids, merges), AnchorHead(heads, num_classes, ANCHORS_PEDESTRIAN))

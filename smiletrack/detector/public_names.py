@@ -1,8 +1,8 @@
 """Names of weights in the public checkpoints (PRB-Net, YOLOv7, YOLOX, ByteTrack) beside this project's names.
 
-`public_names(net)` is the whole mapping. YOLOX names its modules. PRB-Net and YOLOv7 number their layers in the order of
-the network's table, those without weights included: `numbering` gives, for each number, the path of the module here
-(None: no weights).
+`public_names(net)` is the whole mapping. YOLOX names its modules. PRB-Net and YOLOv7 number their layers in the
+order of the network's table, those without weights included: `numbering` gives, for each number, the path of the
+module here (None: no weights).
 """
 
 from collections.abc import Iterator
@@ -21,16 +21,29 @@ PRB_BLOCKS: dict[type[nn.Module], dict[str, str]] = {
     blocks.CSPB: {"stem": "cv1", "bypass": "cv2", "merge": "cv3", "bottlenecks": "m"},
     blocks.CSPC: {"stem": "cv1", "bypass": "cv2", "tail": "cv3", "merge": "cv4", "bottlenecks": "m"},
     blocks.MSPA: {
-        "stem": "cv1", "first": "cb1.0", "narrow": "cv2", "second": "cb2.0", "join": "cv3", "mix": "m1.0",
+        "stem": "cv1",
+        "first": "cb1.0",
+        "narrow": "cv2",
+        "second": "cb2.0",
+        "join": "cv3",
+        "mix": "m1.0",
     },
     blocks.SPPCSPC: {
-        "before.0": "cv1", "before.1": "cv3", "before.2": "cv4", "after.0": "cv5", "after.1": "cv6",
-        "bypass": "cv2", "merge": "cv7",
+        "before.0": "cv1",
+        "before.1": "cv3",
+        "before.2": "cv4",
+        "after.0": "cv5",
+        "after.1": "cv6",
+        "bypass": "cv2",
+        "merge": "cv7",
     },
     blocks.DownC: {"reduce": "cv1", "stride": "cv2", "pool": "cv3"},
     blocks.RepConv: {
-        "identity": "rbr_identity", "dense.conv": "rbr_dense.0", "dense.bn": "rbr_dense.1",
-        "pointwise.conv": "rbr_1x1.0", "pointwise.bn": "rbr_1x1.1",
+        "identity": "rbr_identity",
+        "dense.conv": "rbr_dense.0",
+        "dense.bn": "rbr_dense.1",
+        "pointwise.conv": "rbr_1x1.0",
+        "pointwise.bn": "rbr_1x1.1",
     },
     fusion.RBBlock: {"current": "cv1", "shallow": "cv2", "merge": "out_cv"},
     fusion.BFM: {"finer": "cv1", "coarser": "cv2", "merge": "out_cv"},

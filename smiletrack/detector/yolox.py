@@ -22,6 +22,7 @@ from smiletrack.detector.blocks import (
     space_to_depth,
     upsample,
 )
+from smiletrack.detector.postprocess import Rule
 
 STRIDES = (8, 16, 32)
 
@@ -116,6 +117,7 @@ class YOLOX(nn.Module):
     """Backbone, neck and head in a row; see the module's docstring for what comes out."""
 
     strides = STRIDES
+    rule: Rule = "yolox"
 
     def __init__(self, num_classes: int, depth: float, width: float, depthwise: bool = False) -> None:
         super().__init__()
@@ -151,7 +153,5 @@ def decode_boxes(levels: Sequence[Tensor]) -> Tensor:
     for raw, stride in zip(levels, STRIDES, strict=True):
         rows = raw.flatten(2).transpose(1, 2)
         cells = cell_grid(raw.shape[2], raw.shape[3], raw).view(-1, 2)
-        decoded.append(
-            torch.cat([(rows[..., :2] + cells) * stride, rows[..., 2:4].exp() * stride, rows[..., 4:]], -1)
-        )
+        decoded.append(torch.cat([(rows[..., :2] + cells) * stride, rows[..., 2:4].exp() * stride, rows[..., 4:]], -1))
     return torch.cat(decoded, 1)

@@ -1,0 +1,112 @@
+"""From a frame to the network's input and back: resize with kept proportions, pad with grey, normalise.
+
+Both families resize with bilinear interpolation and pad with grey 114; they differ in where the image lies, in
+rounding, and in what the numbers mean. `InputConfig` says all of it, and travels with every checkpoint.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from smiletrack.boxes import clip_boxes
+from smiletrack.types import Floats
+
+Frame = NDArray[np.uint8]
+GREY = 114
+
+
+@dataclass(frozen=True)
+class InputConfig:
+    """What a network wants to see."""
+
+    colour: Literal["rgb", "bgr"] = "rgb"
+    """Order of the colour channels."""
+    scale: float = 1 / 255
+    """What pixel values 0-255 are multiplied with."""
+    mean: tuple[float, ...] = (0.0, 0.0, 0.0)
+    """Subtracted a channel after scaling, in the network's colour order."""
+    std: tuple[float, ...] = (1.0, 1.0, 1.0)
+    """Divided by a channel after that."""
+    centred: bool = True
+    """Pad on both sides (PRB-Net) instead of right and below only (YOLOX)."""
+    minimal: bool = True
+    """Pad only to the next multiple of the stride instead of to the full size."""
+
+    def __post_init__(self) -> None:
+        for name in ("mean", "std"):
+            if len(getattr(self, name)) != 3:
+                raise ValueError(f"{name} must hold three values, one a channel")
+        if not all(value > 0 for value in self.std):
+            raise ValueError("std must be positive")
+
+
+BYTETRACK_INPUT = InputConfig(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), centred=False, minimal=False)
+"""ByteTrack's YOLOX checkpoints: RGB, ImageNet statistics."""
+
+YOLOX_INPUT = InputConfig(colour="bgr", scale=1.0, centred=False, minimal=False)
+"""The COCO checkpoints of YOLOX (0.2 and later): BGR, 0 to 255."""
+
+
+class Placement(NamedTuple):
+    """Where a frame lies in the network's input: pixel p of the frame is at p * ratio + (left, top)."""
+
+    ratio: float
+    left: float
+    top: float
+    size: tuple[int, int]
+    """Height and width of the input."""
+
+
+def place(
+    height: int, width: int, size: tuple[int, int], config: InputConfig, stride: int, enlarge: bool = True
+) -> Placement:
+    """Return where a frame of `height` x `width` pixels goes in an input of at most `size` (rows, columns)."""
+    ratio = min(size[0] / height, size[1] / width)
+    ratio = ratio if enlarge else min(ratio, 1.0)
+    new_height, new_width = scaled_size(height, width, ratio, config)
+    rows, columns = size[0] - new_height, size[1] - new_width
+    if config.minimal:
+        rows, columns = rows % stride, columns % stride
+    left, top = (columns / 2, rows / 2) if config.centred else (0.0, 0.0)
+    return Placement(ratio, left, top, (new_height + rows, new_width + columns))
+
+
+def scaled_size(height: int, width: int, ratio: float, config: InputConfig) -> tuple[int, int]:
+    """Return height and width after resizing; PRB-Net rounds, YOLOX cuts."""
+    if config.centred:
+        return max(1, round(height * ratio)), max(1, round(width * ratio))
+    return max(1, int(height * ratio)), max(1, int(width * ratio))
+
+
+def letterbox(frame: Frame, placement: Placement, config: InputConfig) -> Frame:
+    """Return the frame resized and padded, (height, width, 3) uint8 of `placement.size`, colours as given."""
+    height, width = scaled_size(frame.shape[0], frame.shape[1], placement.ratio, config)
+    same = frame.shape[:2] == (height, width)
+    resized = frame if same else cv2.resize(frame, (width, height), interpolation=cv2.INTER_LINEAR)
+    # half a pixel of padding goes below and to the right
+    top, left = round(placement.top - 0.1), round(placement.left - 0.1)
+    padded = np.full((*placement.size, 3), GREY, np.uint8)
+    padded[top : top + height, left : left + width] = resized
+    return padded
+
+
+def to_input(frames: Tensor, config: InputConfig) -> Tensor:
+    """(B, H, W, 3) uint8 BGR -> (B, 3, H, W) float32 as the network wants it, on the device of `frames`."""
+    channels = frames.permute(0, 3, 1, 2)
+    channels = channels.flip(1) if config.colour == "rgb" else channels
+    values = channels.float() * config.scale
+    if config.mean == (0.0, 0.0, 0.0) and config.std == (1.0, 1.0, 1.0):
+        return values
+    mean, std = (torch.tensor(v, device=frames.device)[:, None, None] for v in (config.mean, config.std))
+    return (values - mean) / std
+
+
+def to_frame(boxes: Floats, placement: Placement, height: int, width: int, clip: bool = True) -> Floats:
+    """(N, 4) xyxy in pixels of the input -> in pixels of the frame, cut at its borders where `clip`."""
+    moved = (boxes - np.array([placement.left, placement.top] * 2)) / placement.ratio
+    return clip_boxes(moved, width, height) if clip else moved

@@ -262,7 +262,7 @@ def _parse_regular(data: bytes, separator: str | None) -> Floats | None:
     """
     old = tuple(map(int, pandas.__version__.split(".")[:2])) < (3, 1)
     exact = {"float_precision": "round_trip"} if old else {}  # from 3.1 on the only, and exact, way
-    spacing = {"sep": r"\s+"} if separator is None else {"sep": separator, "skipinitialspace": True}
+    spacing = {"sep": r"\s+"} if separator is None else {"sep": separator, "skipinitialspace": b" " in data}
     try:
         frame = pandas.read_csv(
             io.BytesIO(data), header=None, quoting=3, skip_blank_lines=False, index_col=False, **spacing, **exact

@@ -45,7 +45,9 @@ def _evaluate(
     truth: Sequence[tuple[Floats, Ints, NDArray[np.bool_]]], detections: Sequence[Detections], max_detections: int
 ) -> Any:
     """Run pycocotools, whose own text goes nowhere."""
-    annotations, results, labels = [], [], set()
+    annotations: list[dict[str, Any]] = []
+    results: list[dict[str, Any]] = []
+    labels: set[int] = set()
     for image, ((boxes, classes, ignored), found) in enumerate(zip(truth, detections, strict=True), start=1):
         for box, label, skip in zip(xyxy_to_xywh(boxes).tolist(), classes.tolist(), ignored.tolist(), strict=True):
             row = {"id": len(annotations) + 1, "image_id": image, "category_id": label, "bbox": box}

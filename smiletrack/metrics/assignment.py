@@ -1,0 +1,140 @@
+"""The heaviest one-to-one assignment between sparse pairs, the same as the official evaluator's dense one.
+
+Everything is guessed at once: the heaviest pair of its row and its column is taken, again and again. Then the guess is
+proved by linear-programming duality: prices for the columns that make every other choice a loss, which also shows that
+no other assignment comes near. Where the proof fails, SciPy solves that component of the graph. What is still unproved
+is a tie; SciPy then solves the full matrix of the frame in file order, so that it falls as in the official evaluator.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smiletrack.lazy import LazyModule
+from smiletrack.metrics.overlap import Pairs
+from smiletrack.types import Floats, Ints
+
+csgraph = LazyModule("scipy.sparse.csgraph")
+optimize = LazyModule("scipy.optimize")
+sparse = LazyModule("scipy.sparse")
+
+Mask = NDArray[np.bool_]
+
+_MARGIN = 1e-9  # assignments whose sums are nearer than this count as tied
+_ROUNDS = 20  # of rising prices; a tie would let them rise by the margin for ever
+
+
+def best_pairs(pairs: Pairs, weights: Floats, truth_starts: Ints, result_starts: Ints) -> Mask:
+    """Return which pairs are in the assignment that maximises the sum of the weights of each frame.
+
+    weights: (P,) positive. truth_starts, result_starts: (frames + 1,) the first row of each frame, and the end.
+    """
+    chosen, tied = heaviest(pairs.truth_rows, pairs.result_rows, weights)
+    settle_ties(chosen, tied, pairs, weights, truth_starts, result_starts)
+    return chosen
+
+
+def settle_ties(
+    chosen: Mask, tied: Ints, pairs: Pairs, weights: Floats, truth_starts: Ints, result_starts: Ints
+) -> None:
+    """Change `chosen` to the official evaluator's choice in every frame that has a tied pair."""
+    for frame in np.unique(np.searchsorted(truth_starts, pairs.truth_rows[tied], "right") - 1):
+        first_row, end_row = truth_starts[frame : frame + 2]
+        first_column, end_column = result_starts[frame : frame + 2]
+        part = np.flatnonzero((pairs.truth_rows >= first_row) & (pairs.truth_rows < end_row))
+        rows, columns = pairs.truth_rows[part] - first_row, pairs.result_rows[part] - first_column
+        chosen[part] = _solve(rows, columns, weights[part], (end_row - first_row, end_column - first_column))
+
+
+def heaviest(rows: Ints, columns: Ints, weights: Floats) -> tuple[Mask, Ints]:
+    """Return which pairs make the heaviest one-to-one assignment, and the indices of pairs that (nearly) tie with it.
+
+    rows, columns: (P,) whole numbers from 0. weights: (P,) positive.
+    """
+    chosen = _guess(rows, columns, weights)
+    doubtful = _unproved(rows, columns, weights, chosen)
+    if not len(doubtful):
+        return chosen, doubtful
+    parts = _components(rows, columns, doubtful)
+    for part in parts:
+        r, c = (np.unique(side[part], return_inverse=True)[1] for side in (rows, columns))
+        chosen[part] = _solve(r, c, weights[part], (int(r.max()) + 1, int(c.max()) + 1))
+    solved = np.concatenate(parts)
+    return chosen, solved[_unproved(rows[solved], columns[solved], weights[solved], chosen[solved])]
+
+
+def _guess(rows: Ints, columns: Ints, weights: Floats) -> Mask:
+    """Take every pair that is the heaviest of its row and of its column, and again among what is left."""
+    num_rows, num_columns = _size(rows), _size(columns)
+    chosen = np.zeros(len(weights), np.bool_)
+    left = np.arange(len(weights))
+    while len(left):
+        r, c, w = rows[left], columns[left], weights[left]
+        row_best, column_best = np.zeros(num_rows), np.zeros(num_columns)
+        np.maximum.at(row_best, r, w)
+        np.maximum.at(column_best, c, w)
+        top = np.flatnonzero((w == row_best[r]) & (w == column_best[c]))
+        # of equally heavy pairs that share a row or a column, one may be taken
+        row_last, column_last = np.zeros(num_rows, np.int64), np.zeros(num_columns, np.int64)
+        row_last[r[top]] = column_last[c[top]] = top
+        top = top[(row_last[r[top]] == top) & (column_last[c[top]] == top)]
+        chosen[left[top]] = True
+        row_last[r[top]] = column_last[c[top]] = -1
+        left = left[(row_last[r] >= 0) & (column_last[c] >= 0)]
+    return chosen
+
+
+def _unproved(rows: Ints, columns: Ints, weights: Floats, chosen: Mask) -> Ints:
+    """Return the indices of pairs that stand against the proof that `chosen` is best by a margin; none: proved.
+
+    Sought are prices of columns, at least 0, at which every row is best off with its chosen column, or alone without a
+    price; an unchosen column must be free. The least such prices are longest paths: from 0, a pair that tempts its row
+    lifts the price of its column. They settle in few rounds, unless a column gets dearer than it is worth to its row.
+    """
+    alone = _size(columns)
+    worth, partner = np.zeros(_size(rows)), np.full(_size(rows), alone)
+    worth[rows[chosen]], partner[rows[chosen]] = weights[chosen], columns[chosen]
+    limit, price = np.zeros(alone + 1), np.zeros(alone + 1)
+    limit[columns[chosen]] = weights[chosen]
+
+    others = np.flatnonzero(~chosen)
+    row, column = rows[others], columns[others]
+    gain = weights[others] - worth[row] + _MARGIN
+    against = []
+    active = np.flatnonzero(gain > 0)
+    for _ in range(_ROUNDS):
+        offer = price[partner[row[active]]] + gain[active]
+        failed = offer > limit[column[active]]
+        against.append(active[failed])
+        rising = ~failed & (offer > price[column[active]])
+        active = active[rising]
+        if not len(active):
+            break
+        np.maximum.at(price, column[active], offer[rising])
+        moved = np.zeros(alone + 1, np.bool_)
+        moved[column[active]] = True
+        active = np.flatnonzero(moved[partner[row]])
+    return others[np.concatenate([*against, active])]
+
+
+def _components(rows: Ints, columns: Ints, wanted: Ints) -> list[Ints]:
+    """Return the pairs (indices) of each connected component of the graph that a wanted pair is in."""
+    num_rows, size = _size(rows), _size(rows) + _size(columns)
+    graph = sparse.coo_array((np.ones(len(rows), np.bool_), (rows, columns + num_rows)), shape=(size, size))
+    labels = csgraph.connected_components(graph, directed=False)[1][rows]
+    pairs = np.flatnonzero(np.isin(labels, labels[wanted]))
+    pairs = pairs[np.argsort(labels[pairs], kind="stable")]
+    return np.split(pairs, np.flatnonzero(np.diff(labels[pairs])) + 1)
+
+
+def _solve(rows: Ints, columns: Ints, weights: Floats, shape: tuple[int, int]) -> Mask:
+    """Return which pairs SciPy's solver chooses from the full matrix."""
+    matrix = np.zeros(shape)
+    matrix[rows, columns] = -weights
+    partner = np.full(shape[0], -1)
+    assigned_rows, assigned_columns = optimize.linear_sum_assignment(matrix)
+    partner[assigned_rows] = assigned_columns
+    return np.asarray(partner[rows] == columns, np.bool_)
+
+
+def _size(numbers: Ints) -> int:
+    return int(numbers.max(initial=-1)) + 1

@@ -1,0 +1,113 @@
+"""HOTA, higher order tracking accuracy (Luiten et al., IJCV 2021, doi:10.1007/s11263-020-01375-2).
+
+Every threshold alpha counts a match where the overlap is at least alpha; HOTA(alpha) is the geometric mean of how well
+boxes are found (DetA) and how well they keep their identity (AssA). The matches are the same for all alphas, chosen to
+maximise overlap weighted by how well the two identities agree over the whole sequence.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from smiletrack.metrics.assignment import best_pairs
+from smiletrack.metrics.overlap import EPS
+from smiletrack.metrics.preprocess import Comparison
+from smiletrack.types import Floats, Ints
+
+ALPHAS = np.arange(0.05, 0.99, 0.05)
+"""The 19 localisation thresholds."""
+
+Fields = dict[str, Any]
+
+
+def hota(comparison: Comparison) -> Fields:
+    """Return TrackEval's HOTA fields: arrays of 19 (one an alpha), and the scalars at alpha 0.05 named `X(0)`.
+
+    Without results all is missed, without truth all is false; LocA is then 1 and the rest 0.
+    """
+    num_truth, num_results = len(comparison.truth_ids), len(comparison.result_ids)
+    pairs = comparison.pairs
+    agreement = _agreement(comparison)
+    weights = agreement[comparison.pair_identities] * pairs.iou
+    matched = best_pairs(pairs, weights, comparison.truth_starts, comparison.result_starts)
+    iou, identities = pairs.iou[matched], comparison.pair_identities[matched]
+    passed = np.searchsorted(ALPHAS - EPS, iou, "right")  # a match counts at the first `passed` alphas
+
+    tp = _at_alphas(np.bincount(passed, minlength=20))
+    fields: Fields = {"HOTA_TP": tp, "HOTA_FN": num_truth - tp, "HOTA_FP": num_results - tp}
+    fields |= _association(comparison, passed, identities, tp)
+    fields["LocA"] = _location(_at_alphas(np.bincount(passed, iou, minlength=20)), tp)
+    return _finish(fields)
+
+
+def combine_hota(sequences: Sequence[Fields]) -> Fields:
+    """Return the fields over all sequences: counts are summed, AssA, AssRe, AssPr and LocA weighted by matches."""
+    fields: Fields = {k: np.sum([s[k] for s in sequences], axis=0) for k in ("HOTA_TP", "HOTA_FN", "HOTA_FP")}
+    tp = fields["HOTA_TP"]
+    for name in ("AssA", "AssRe", "AssPr", "LocA"):
+        total = np.sum([s[name] * s["HOTA_TP"] for s in sequences], axis=0)
+        fields[name] = _location(total, tp) if name == "LocA" else total / np.maximum(1.0, tp)
+    return _finish(fields)
+
+
+def _agreement(comparison: Comparison) -> Floats:
+    """Return for each pair of identities their global alignment, a soft Jaccard index over the sequence."""
+    pairs = comparison.pairs
+    truth_sums = np.bincount(pairs.truth_rows, pairs.iou, len(comparison.truth_ids))
+    result_sums = np.bincount(pairs.result_rows, pairs.iou, len(comparison.result_ids))
+    competing = result_sums[pairs.result_rows] + truth_sums[pairs.truth_rows] - pairs.iou
+    share = np.divide(pairs.iou, competing, out=np.zeros(len(pairs)), where=competing > EPS)
+    shared = np.bincount(comparison.pair_identities, share, len(comparison.identity_pairs))
+    truth_counts, result_counts = _counts_of_identities(comparison)
+    agreement: Floats = shared / (truth_counts + result_counts - shared)
+    return agreement
+
+
+def _counts_of_identities(comparison: Comparison) -> tuple[Ints, Ints]:
+    """Return for each pair of identities the number of boxes of the one and of the other."""
+    truth_ids, result_ids = comparison.identity_pairs.T
+    truth_counts = np.bincount(comparison.truth_ids, minlength=comparison.num_truth_ids)
+    result_counts = np.bincount(comparison.result_ids, minlength=comparison.num_result_ids)
+    return truth_counts[truth_ids], result_counts[result_ids]
+
+
+def _association(comparison: Comparison, passed: Ints, identities: Ints, tp: Floats) -> Fields:
+    """Return AssA, AssRe and AssPr: over matches, how much of the two identities' boxes match each other."""
+    seen, rows = np.unique(identities, return_inverse=True)
+    matches = _at_alphas(np.bincount(rows * 20 + passed, minlength=20 * len(seen)).reshape(-1, 20))  # (Q, 19)
+    truth_counts, result_counts = (counts[seen, None] for counts in _counts_of_identities(comparison))
+    weighted = matches / np.maximum(1.0, tp)
+
+    def over_matches(size: Floats) -> Floats:
+        return np.asarray(np.sum(weighted * matches / np.maximum(1.0, size), axis=0))
+
+    return {
+        "AssA": over_matches(truth_counts + result_counts - matches),
+        "AssRe": over_matches(truth_counts),
+        "AssPr": over_matches(result_counts),
+    }
+
+
+def _at_alphas(histogram: Floats | Ints) -> Floats:
+    """(..., 20) amounts by the number of alphas passed -> (..., 19) totals at each alpha."""
+    totals = np.cumsum(histogram[..., ::-1], axis=-1)[..., ::-1]
+    return totals[..., 1:].astype(np.float64)
+
+
+def _location(total: Floats, tp: Floats) -> Floats:
+    return np.maximum(1e-10, total) / np.maximum(1e-10, tp)
+
+
+def _finish(fields: Fields) -> Fields:
+    """Add what follows from counts and association."""
+    tp, fn, fp = (fields[k] for k in ("HOTA_TP", "HOTA_FN", "HOTA_FP"))
+    fields["DetRe"] = tp / np.maximum(1.0, tp + fn)
+    fields["DetPr"] = tp / np.maximum(1.0, tp + fp)
+    fields["DetA"] = tp / np.maximum(1.0, tp + fn + fp)
+    fields["HOTA"] = np.sqrt(fields["DetA"] * fields["AssA"])
+    fields["OWTA"] = np.sqrt(fields["DetRe"] * fields["AssA"])
+    fields["HOTA(0)"] = float(fields["HOTA"][0])
+    fields["LocA(0)"] = float(fields["LocA"][0])
+    fields["HOTALocA(0)"] = fields["HOTA(0)"] * fields["LocA(0)"]
+    return fields

@@ -1,0 +1,122 @@
+"""Which truth box overlaps which result box, over all frames at once.
+
+The official evaluator fills one matrix a frame; nearly all of it is zero. Here only the pairs that overlap are made:
+two intervals overlap where one starts inside the other, so a sorted search along x in both directions finds each pair
+that overlaps in x once, and their number, not the square of the number of boxes, is the cost.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smiletrack.types import Floats, Ints
+
+EPS = float(np.finfo(np.float64).eps)
+"""The official evaluator's tolerance in comparisons of overlaps."""
+
+_FAR = float(1 << 24)  # px; coordinates beyond it share one column of the search
+_COLUMNS = 1 << 21  # columns that a frame is cut into for the search
+_BLOCK = 1 << 13  # boxes searched at once, so that their candidates stay in the processor's cache
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Pairs of a truth box and a result box of one frame with a positive overlap, frame by frame.
+
+    truth_rows, result_rows: (P,) rows of the two tables. iou: (P,) in (0, 1].
+    """
+
+    truth_rows: Ints
+    result_rows: Ints
+    iou: Floats
+
+    def __len__(self) -> int:
+        return len(self.iou)
+
+    def __getitem__(self, chosen: NDArray[np.generic]) -> "Pairs":
+        """Return the pairs that an index array or a boolean mask selects."""
+        return Pairs(self.truth_rows[chosen], self.result_rows[chosen], self.iou[chosen])
+
+
+@dataclass(frozen=True, eq=False)
+class _Sweep:
+    """One table's boxes from left to right within each frame, and the columns of their two sides."""
+
+    rows: Ints
+    boxes: Floats
+    areas: Floats
+    left: Ints
+    right: Ints
+
+
+def overlapping_pairs(truth_frames: Ints, truth_boxes: Floats, result_frames: Ints, result_boxes: Floats) -> Pairs:
+    """Return all pairs in the same frame with IoU > 0, in the order of their frames.
+
+    Frames (N,), boxes (N, 4) xyxy pixels. A box without area, or of infinite size, overlaps nothing.
+    """
+    truth, result = _sweep(truth_frames, truth_boxes), _sweep(result_frames, result_boxes)
+    truth_rows, result_rows, iou = _starting_inside(truth, result, strictly=False)
+    result_rows_2, truth_rows_2, iou_2 = _starting_inside(result, truth, strictly=True)
+    pairs = Pairs(
+        np.concatenate([truth_rows, truth_rows_2]),
+        np.concatenate([result_rows, result_rows_2]),
+        np.concatenate([iou, iou_2]),
+    )
+    return pairs[stable_order(truth_frames[pairs.truth_rows])]
+
+
+def stable_order(numbers: Ints) -> Ints:
+    """Return a stable argsort of whole numbers from 0; NumPy sorts 16-bit ones by radix, ten times faster."""
+    small = len(numbers) and numbers.max() < 1 << 16
+    return np.argsort(numbers.astype(np.uint16) if small else numbers, kind="stable")
+
+
+def _sweep(frames: Ints, boxes: Floats) -> _Sweep:
+    sides = boxes[:, 2:] - boxes[:, :2]
+    areas = sides[:, 0] * sides[:, 1]
+    with np.errstate(invalid="ignore"):
+        rows = np.flatnonzero((sides > 0).all(1) & (areas > EPS) & np.isfinite(areas))
+    columns = (np.clip(boxes[rows][:, 0::2], -_FAR, _FAR) + _FAR) * (_COLUMNS / (2 * _FAR))
+    left, right = (frames[rows, None] * (2 * _COLUMNS) + columns.astype(np.int64)).T
+    order = np.argsort(left, kind="stable")
+    rows = rows[order]
+    return _Sweep(rows, boxes[rows], areas[rows], left[order], right[order])
+
+
+def _starting_inside(outer: _Sweep, inner: _Sweep, strictly: bool) -> tuple[Ints, Ints, Floats]:
+    """Return rows of `outer`, rows of `inner` and IoU of pairs where the inner box starts inside the outer's x range.
+
+    `strictly` leaves out equal starts, which the search in the other direction finds.
+    """
+    first = np.searchsorted(inner.left, outer.left, "left")
+    count = np.searchsorted(inner.left, outer.right, "right") - first
+    starts = range(0, len(count), _BLOCK)
+    parts = [_search(outer, inner, first, count, slice(begin, begin + _BLOCK), strictly) for begin in starts]
+    if not parts:
+        return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)
+    a, b, iou = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return outer.rows[a], inner.rows[b], iou
+
+
+def _search(
+    outer: _Sweep, inner: _Sweep, first: Ints, count: Ints, block: slice, strictly: bool
+) -> tuple[Ints, Ints, Floats]:
+    """Return the overlapping pairs of a block of `outer` with the `count` boxes of `inner` from `first` on."""
+    counts = count[block]
+    ends = np.cumsum(counts)
+    b = np.repeat(first[block] - ends + counts, counts)
+    b += np.arange(len(b))
+    a = np.repeat(np.arange(block.start, block.start + len(counts)), counts)
+    # most candidates fail in y, so that is tested first
+    height = np.minimum(outer.boxes[a, 3], inner.boxes[b, 3]) - np.maximum(outer.boxes[a, 1], inner.boxes[b, 1])
+    near = height > 0
+    a, b, height = a[near], b[near], height[near]
+    box_a, box_b = outer.boxes[a], inner.boxes[b]
+    width = np.minimum(box_a[:, 2], box_b[:, 2]) - np.maximum(box_a[:, 0], box_b[:, 0])
+    intersection = width * height
+    union = outer.areas[a] + inner.areas[b] - intersection
+    # columns are coarser than pixels: the exact order of the left sides decides
+    inside = box_b[:, 0] > box_a[:, 0] if strictly else box_b[:, 0] >= box_a[:, 0]
+    kept = inside & (width > 0) & (intersection > 0) & (union > EPS)
+    return a[kept], b[kept], intersection[kept] / union[kept]

@@ -1,0 +1,208 @@
+"""The official preprocessing of MOTChallenge: what counts, before anything is counted.
+
+Result boxes that sit on a distractor (a person on a vehicle, a reflection ...) are forgiven, truth rows that are marked
+0 or are no pedestrians are dropped, and identities are renumbered. What TrackEval rejects is rejected here.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smiletrack.errors import InputError
+from smiletrack.metrics.assignment import best_pairs
+from smiletrack.metrics.overlap import EPS, Pairs, overlapping_pairs, stable_order
+from smiletrack.types import Floats, Ints, TrackTable
+
+BENCHMARKS = ("MOT15", "MOT16", "MOT17", "MOT20", "DanceTrack")
+_PEDESTRIAN = 1
+_DISTRACTORS = (2, 7, 8, 12)  # person on vehicle, static person, distractor, reflection
+_MOT20_DISTRACTORS = (*_DISTRACTORS, 6)  # and non-motorised vehicle
+_KNOWN_CLASSES = range(1, 14)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a table came from, for messages. lines: (N,) line of each row; row i is line i + 1 where there are none."""
+
+    name: str
+    lines: Ints | None = None
+
+    def error(self, row: int, message: str) -> InputError:
+        """Return the error for a row of the table."""
+        return InputError(f"{self.name}:{row + 1 if self.lines is None else self.lines[row]}: {message}")
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Truth and result of a sequence, ready to be measured: all metrics read this and nothing else.
+
+    Rows are sorted by frame; within a frame they keep the order of the file, which decides exact ties.
+    truth_ids (G,), result_ids (T,): identities from 0. truth_starts, result_starts (num_frames + 1,): first row of each
+    frame, and the end. pairs: all overlapping boxes. identity_pairs (Q, 2): truth and result identities that overlap
+    anywhere; pair_identities (P,): the row of identity_pairs that each pair belongs to.
+    """
+
+    num_frames: int
+    num_truth_ids: int
+    num_result_ids: int
+    truth_ids: Ints
+    result_ids: Ints
+    truth_starts: Ints
+    result_starts: Ints
+    pairs: Pairs
+    identity_pairs: Ints
+    pair_identities: Ints
+
+
+def compare(
+    truth: TrackTable,
+    results: TrackTable,
+    num_frames: int,
+    benchmark: str = "MOT17",
+    preprocess: bool = True,
+    truth_source: Source = Source("truth"),  # noqa: B008 (frozen)
+    result_source: Source = Source("results"),  # noqa: B008
+) -> Comparison:
+    """Check and preprocess the two tables of a sequence of `num_frames` frames.
+
+    MOT15, and `preprocess=False`, drop only truth rows marked 0. MOT20 also forgives boxes on non-motorised vehicles;
+    every other name follows the rules of MOT17. Truth marks (`scores`) are cut to whole numbers: 0.9 counts as 0.
+
+    Raises InputError for what TrackEval rejects: a frame outside 1 .. num_frames, an identity twice in a frame, a
+    result class above 1, a truth class outside 1 .. 13 where a frame has both sides.
+    """
+    truth, truth_source = _by_frame(truth, num_frames, truth_source)
+    results, result_source = _by_frame(results, num_frames, result_source)
+    _check_unique(truth, truth_source)
+    _check_unique(results, result_source)
+    _refuse(results, result_source, results.classes > _PEDESTRIAN, "is not pedestrian (1), the one class evaluated")
+    truth_starts, result_starts = _starts(truth.frames, num_frames), _starts(results.frames, num_frames)
+    pairs = overlapping_pairs(truth.frames, truth.boxes, results.frames, results.boxes)
+
+    with np.errstate(invalid="ignore"):
+        truth_kept = np.trunc(truth.scores) != 0
+    result_kept = np.ones(len(results), np.bool_)
+    if preprocess and benchmark != "MOT15":
+        known = np.isin(truth.classes, _KNOWN_CLASSES) | (np.diff(result_starts)[truth.frames - 1] == 0)
+        _refuse(truth, truth_source, ~known, "is none of MOTChallenge's, 1 .. 13")
+        truth_kept &= truth.classes == _PEDESTRIAN
+        distractor = np.isin(truth.classes, _MOT20_DISTRACTORS if benchmark == "MOT20" else _DISTRACTORS)
+        result_kept[_on_distractors(pairs, distractor, truth_starts, result_starts)] = False
+    return _comparison(
+        truth[truth_kept], results[result_kept], num_frames, _kept_pairs(pairs, truth_kept, result_kept),
+        truth_source, result_source,
+    )  # fmt: skip
+
+
+def _by_frame(table: TrackTable, num_frames: int, source: Source) -> tuple[TrackTable, Source]:
+    """Return the table sorted by frame and the lines of its rows."""
+    outside = (table.frames < 1) | (table.frames > num_frames)
+    if outside.any():
+        row = int(outside.argmax())
+        raise source.error(row, f"frame {table.frames[row]} is outside the sequence, 1 .. {num_frames}")
+    lines = np.arange(1, len(table) + 1) if source.lines is None else source.lines
+    if (np.diff(table.frames) >= 0).all():
+        return table, Source(source.name, lines)
+    order = stable_order(table.frames)
+    return table[order], Source(source.name, lines[order])
+
+
+def _starts(frames: Ints, num_frames: int) -> Ints:
+    """Return the first row of each frame, and the end, of sorted frames."""
+    return np.searchsorted(frames, np.arange(1, num_frames + 2))
+
+
+def _check_unique(table: TrackTable, source: Source) -> None:
+    labels = _distinct(table.ids)[1]
+    repeated = _repeats(labels, table.frames)
+    if len(repeated):
+        row = int(repeated.min())
+        raise source.error(row, f"id {table.ids[row]} is there more than once in frame {table.frames[row]}")
+
+
+def _repeats(labels: Ints, frames: Ints) -> Ints:
+    """Return the rows whose label an earlier row of their frame has."""
+    order = stable_order(labels)
+    again = (np.diff(labels[order]) == 0) & (np.diff(frames[order]) == 0)
+    return order[1:][again]
+
+
+def _refuse(table: TrackTable, source: Source, wrong: NDArray[np.bool_], message: str) -> None:
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise source.error(row, f"class {table.classes[row]} in frame {table.frames[row]} {message}")
+
+
+def _on_distractors(pairs: Pairs, distractor: NDArray[np.bool_], truth_starts: Ints, result_starts: Ints) -> Ints:
+    """Return result rows that the best assignment to all truth rows, ignored ones too, puts on a distractor."""
+    near = pairs[pairs.iou >= 0.5 - EPS]
+    frames = np.searchsorted(truth_starts, near.truth_rows, "right") - 1
+    concerned = np.zeros(len(truth_starts), np.bool_)
+    concerned[frames[distractor[near.truth_rows]]] = True
+    near = near[concerned[frames]]
+    matched = near[best_pairs(near, near.iou, truth_starts, result_starts)]
+    return matched.result_rows[distractor[matched.truth_rows]]
+
+
+def _kept_pairs(pairs: Pairs, truth_kept: NDArray[np.bool_], result_kept: NDArray[np.bool_]) -> Pairs:
+    """Return the pairs between rows that stay, numbered as those rows are after the others went."""
+    pairs = pairs[truth_kept[pairs.truth_rows] & result_kept[pairs.result_rows]]
+    new_truth, new_result = np.cumsum(truth_kept) - 1, np.cumsum(result_kept) - 1
+    return Pairs(new_truth[pairs.truth_rows], new_result[pairs.result_rows], pairs.iou)
+
+
+def _comparison(
+    truth: TrackTable, results: TrackTable, num_frames: int, pairs: Pairs, truth_source: Source, result_source: Source
+) -> Comparison:
+    num_truth_ids, truth_ids = _renumber(truth, truth_source)
+    num_result_ids, result_ids = _renumber(results, result_source)
+    keys = truth_ids[pairs.truth_rows] * num_result_ids + result_ids[pairs.result_rows]
+    present, pair_identities = _distinct(keys)
+    return Comparison(
+        num_frames=num_frames,
+        num_truth_ids=num_truth_ids,
+        num_result_ids=num_result_ids,
+        truth_ids=truth_ids,
+        result_ids=result_ids,
+        truth_starts=_starts(truth.frames, num_frames),
+        result_starts=_starts(results.frames, num_frames),
+        pairs=pairs,
+        identity_pairs=np.stack(np.divmod(present, max(num_result_ids, 1)), 1),
+        pair_identities=pair_identities,
+    )
+
+
+def _renumber(table: TrackTable, source: Source) -> tuple[int, Ints]:
+    """Return the number of identities and (N,) identities from 0 in the order of their numbers.
+
+    TrackEval looks identities up in a table, where a negative one counts from the end: -1 becomes the largest identity
+    and both are one, though counted as two. Kept, because its figures are the reference.
+    """
+    ids, labels = _distinct(table.ids)
+    if not len(ids) or ids[0] >= 0:
+        return len(ids), labels
+    slots = np.where(ids < 0, ids + ids[-1] + 1, ids)
+    if slots.min() < 0:
+        row = int(table.ids.argmin())
+        raise source.error(
+            row, f"id {table.ids[row]} is negative, and no other id is large enough for TrackEval's rule"
+        )
+    twins = np.searchsorted(ids, slots)
+    labels = np.where(ids[twins] == slots, twins, np.arange(len(ids)))[labels]
+    repeated = _repeats(labels, table.frames)
+    if len(repeated):
+        row = int(repeated.min())
+        raise InputError(f"{source.name}: ids {table.ids[row]} and {ids[-1]} are one to TrackEval, and share a frame")
+    return len(ids), labels
+
+
+def _distinct(numbers: Ints) -> tuple[Ints, Ints]:
+    """Return the sorted distinct numbers and each number's place among them; without sorting where they lie close."""
+    lowest, highest = int(numbers.min(initial=0)), int(numbers.max(initial=0))
+    if highest - lowest > max(8 * len(numbers), 1 << 22):
+        distinct, places = np.unique(numbers, return_inverse=True)
+        return distinct, places
+    present = np.zeros(highest - lowest + 1, np.bool_)
+    present[numbers - lowest] = True
+    return np.flatnonzero(present) + lowest, (np.cumsum(present) - 1)[numbers - lowest]

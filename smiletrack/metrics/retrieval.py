@@ -1,0 +1,91 @@
+"""How well appearance tells identities apart: ranking (rank-1, rank-5, mAP) and verification (ROC-AUC, equal error rate)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from smiletrack.types import Floats, Ints
+
+
+@dataclass(frozen=True)
+class RetrievalScores:
+    """All in [0, 1]; nan where there is nothing to score. `eer` is better low, the rest high."""
+
+    rank1: float
+    rank5: float
+    mAP: float
+    AUC: float
+    EER: float
+    queries: int
+    """Crops with at least one right and one wrong candidate."""
+    pairs: int
+    """Different pairs of crops that were verified."""
+
+
+def retrieval_scores(similarities: Floats, identities: Ints, candidates: NDArray[np.bool_]) -> RetrievalScores:
+    """Score all crops against each other.
+
+    similarities: (N, N) symmetric, up is good. identities: (N,). candidates: (N, N) symmetric, the pairs that count;
+    the diagonal never does. Every row is a query whose gallery is its candidates. Ties rank the wrong ones first, so
+    that an embedding that is the same for all crops scores no better than chance.
+    """
+    candidates = candidates & ~np.eye(len(identities), dtype=bool)
+    same = identities[:, None] == identities[None, :]
+    first_hits, precisions = [], []
+    for row in range(len(identities)):
+        gallery = np.flatnonzero(candidates[row])
+        right = same[row, gallery]
+        if not right.any() or right.all():
+            continue
+        hits = right[np.lexsort((right, -similarities[row, gallery]))]
+        places = np.flatnonzero(hits)
+        first_hits.append(places[0])
+        precisions.append(np.mean(np.arange(1, len(places) + 1) / (places + 1)))
+    upper = np.triu(candidates, 1)
+    AUC, EER = verification(similarities[upper], same[upper])
+    hits_at = np.array(first_hits)
+    return RetrievalScores(
+        rank1=_mean(hits_at < 1),
+        rank5=_mean(hits_at < 5),
+        mAP=_mean(np.array(precisions)),
+        AUC=AUC,
+        EER=EER,
+        queries=len(first_hits),
+        pairs=int(upper.sum()),
+    )
+
+
+def verification(scores: Floats, same: NDArray[np.bool_]) -> tuple[float, float]:
+    """(M,) pair scores and truths -> ROC-AUC (Mann-Whitney, ties count half) and equal error rate; nan without both.
+
+    The equal error rate is the mean of the false accept and false reject rates at the threshold where they are nearest.
+    """
+    positives, negatives = int(same.sum()), int((~same).sum())
+    if not positives or not negatives:
+        return float("nan"), float("nan")
+    AUC = (rankdata(scores)[same].sum() - positives * (positives + 1) / 2) / (positives * negatives)
+    order = np.argsort(-scores, kind="stable")
+    # a threshold can only lie between different scores
+    last_of_ties = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
+    accepted_right = np.append(0, np.cumsum(same[order])[last_of_ties])
+    accepted_wrong = np.append(0, np.cumsum(~same[order])[last_of_ties])
+    false_reject, false_accept = 1 - accepted_right / positives, accepted_wrong / negatives
+    crossing = np.argmin(np.abs(false_reject - false_accept))
+    return float(AUC), float((false_reject[crossing] + false_accept[crossing]) / 2)
+
+
+def time_candidates(frames: Ints, sequences: NDArray[np.generic], least_gap: int) -> NDArray[np.bool_]:
+    """(N,), (N,) -> (N, N): pairs of one sequence at least `least_gap` frames apart.
+
+    Frame -1 means that the crop has no time: such a crop pairs with all others of its sequence.
+    """
+    apart = np.abs(frames[:, None] - frames[None, :]) >= least_gap
+    timeless = frames < 0
+    apart |= timeless[:, None] | timeless[None, :]
+    return (sequences[:, None] == sequences[None, :]) & apart
+
+
+def _mean(values: NDArray[np.generic]) -> float:
+    return float(np.mean(values)) if len(values) else float("nan")

@@ -1,0 +1,69 @@
+"""All metrics of a sequence, their combination over sequences, and the lines that TrackEval prints of them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from smiletrack.metrics.clear import clear, combine_clear
+from smiletrack.metrics.hota import combine_hota, hota
+from smiletrack.metrics.identity import combine_identity, identity
+from smiletrack.metrics.preprocess import Comparison
+
+COMBINED = "COMBINED"
+"""The name of the row over all sequences."""
+
+Measures = dict[str, dict[str, Any]]
+"""Metric family (HOTA, CLEAR, Identity, Count) -> field -> value; fields are named as in TrackEval."""
+
+PRINTED = {
+    "HOTA": "HOTA DetA AssA DetRe DetPr AssRe AssPr LocA OWTA HOTA(0) LocA(0) HOTALocA(0)".split(),
+    "CLEAR": "MOTA MOTP MODA CLR_Re CLR_Pr MTR PTR MLR sMOTA CLR_TP CLR_FN CLR_FP IDSW MT PT ML Frag".split(),
+    "Identity": "IDF1 IDR IDP IDTP IDFN IDFP".split(),
+    "Count": "Dets GT_Dets IDs GT_IDs".split(),
+}
+"""The columns of TrackEval's tables."""
+
+_COUNTS = {*"CLR_TP CLR_FN CLR_FP IDSW MT PT ML Frag IDTP IDFN IDFP Dets GT_Dets IDs GT_IDs Frames".split()}
+
+
+def measure(comparison: Comparison, threshold: float = 0.5) -> Measures:
+    """Return all fields of one sequence; `threshold` is the IoU that CLEAR and Identity ask of a match."""
+    return {
+        "HOTA": hota(comparison),
+        "CLEAR": clear(comparison, threshold),
+        "Identity": identity(comparison, threshold),
+        "Count": {
+            "Dets": len(comparison.result_ids),
+            "GT_Dets": len(comparison.truth_ids),
+            "IDs": comparison.num_result_ids,
+            "GT_IDs": comparison.num_truth_ids,
+            "Frames": comparison.num_frames,
+        },
+    }
+
+
+def combine(sequences: Mapping[str, Measures]) -> Measures:
+    """Return all fields over several sequences: from summed counts, never the mean of ratios."""
+    parts = [sequences[name] for name in sorted(sequences)]
+    return {
+        "HOTA": combine_hota([part["HOTA"] for part in parts]),
+        "CLEAR": combine_clear([part["CLEAR"] for part in parts]),
+        "Identity": combine_identity([part["Identity"] for part in parts]),
+        "Count": {name: sum(part["Count"][name] for part in parts) for name in parts[0]["Count"]},
+    }
+
+
+def cell(field: str, value: Any) -> str:
+    """Return a value as TrackEval prints it: counts whole, all else in percent with five digits, means over alphas."""
+    return f"{value:.0f}" if field in _COUNTS else f"{100 * np.mean(value):1.5g}"
+
+
+def trackeval_table(family: str, measures: Mapping[str, Measures], title: str) -> str:
+    """Return TrackEval's table of one family, a row a sequence in the order of `measures`."""
+    names = PRINTED[family]
+    lines = [f"{family}: {title}".ljust(35) + "".join(name.ljust(10) for name in names)]
+    for sequence, values in measures.items():
+        cells = (cell(name, values[family][name]).ljust(10) for name in names)
+        lines.append(sequence.ljust(35) + "".join(cells))
+    return "\n".join(lines)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from smiletrack.errors import InputError
 from smiletrack.metrics.assignment import best_pairs
 from smiletrack.metrics.overlap import EPS, Pairs, overlapping_pairs, stable_order
-from smiletrack.types import Floats, Ints, TrackTable
+from smiletrack.types import Ints, TrackTable
 
 BENCHMARKS = ("MOT15", "MOT16", "MOT17", "MOT20", "DanceTrack")
 _PEDESTRIAN = 1
@@ -39,8 +39,9 @@ class Comparison:
 
     Rows are sorted by frame; within a frame they keep the order of the file, which decides exact ties.
     truth_ids (G,), result_ids (T,): identities from 0. truth_starts, result_starts (num_frames + 1,): first row of each
-    frame, and the end. pairs: all overlapping boxes. identity_pairs (Q, 2): truth and result identities that overlap
-    anywhere; pair_identities (P,): the row of identity_pairs that each pair belongs to.
+    frame, and the end. truth_rows (G,), result_rows (T,): the rows that stayed of the tables given, stably sorted by
+    frame. pairs: all overlapping boxes. identity_pairs (Q, 2): truth and result identities that overlap anywhere;
+    pair_identities (P,): the row of identity_pairs that each pair belongs to.
     """
 
     num_frames: int
@@ -50,6 +51,8 @@ class Comparison:
     result_ids: Ints
     truth_starts: Ints
     result_starts: Ints
+    truth_rows: Ints
+    result_rows: Ints
     pairs: Pairs
     identity_pairs: Ints
     pair_identities: Ints
@@ -61,8 +64,8 @@ def compare(
     num_frames: int,
     benchmark: str = "MOT17",
     preprocess: bool = True,
-    truth_source: Source = Source("truth"),  # noqa: B008 (frozen)
-    result_source: Source = Source("results"),  # noqa: B008
+    truth_source: Source = Source("truth"),
+    result_source: Source = Source("results"),
 ) -> Comparison:
     """Check and preprocess the two tables of a sequence of `num_frames` frames.
 
@@ -89,10 +92,7 @@ def compare(
         truth_kept &= truth.classes == _PEDESTRIAN
         distractor = np.isin(truth.classes, _MOT20_DISTRACTORS if benchmark == "MOT20" else _DISTRACTORS)
         result_kept[_on_distractors(pairs, distractor, truth_starts, result_starts)] = False
-    return _comparison(
-        truth[truth_kept], results[result_kept], num_frames, _kept_pairs(pairs, truth_kept, result_kept),
-        truth_source, result_source,
-    )  # fmt: skip
+    return _comparison(truth, truth_kept, results, result_kept, num_frames, pairs, truth_source, result_source)
 
 
 def _by_frame(table: TrackTable, num_frames: int, source: Source) -> tuple[TrackTable, Source]:
@@ -125,7 +125,8 @@ def _repeats(labels: Ints, frames: Ints) -> Ints:
     """Return the rows whose label an earlier row of their frame has."""
     order = stable_order(labels)
     again = (np.diff(labels[order]) == 0) & (np.diff(frames[order]) == 0)
-    return order[1:][again]
+    repeated: Ints = order[1:][again]
+    return repeated
 
 
 def _refuse(table: TrackTable, source: Source, wrong: NDArray[np.bool_], message: str) -> None:
@@ -142,7 +143,8 @@ def _on_distractors(pairs: Pairs, distractor: NDArray[np.bool_], truth_starts: I
     concerned[frames[distractor[near.truth_rows]]] = True
     near = near[concerned[frames]]
     matched = near[best_pairs(near, near.iou, truth_starts, result_starts)]
-    return matched.result_rows[distractor[matched.truth_rows]]
+    rows: Ints = matched.result_rows[distractor[matched.truth_rows]]
+    return rows
 
 
 def _kept_pairs(pairs: Pairs, truth_kept: NDArray[np.bool_], result_kept: NDArray[np.bool_]) -> Pairs:
@@ -153,8 +155,17 @@ def _kept_pairs(pairs: Pairs, truth_kept: NDArray[np.bool_], result_kept: NDArra
 
 
 def _comparison(
-    truth: TrackTable, results: TrackTable, num_frames: int, pairs: Pairs, truth_source: Source, result_source: Source
+    truth: TrackTable,
+    truth_kept: NDArray[np.bool_],
+    results: TrackTable,
+    result_kept: NDArray[np.bool_],
+    num_frames: int,
+    pairs: Pairs,
+    truth_source: Source,
+    result_source: Source,
 ) -> Comparison:
+    pairs = _kept_pairs(pairs, truth_kept, result_kept)
+    truth, results = truth[truth_kept], results[result_kept]
     num_truth_ids, truth_ids = _renumber(truth, truth_source)
     num_result_ids, result_ids = _renumber(results, result_source)
     keys = truth_ids[pairs.truth_rows] * num_result_ids + result_ids[pairs.result_rows]
@@ -167,6 +178,8 @@ def _comparison(
         result_ids=result_ids,
         truth_starts=_starts(truth.frames, num_frames),
         result_starts=_starts(results.frames, num_frames),
+        truth_rows=np.flatnonzero(truth_kept),
+        result_rows=np.flatnonzero(result_kept),
         pairs=pairs,
         identity_pairs=np.stack(np.divmod(present, max(num_result_ids, 1)), 1),
         pair_identities=pair_identities,

@@ -109,6 +109,18 @@ def test_a_video_that_ends_in_mid_frame_keeps_what_was_read(tmp_path: Path) -> N
     assert len(source.problems) == 1 and "of 30 frames" in source.problems[0]
 
 
+def test_picked_frames_come_with_their_numbers(tmp_path: Path) -> None:
+    folder = write_images(tmp_path / "a", [f"{i}.png" for i in range(1, 13)])
+    (folder / "5.png").write_bytes(b"broken, but never read")
+    with VideoWriter(tmp_path / "a.mp4", 25) as writer:
+        for frame in numbered(12):
+            writer.write(frame)
+    for spec in (folder, tmp_path / "a.mp4"):
+        picked = [(number, int(frame.mean()) // 10) for number, frame in open_source(spec).pick([12, 3, 3, 40])]
+        assert picked == [(3, 2), (12, 11)]
+        assert list(open_source(spec).pick([])) == []
+
+
 def test_nothing_appears_when_writing_fails(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError), VideoWriter(tmp_path / "out.mp4", 25) as writer:
         writer.write(numbered(1)[0])
@@ -141,10 +153,10 @@ def test_leaving_early_stops_the_decoding_thread(tmp_path: Path) -> None:
 def test_decoding_runs_ahead_of_a_slow_reader(tmp_path: Path) -> None:
     reads = []
 
-    def read(source: FrameSource):  # type: ignore[no-untyped-def]
-        for frame in numbered(6):
+    def read(source: FrameSource, wanted: object):  # type: ignore[no-untyped-def]
+        for numbered_frame in enumerate(numbered(6), 1):
             reads.append(1)
-            yield frame
+            yield numbered_frame
 
     frames = iter(FrameSource("x", 1, 6, read))
     next(frames)

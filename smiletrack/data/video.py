@@ -4,11 +4,12 @@ Frames are (H, W, 3) uint8 in OpenCV's channel order (blue, green, red). What ca
 picture in mid-sequence, a video that is cut short) does not stop a long run: it is listed in `FrameSource.problems`.
 """
 
+import itertools
 import queue
 import re
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Container, Generator, Iterable, Iterator
+from contextlib import closing, contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from smiletrack.errors import InputError
 from smiletrack.files import atomic_path
 
 Frame = NDArray[np.uint8]
+NumberedFrame = tuple[int, Frame]
 
 IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"))
 _DEFAULT_RATE = 30.0
@@ -43,8 +45,9 @@ class FrameSource:
         name: str,
         frame_rate: float,
         num_frames: int | None,
-        read: Callable[["FrameSource"], Iterator[Frame]],
+        read: "Callable[[FrameSource, Container[int]], Iterator[NumberedFrame]]",
     ) -> None:
+        """`read` yields the frames whose numbers, from 1, are in the container it is given."""
         self.name = name
         self.frame_rate = frame_rate
         self.num_frames = num_frames
@@ -53,7 +56,31 @@ class FrameSource:
 
     def __iter__(self) -> Iterator[Frame]:
         self.problems.clear()
-        return _decoded_ahead(self._read(self))
+        with closing(_decoded_ahead(self._read(self, _Every()))) as frames:
+            for _, frame in frames:
+                yield frame
+
+    def pick(self, numbers: Iterable[int]) -> Iterator[NumberedFrame]:
+        """Yield (number, frame) of the frames with these numbers, from 1, ascending; those that are not there are not.
+
+        Of a folder only these images are read; a video is decoded from its start to the last of them.
+        """
+        self.problems.clear()
+        wanted = set(numbers)
+        left = len(wanted)
+        with closing(_decoded_ahead(self._read(self, wanted))) as frames:
+            for numbered in frames if left else ():
+                yield numbered
+                left -= 1
+                if not left:
+                    return
+
+
+class _Every:
+    """Contains every number."""
+
+    def __contains__(self, number: object) -> bool:
+        return True
 
 
 def open_source(spec: str | int | Path) -> FrameSource:
@@ -182,16 +209,18 @@ def _image_folder(folder: Path) -> FrameSource:
 
 
 def _images(name: str, frame_rate: float, paths: list[Path]) -> FrameSource:
-    def read(source: FrameSource) -> Iterator[Frame]:
+    def read(source: FrameSource, wanted: Container[int]) -> Iterator[NumberedFrame]:
         last: Frame | None = None
-        for path in paths:
+        for number, path in enumerate(paths, 1):
+            if number not in wanted:
+                continue
             try:
                 last = read_image(path)
             except InputError as error:
                 if last is None:
                     raise
                 source.problems.append(f"{error}; the frame before it is used in its place")
-            yield last
+            yield number, last
 
     return FrameSource(name, frame_rate, len(paths), read)
 
@@ -202,7 +231,7 @@ def _video(address: str, name: str) -> FrameSource:
         frame_rate = float(stream.average_rate or stream.guessed_rate or _DEFAULT_RATE)
         promised = stream.frames or None
 
-    def read(source: FrameSource) -> Iterator[Frame]:
+    def read(source: FrameSource, wanted: Container[int]) -> Iterator[NumberedFrame]:
         count, damaged = 0, 0
         with _opened(address) as container:
             packets = container.demux(video=0)
@@ -216,7 +245,8 @@ def _video(address: str, name: str) -> FrameSource:
                     continue
                 for picture in pictures:
                     count += 1
-                    yield _upright(picture)
+                    if count in wanted:
+                        yield count, _upright(picture)
         if count == 0:
             raise InputError(f"{address}: no frame of this video can be decoded")
         if promised is not None and count < promised:
@@ -252,23 +282,24 @@ def _camera(number: int) -> FrameSource:
     if not capture.isOpened():
         raise InputError(f"camera {number}: there is no such camera, or another program holds it")
 
-    def read(source: FrameSource) -> Iterator[Frame]:
-        while True:
+    def read(source: FrameSource, wanted: Container[int]) -> Iterator[NumberedFrame]:
+        for count in itertools.count(1):
             there, frame = capture.read()
             if not there:
                 source.problems.append(f"camera {number}: gives no more frames")
                 return
-            yield np.asarray(frame, np.uint8)
+            if count in wanted:
+                yield count, np.asarray(frame, np.uint8)
 
     return FrameSource(f"camera{number}", capture.get(cv2.CAP_PROP_FPS) or _DEFAULT_RATE, None, read)
 
 
-def _decoded_ahead(frames: Iterator[Frame]) -> Iterator[Frame]:
+def _decoded_ahead(frames: Iterator[NumberedFrame]) -> Generator[NumberedFrame, None, None]:
     """Yield what `frames` yields while a thread reads up to `_AHEAD` in advance; errors arrive in their turn."""
-    ready: queue.Queue[Frame | BaseException | None] = queue.Queue(_AHEAD)
+    ready: queue.Queue[NumberedFrame | BaseException | None] = queue.Queue(_AHEAD)
     stopped = threading.Event()
 
-    def offer(item: Frame | BaseException | None) -> bool:
+    def offer(item: NumberedFrame | BaseException | None) -> bool:
         while not stopped.is_set():
             try:
                 ready.put(item, timeout=0.1)

@@ -1,0 +1,219 @@
+"""Training batches of identity crops: P identities x K crops spread over time, augmented as tracking will spoil them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from smiletrack.types import Ints
+
+Image = NDArray[np.uint8]
+
+
+class CropStore(Protocol):
+    """Crops by number: BGR uint8, all of one size."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int) -> Image: ...
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """What happens to a training crop. All zeros leave the crop as it is."""
+
+    flip: float = 0.5
+    """Probability of a left-right flip."""
+    jitter: float = 0.06
+    """Standard deviation of each box edge, as a fraction of the box's side: the error of a detector."""
+    colour: float = 0.2
+    """Largest relative change of brightness and contrast; each channel's gain changes by up to half of it."""
+    blur: float = 0.15
+    """Probability of a motion blur of 3 to 7 pixels, in any direction."""
+    shrink: float = 0.3
+    """Probability of losing resolution: the crop is taken from an object 1 to 4 times smaller."""
+    erase: float = 0.2
+    """Probability that a random rectangle, 5 to 25 % of the crop, is replaced by one colour."""
+    occlude: float = 0.3
+    """Probability that another object of the batch covers 15 to 50 % of the crop from a side or from below."""
+
+    def __post_init__(self) -> None:
+        for name in ("flip", "blur", "shrink", "erase", "occlude"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must be a probability in [0, 1], not {getattr(self, name)}")
+        for name in ("jitter", "colour"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} must be in [0, 1), not {getattr(self, name)}")
+
+
+def augment(
+    crop: Image,
+    occluder: Image,
+    config: AugmentConfig,
+    rng: np.random.Generator,
+    size: tuple[int, int],
+    margin: float,
+) -> Image:
+    """Return a spoilt copy of `crop`, `size` = (width, height) pixels.
+
+    crop, occluder: (h, w, 3) uint8 that show the box and `margin` x its side on every side of it, which is what lets
+    the box jitter without inventing pixels.
+    """
+    image = _window(crop, config.jitter, rng, size, margin)
+    if rng.random() < config.flip:
+        image = image[:, ::-1]
+    if rng.random() < config.shrink:
+        image = _shrink(image, 1 + 3 * rng.random())
+    if rng.random() < config.blur:
+        image = _motion_blur(image, int(rng.integers(3, 8)), float(rng.uniform(0, np.pi)))
+    image = np.ascontiguousarray(image)
+    if rng.random() < config.occlude:
+        _occlude(image, _window(occluder, config.jitter, rng, size, margin), rng)
+    if config.colour:
+        image = _recolour(image, config.colour, rng)
+    if rng.random() < config.erase:
+        _erase(image, rng)
+    return image
+
+
+def _window(
+    crop: Image, jitter: float, rng: np.random.Generator, size: tuple[int, int], margin: float
+) -> Image:
+    """Cut the box, its four edges moved by `jitter`, out of a crop with a margin and resize it."""
+    height, width = crop.shape[:2]
+    side = np.array([width, height] * 2) / (1 + 2 * margin)
+    edges = np.array([margin, margin, 1 + margin, 1 + margin]) + jitter * rng.standard_normal(4)
+    left, top, right, bottom = np.clip(np.rint(edges * side), 0, [width, height] * 2).astype(int)
+    if right - left < 2 or bottom - top < 2:
+        left, top, right, bottom = 0, 0, width, height
+    window: Image = cv2.resize(crop[top:bottom, left:right], size, interpolation=cv2.INTER_LINEAR)
+    return window
+
+
+def _shrink(image: Image, factor: float) -> Image:
+    height, width = image.shape[:2]
+    small = cv2.resize(image, (round(width / factor), round(height / factor)), interpolation=cv2.INTER_AREA)
+    back: Image = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
+    return back
+
+
+def _motion_blur(image: Image, length: int, angle: float) -> Image:
+    kernel = np.zeros((length, length), np.float32)
+    centre = (length - 1) / 2
+    offset = centre * np.array([np.cos(angle), np.sin(angle)])
+    start, end = np.rint(centre - offset).astype(int), np.rint(centre + offset).astype(int)
+    cv2.line(kernel, start.tolist(), end.tolist(), 1.0)
+    blurred: Image = cv2.filter2D(image, -1, kernel / kernel.sum())
+    return blurred
+
+
+def _occlude(image: Image, occluder: Image, rng: np.random.Generator) -> None:
+    """Paste the occluder's near part over a side or the lower part of `image`, in place."""
+    height, width = image.shape[:2]
+    cover = rng.uniform(0.15, 0.5)
+    if rng.random() < 0.3:
+        rows = round(cover * height)
+        image[height - rows :] = occluder[:rows]
+        return
+    columns, top = round(cover * width), int(rng.integers(0, height // 3))
+    if rng.random() < 0.5:
+        image[top:, :columns] = occluder[: height - top, width - columns :]
+    else:
+        image[top:, width - columns :] = occluder[: height - top, :columns]
+
+
+def _recolour(image: Image, strength: float, rng: np.random.Generator) -> Image:
+    contrast, brightness = 1 + strength * rng.uniform(-1, 1), 255 * strength / 2 * rng.uniform(-1, 1)
+    gains = contrast * (1 + strength / 2 * rng.uniform(-1, 1, 3))
+    levels = np.arange(256)[:, None] * gains + brightness + 127.5 * (1 - contrast)
+    table = np.clip(levels, 0, 255).astype(np.uint8)[None]
+    recoloured: Image = cv2.LUT(image, table)
+    return recoloured
+
+
+def _erase(image: Image, rng: np.random.Generator) -> None:
+    height, width = image.shape[:2]
+    area, aspect = rng.uniform(0.05, 0.25) * height * width, rng.uniform(0.5, 3.0)
+    rows = int(np.clip(np.sqrt(area * aspect), 1, height))
+    columns = int(np.clip(np.sqrt(area / aspect), 1, width))
+    top, left = int(rng.integers(0, height - rows + 1)), int(rng.integers(0, width - columns + 1))
+    image[top : top + rows, left : left + columns] = rng.integers(0, 256, 3)
+
+
+class IdentityBatches(Sequence[tuple[Image, Ints]]):
+    """Batch number -> (P * K crops, (P * K,) identity labels), a pure function of the seed and the number.
+
+    So a run resumed at any batch sees what it would have seen, with any number of loader processes. The P identities
+    come from `groups` sequences at a time, because a tracker only ever tells apart objects of one sequence; the K crops
+    of one identity are spread over its life, one from each K-th of it.
+    """
+
+    def __init__(
+        self,
+        crops: CropStore,
+        identities: Ints,
+        frames: Ints,
+        sequences: Ints,
+        *,
+        num_batches: int,
+        num_identities: int,
+        crops_per_identity: int,
+        groups: int = 2,
+        augment: AugmentConfig | None = None,
+        size: tuple[int, int] = (80, 224),
+        margin: float = 0.0,
+        seed: int = 0,
+    ) -> None:
+        """identities, frames, sequences: (N,) of each crop. Labels are 0 ... (number of identities) - 1.
+
+        Identities with a single crop have no pair and are left out. Raises ValueError where fewer identities than
+        `num_identities` are left.
+        """
+        self.crops, self.frames = crops, frames
+        known, self.labels = np.unique(identities, return_inverse=True)
+        order = np.lexsort((frames, self.labels))
+        rows = np.split(order, np.flatnonzero(np.diff(self.labels[order])) + 1)
+        self.rows = [identity for identity in rows if len(identity) > 1]
+        if len(self.rows) < num_identities:
+            raise ValueError(
+                f"a batch needs {num_identities} identities with two crops or more, there are {len(self.rows)}"
+            )
+        home = np.array([sequences[identity[0]] for identity in self.rows])
+        self.by_sequence = [np.flatnonzero(home == name) for name in np.unique(home)]
+        self.num_labels = len(known)
+        self.num_batches, self.seed = num_batches, seed
+        self.num_identities, self.crops_per_identity, self.groups = num_identities, crops_per_identity, groups
+        self.augment, self.size, self.margin = augment or AugmentConfig(), size, margin
+
+    def __len__(self) -> int:
+        return self.num_batches
+
+    def __getitem__(self, number: int) -> tuple[Image, Ints]:  # type: ignore[override]
+        """Return (P * K, height, width, 3) uint8 BGR crops and their labels."""
+        if not 0 <= number < self.num_batches:
+            raise IndexError(number)
+        rng = np.random.default_rng((self.seed, number))
+        rows = np.concatenate([self._spread(self.rows[i], rng) for i in self._identities(rng)])
+        raw = [self.crops[int(row)] for row in rows]
+        occluders = rng.permutation(len(raw))
+        images = [
+            augment(crop, raw[other], self.augment, rng, self.size, self.margin)
+            for crop, other in zip(raw, occluders, strict=True)
+        ]
+        return np.stack(images), self.labels[rows].astype(np.int64)
+
+    def _identities(self, rng: np.random.Generator) -> Ints:
+        """Draw P identities, from as few sequences as hold them but at least `groups`, sequences by their size."""
+        sizes = np.array([len(group) for group in self.by_sequence], float)
+        order = rng.choice(len(sizes), len(sizes), replace=False, p=sizes / sizes.sum())
+        enough = 1 + int(np.searchsorted(np.cumsum(sizes[order]), self.num_identities))
+        chosen = order[: max(enough, self.groups) if self.groups else len(order)]
+        pool = np.concatenate([self.by_sequence[i] for i in chosen])
+        return rng.choice(pool, self.num_identities, replace=False)
+
+    def _spread(self, rows: Ints, rng: np.random.Generator) -> Ints:
+        """Draw K rows in time order, one from each K-th of the identity's life (again where it has fewer than K)."""
+        places = (np.arange(self.crops_per_identity) + rng.random(self.crops_per_identity)) / self.crops_per_identity
+        return rows[(places * len(rows)).astype(int)]

@@ -1,0 +1,106 @@
+"""SLM networks in files: this project's weights, the released network's checkpoints, and ONNX out."""
+
+import io
+import json
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from smiletrack.config import build_config
+from smiletrack.errors import InputError
+from smiletrack.files import atomic_write
+from smiletrack.slm.network import SLM, SLMConfig
+from smiletrack.slm.preprocessing import Preprocessing
+from smiletrack.slm.released import ReleasedSLM
+from smiletrack.weights import load_exactly, load_tensors, load_weights
+
+RELEASED_PREPROCESSING = Preprocessing(80, 224, colour="bgr", scale=1.0, float_resize=True)
+"""BGR grey levels 0 ... 255 as they are (the paper has [0, 1]; the released weights were not trained so)."""
+
+_scalar = type(np.float64(0)).__reduce__(np.float64(0))[0]  # type: ignore[misc]
+_NUMBERS: list[Any] = [
+    (_scalar, "numpy.core.multiarray.scalar"),
+    (_scalar, "numpy._core.multiarray.scalar"),
+    np.dtype,
+    np.dtypes.Float64DType,
+]
+"""NumPy numbers, which the released trainer keeps beside its tensors ("best_val_acc"); they run no code."""
+
+
+def metadata(config: SLMConfig) -> dict[str, str]:
+    """Return what a weight file must say about itself so that `load_network` can rebuild the network."""
+    preprocessing = Preprocessing(config.width, config.height)
+    return {"network": "slm", "config": json.dumps(asdict(config)), "preprocessing": preprocessing.to_json()}
+
+
+def load_network(path: Path) -> tuple[nn.Module, Preprocessing]:
+    """Return the network of a file in eval mode, and what it wants to be fed.
+
+    Reads `.safetensors` weights of this project, and `.pt` checkpoints of the released network (its trainer's
+    dictionary or a bare state_dict, with or without the `module.` prefix), code-free. InputError where the file is
+    missing, damaged, foreign, wants code, or does not fit the network in every tensor.
+    """
+    path = Path(path)
+    if path.suffix == ".safetensors":
+        return _own(path)
+    with torch.serialization.safe_globals(_NUMBERS):
+        content = load_tensors(path)
+    state = content.get("model_G_state_dict", content) if isinstance(content, Mapping) else None
+    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise InputError(
+            f"{path}: no SLM weights; expected model.safetensors of a training run here, or a released checkpoint "
+            "with model_G_state_dict (last.pt of a run is for --resume; its weights are model.safetensors beside it)"
+        )
+    network = ReleasedSLM().eval()
+    load_exactly(network, {key.removeprefix("module."): value for key, value in state.items()}, str(path))
+    return network, RELEASED_PREPROCESSING
+
+
+def _own(path: Path) -> tuple[nn.Module, Preprocessing]:
+    state, about = load_weights(path)
+    if about.get("network") != "slm":
+        raise InputError(f"{path}: holds {about.get('network', 'unnamed')} weights, not those of an SLM")
+    network = SLM(build_config(SLMConfig, json.loads(about["config"]))).eval()
+    load_exactly(network, state, str(path))
+    return network, Preprocessing.from_json(about["preprocessing"])
+
+
+class _UnitRows(nn.Module):
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, objects: Tensor) -> Tensor:
+        return functional.normalize(self.network(objects), dim=1)
+
+
+def export_onnx(network: nn.Module, preprocessing: Preprocessing, path: Path) -> None:
+    """Write objects (N, 3, H, W) -> unit rows (N, D) as ONNX, N free, the preprocessing in the file's metadata."""
+    example = torch.zeros(2, 3, preprocessing.height, preprocessing.width)
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        # the newer exporter needs a package more and makes the same graph of so plain a network
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            _UnitRows(network).eval(),
+            (example,),
+            buffer,
+            input_names=["objects"],
+            output_names=["embeddings"],
+            dynamic_axes={"objects": {0: "N"}, "embeddings": {0: "N"}},
+            opset_version=17,
+            dynamo=False,
+        )
+    model = onnx.load_from_string(buffer.getvalue())
+    onnx.helper.set_model_props(model, {"preprocessing": preprocessing.to_json()})
+    onnx.checker.check_model(model)
+    with atomic_write(path, "wb") as stream:
+        stream.write(model.SerializeToString())

@@ -1,0 +1,131 @@
+"""What pulls crops of one identity together and pushes identities apart. Z is (B, D), labels are (B,)."""
+
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from smiletrack.slm.network import similarity
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Weight of each loss; 0 leaves it out. The total is their weighted sum."""
+
+    pair: float = 1.0
+    """Pair similarity, the siamese target: same or different."""
+    identity: float = 0.0
+    """Identity classification with label smoothing; needs to know every identity beforehand."""
+    triplet: float = 0.0
+    """Batch-hard triplet with soft margin."""
+    circle: float = 0.0
+    """Circle loss on pairs."""
+    contrastive: float = 0.0
+    """Supervised contrastive loss (NT-Xent with several positives)."""
+
+    def __post_init__(self) -> None:
+        weights = [getattr(self, field.name) for field in fields(self)]
+        for field, weight in zip(fields(self), weights, strict=True):
+            if weight < 0:
+                raise ValueError(f"{field.name} must not be negative: {weight}")
+        if not any(weights):
+            raise ValueError("pair must be above 0 where no other loss is")
+
+
+def _pairs(labels: Tensor) -> tuple[Tensor, Tensor]:
+    """(B,) -> two (B, B) masks: same identity (without the diagonal) and different identity."""
+    same = labels[:, None] == labels[None, :]
+    diagonal = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
+    return same & ~diagonal, ~same
+
+
+class PairSimilarity(nn.Module):
+    """Binary cross-entropy of sigmoid(scale * cosine + shift) over all pairs of a batch.
+
+    Same and different pairs weigh one half each, however many there are. Scale and shift are learned.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(10.0))
+        self.shift = nn.Parameter(torch.tensor(-5.0))
+
+    def forward(self, Z: Tensor, labels: Tensor) -> Tensor:
+        same, different = _pairs(labels)
+        logits = self.scale * similarity(Z, Z) + self.shift
+        return (functional.softplus(-logits[same]).mean() + functional.softplus(logits[different]).mean()) / 2
+
+
+class IdentityClassification(nn.Module):
+    """Cross-entropy of a linear classifier on the direction of Z (cosine x 16), label smoothing 0.1."""
+
+    def __init__(self, dimension: int, num_identities: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(num_identities, dimension))
+
+    def forward(self, Z: Tensor, labels: Tensor) -> Tensor:
+        return functional.cross_entropy(16 * similarity(Z, self.weight), labels, label_smoothing=0.1)
+
+
+class BatchHardTriplet(nn.Module):
+    """softplus(hardest positive - hardest negative) of unit vectors' distances x 5 (Hermans et al., arXiv:1703.07737)."""
+
+    def forward(self, Z: Tensor, labels: Tensor) -> Tensor:
+        same, different = _pairs(labels)
+        distances = (2 - 2 * similarity(Z, Z)).clamp_min(1e-6).sqrt()
+        farthest = distances.masked_fill(~same, 0.0).amax(1)
+        nearest = distances.masked_fill(~different, 2.0).amin(1)
+        return functional.softplus(5 * (farthest - nearest)).mean()
+
+
+class Circle(nn.Module):
+    """Circle loss with relaxation m = 0.25 and scale 32 (Sun et al., arXiv:2002.10857, equation 6), one row an anchor."""
+
+    margin, gamma = 0.25, 32.0
+
+    def forward(self, Z: Tensor, labels: Tensor) -> Tensor:
+        same, different = _pairs(labels)
+        s = similarity(Z, Z)
+        weight_p = (1 + self.margin - s.detach()).clamp_min(0)
+        weight_n = (s.detach() + self.margin).clamp_min(0)
+        positive = -self.gamma * weight_p * (s - (1 - self.margin))
+        negative = self.gamma * weight_n * (s - self.margin)
+        total = torch.logsumexp(positive.masked_fill(~same, -torch.inf), 1) + torch.logsumexp(
+            negative.masked_fill(~different, -torch.inf), 1
+        )
+        return functional.softplus(total).mean() / self.gamma
+
+
+class Contrastive(nn.Module):
+    """Supervised contrastive loss, temperature 0.1 (Khosla et al., arXiv:2004.11362, equation 2, L_out)."""
+
+    def forward(self, Z: Tensor, labels: Tensor) -> Tensor:
+        same, _ = _pairs(labels)
+        logits = similarity(Z, Z) / 0.1
+        diagonal = torch.eye(len(labels), dtype=torch.bool, device=Z.device)
+        log_p = logits - torch.logsumexp(logits.masked_fill(diagonal, -torch.inf), 1, keepdim=True)
+        anchors = same.any(1)
+        return -(log_p.masked_fill(~same, 0).sum(1)[anchors] / same.sum(1)[anchors]).mean()
+
+
+class SLMLoss(nn.Module):
+    """The weighted sum of the losses that the config turns on; `forward` also returns each one's value."""
+
+    def __init__(self, config: LossConfig, dimension: int, num_identities: int) -> None:
+        super().__init__()
+        makers = {
+            "pair": PairSimilarity,
+            "identity": lambda: IdentityClassification(dimension, num_identities),
+            "triplet": BatchHardTriplet,
+            "circle": Circle,
+            "contrastive": Contrastive,
+        }
+        self.weights = {name: getattr(config, name) for name in makers if getattr(config, name) > 0}
+        self.terms = nn.ModuleDict({name: makers[name]() for name in self.weights})
+
+    def forward(self, Z: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """(B, D), (B,) -> total (scalar) and the unweighted terms by name."""
+        values = {name: term(Z.float(), labels) for name, term in self.terms.items()}
+        total = torch.stack([self.weights[name] * value for name, value in values.items()]).sum()
+        return total, {name: value.detach() for name, value in values.items()}

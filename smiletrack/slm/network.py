@@ -1,0 +1,99 @@
+"""The SLM network: object crop -> patches -> CSP backbone -> PSA -> Z; objects are compared by the cosine of their Z."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from smiletrack.slm.backbone import CSPBackbone
+from smiletrack.slm.patches import LAYOUTS, Box, cut_patches, pixel_boxes
+from smiletrack.slm.position import sinusoidal
+from smiletrack.slm.psa import AttentionForm, PatchSelfAttention
+
+
+@dataclass(frozen=True)
+class SLMConfig:
+    """The network's shape. The defaults are the small network, made for CPUs at video rates."""
+
+    width: int = 80
+    """W, pixels, that objects are resized to."""
+    height: int = 224
+    """H, pixels, that objects are resized to."""
+    layout: str = "E"
+    """Patch layout, A to H (paper, Fig. 4)."""
+    boxes: tuple[Box, ...] = ()
+    """A layout of your own instead: boxes (x1, y1, x2, y2) as fractions of width and height, in [0, 1]."""
+    patch_width: int = 40
+    """W_P, pixels, of every patch."""
+    patch_height: int = 112
+    """H_P, pixels, of every patch."""
+    position: Literal["sinusoidal", "learned", "none"] = "sinusoidal"
+    """Position embedding E_i added to the patch's pixels; learned ones start at zero."""
+    channels: tuple[int, ...] = (16, 32, 64, 128)
+    """Channels of the backbone's stem and of its stages; the last is C."""
+    depths: tuple[int, ...] = (1, 1, 1)
+    """Bottlenecks in each stage."""
+    d_k: int = 32
+    """Columns of W^Q and W^K."""
+    d_v: int = 32
+    """Columns of W^V."""
+    embedding: int = 128
+    """Length of Z."""
+    attention: AttentionForm = "positive"
+    """Form of equation 2, whose denominator can be zero or negative: literal (guarded), positive or softmax."""
+
+    def __post_init__(self) -> None:
+        for name in ("width", "height", "patch_width", "patch_height", "d_k", "d_v", "embedding"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if self.layout not in LAYOUTS:
+            raise ValueError(f"layout must be one of {', '.join(LAYOUTS)}, not {self.layout!r}")
+        for x1, y1, x2, y2 in self.boxes:
+            if not (0 <= x1 < x2 <= 1 and 0 <= y1 < y2 <= 1):
+                raise ValueError(f"boxes must hold 0 <= x1 < x2 <= 1 (y too), not {(x1, y1, x2, y2)}")
+        if len(self.channels) < 2 or any(c < 2 or c % 2 for c in self.channels):
+            raise ValueError(f"channels must be two or more even numbers, not {self.channels}")
+        if len(self.depths) != len(self.channels) - 1 or min(self.depths) < 0:
+            raise ValueError(f"depths must have one entry a stage, {len(self.channels) - 1}, not {self.depths}")
+
+
+class SLM(nn.Module):
+    """Objects (B, 3, H, W), RGB in [0, 1] -> Z (B, D), not normalised."""
+
+    E: Tensor
+
+    def __init__(self, config: SLMConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.boxes = pixel_boxes(config.boxes or LAYOUTS[config.layout], config.width, config.height)
+        self.patch_size = (config.patch_width, config.patch_height)
+        num_patches, shape = len(self.boxes), (1, config.patch_height, config.patch_width)
+        d_f = config.patch_height * config.patch_width
+        if config.position == "sinusoidal":
+            self.register_buffer("E", sinusoidal(num_patches, d_f).unflatten(1, shape), persistent=False)
+        elif config.position == "learned":
+            self.E = nn.Parameter(torch.zeros(num_patches, *shape))
+        self.backbone = CSPBackbone(config.channels, config.depths)
+        self.psa = PatchSelfAttention(config.channels[-1], config.d_k, config.d_v, config.attention)
+        rows = -(-config.patch_height // 2 ** len(config.channels))
+        columns = -(-config.patch_width // 2 ** len(config.channels))
+        # the norm folds into the linear map at inference: Z stays one fully connected layer
+        self.fc = nn.Sequential(
+            nn.Linear(num_patches * rows * columns * config.d_v, config.embedding, bias=False),
+            nn.BatchNorm1d(config.embedding),
+        )
+
+    def forward(self, objects: Tensor) -> Tensor:
+        P = cut_patches(objects, self.boxes, self.patch_size)
+        A = P + self.E if self.config.position != "none" else P
+        features = self.backbone(A.flatten(0, 1))
+        F = features.flatten(2).transpose(1, 2).unflatten(0, P.shape[:2])
+        Z: Tensor = self.fc(self.psa(F).flatten(1))
+        return Z
+
+
+def similarity(Z_A: Tensor, Z_B: Tensor) -> Tensor:
+    """(A, D), (B, D) -> (A, B) cosine similarities, in [-1, 1]."""
+    return functional.normalize(Z_A, dim=1) @ functional.normalize(Z_B, dim=1).T

@@ -113,7 +113,8 @@ def _unproved(rows: Ints, columns: Ints, weights: Floats, chosen: Mask) -> Ints:
         moved = np.zeros(alone + 1, np.bool_)
         moved[column[active]] = True
         active = np.flatnonzero(moved[partner[row]])
-    return others[np.concatenate([*against, active])]
+    doubtful: Ints = others[np.concatenate([*against, active])]
+    return doubtful
 
 
 def _components(rows: Ints, columns: Ints, wanted: Ints) -> list[Ints]:

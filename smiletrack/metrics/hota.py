@@ -79,7 +79,7 @@ def _association(comparison: Comparison, passed: Ints, identities: Ints, tp: Flo
     truth_counts, result_counts = (counts[seen, None] for counts in _counts_of_identities(comparison))
     weighted = matches / np.maximum(1.0, tp)
 
-    def over_matches(size: Floats) -> Floats:
+    def over_matches(size: Floats | Ints) -> Floats:
         return np.asarray(np.sum(weighted * matches / np.maximum(1.0, size), axis=0))
 
     return {

@@ -16,15 +16,16 @@ COMBINED = "COMBINED"
 Measures = dict[str, dict[str, Any]]
 """Metric family (HOTA, CLEAR, Identity, Count) -> field -> value; fields are named as in TrackEval."""
 
-PRINTED = {
-    "HOTA": "HOTA DetA AssA DetRe DetPr AssRe AssPr LocA OWTA HOTA(0) LocA(0) HOTALocA(0)".split(),
-    "CLEAR": "MOTA MOTP MODA CLR_Re CLR_Pr MTR PTR MLR sMOTA CLR_TP CLR_FN CLR_FP IDSW MT PT ML Frag".split(),
-    "Identity": "IDF1 IDR IDP IDTP IDFN IDFP".split(),
-    "Count": "Dets GT_Dets IDs GT_IDs".split(),
+_COLUMNS = {
+    "HOTA": "HOTA DetA AssA DetRe DetPr AssRe AssPr LocA OWTA HOTA(0) LocA(0) HOTALocA(0)",
+    "CLEAR": "MOTA MOTP MODA CLR_Re CLR_Pr MTR PTR MLR sMOTA CLR_TP CLR_FN CLR_FP IDSW MT PT ML Frag",
+    "Identity": "IDF1 IDR IDP IDTP IDFN IDFP",
+    "Count": "Dets GT_Dets IDs GT_IDs",
 }
-"""The columns of TrackEval's tables."""
+_WHOLE = "CLR_TP CLR_FN CLR_FP IDSW MT PT ML Frag IDTP IDFN IDFP Dets GT_Dets IDs GT_IDs Frames"
 
-_COUNTS = {*"CLR_TP CLR_FN CLR_FP IDSW MT PT ML Frag IDTP IDFN IDFP Dets GT_Dets IDs GT_IDs Frames".split()}
+PRINTED = {family: tuple(names.split()) for family, names in _COLUMNS.items()}
+"""The columns of TrackEval's tables."""
 
 
 def measure(comparison: Comparison, threshold: float = 0.5) -> Measures:
@@ -56,7 +57,7 @@ def combine(sequences: Mapping[str, Measures]) -> Measures:
 
 def cell(field: str, value: Any) -> str:
     """Return a value as TrackEval prints it: counts whole, all else in percent with five digits, means over alphas."""
-    return f"{value:.0f}" if field in _COUNTS else f"{100 * np.mean(value):1.5g}"
+    return f"{value:.0f}" if field in _WHOLE.split() else f"{100 * np.mean(value):1.5g}"
 
 
 def trackeval_table(family: str, measures: Mapping[str, Measures], title: str) -> str:

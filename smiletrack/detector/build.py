@@ -19,7 +19,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from smiletrack.config import nearest
-from smiletrack.detector import prbnet
+from smiletrack.detector import prbnet, yolov7
 from smiletrack.detector.letterbox import InputConfig
 from smiletrack.detector.losses import OTALoss, OTALossConfig, YOLOXLoss
 from smiletrack.detector.prbnet import PRBNet
@@ -32,9 +32,12 @@ ARCHITECTURES: dict[str, Callable[[int], Detector]] = {
     "prb-tiny": prbnet.prb_tiny,
     "prb-fpn6-2py": prbnet.prb_fpn6_2py,
     "prb-2py-e6e-auxpy1": partial(prbnet.prb_fpn6_2py, auxiliary="first"),
+    "prb-fpn6-3py": prbnet.prb_fpn6_3py,
     "prb-fpn-csp": prbnet.prb_fpn_csp,
     "prb-fpn-msp": prbnet.prb_fpn_msp,
     "prb-fpn-elan": prbnet.prb_fpn_elan,
+    "yolov7": yolov7.yolov7,
+    "yolov7-tiny": yolov7.yolov7_tiny,
     "yolox-nano": partial(YOLOX, depth=0.33, width=0.25, depthwise=True),
     "yolox-tiny": partial(YOLOX, depth=0.33, width=0.375),
     "yolox-s": partial(YOLOX, depth=0.33, width=0.5),

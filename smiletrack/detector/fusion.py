@@ -96,9 +96,11 @@ class UpStep:
     coarser: int
     """Channels taken from the top-down feature."""
     fused: int
-    """Channels of the BFM block and of the bottleneck (half of it hidden)."""
+    """Channels of the BFM block."""
     out: int
     """Channels of the CSP block, the result."""
+    bottleneck: int = 0
+    """Channels of the bottleneck (half of it hidden); 0 for as many as the BFM block."""
 
 
 def rb_block(channels: Sequence[int], scale: int, shift: int, step: DownStep) -> RBBlock:
@@ -176,7 +178,7 @@ class BiFusionPyramid(nn.Module):
         ups = []
         for step_up, lateral in zip(up, [s.lateral for s in reversed(down)], strict=True):
             bfm = BFM((width, step_up.finer), (lateral, step_up.coarser), step_up.fused, reorganise)
-            ups.append(Purified(bfm, step_up.fused, step_up.fused, step_up.out, depth))
+            ups.append(Purified(bfm, step_up.fused, step_up.bottleneck or step_up.fused, step_up.out, depth))
             width = step_up.out
             self.widths.append(width)
         self.up = nn.ModuleList(ups)

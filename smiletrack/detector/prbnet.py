@@ -90,6 +90,33 @@ def prb_fpn6_2py(num_classes: int, auxiliary: Literal["first", "all"] = "all") -
     return PRBNet(backbone, neck, AnchorHead(widths, num_classes, ANCHORS_P6, auxiliary=widths))
 
 
+def prb_fpn6_3py(num_classes: int) -> PRBNet:
+    """PRB-FPN6-3PY: three equal pyramids from P6, wider on the way up.
+
+    The released table is described only in part; the widths here are the ones that meet its published size
+    (184.6 million parameters, 938 GFLOPs at 1280).
+    """
+    backbone = E6EBackbone()
+    down = [
+        DownStep(384, 384, 192, 480, 384, 192),
+        DownStep(256, 256, 128, 320, 256, 128),
+        DownStep(128, 128, 64, 160, 128, 64),
+    ]
+    up = [
+        UpStep(160, 160, 320, 128, bottleneck=256),
+        UpStep(240, 240, 480, 192, bottleneck=384),
+        UpStep(320, 320, 640, 256, bottleneck=512),
+    ]
+    pyramids = [BiFusionPyramid(backbone.channels, 6, 640, down, up) for _ in range(3)]
+    widths, hidden = (320, 640, 960, 1280), (192, 256, 384, 512)
+    merges = [
+        ScaleMerge([w] * 3, h, out, 2, 3) for w, h, out in zip(pyramids[0].widths, hidden, widths, strict=True)
+    ]
+    aux = [Conv(w, out, 3) for w, out in zip((64, 128, 192, 384), widths, strict=True)]
+    neck = BiFusionNeck(pyramids, merges, auxiliary="first", aux=aux)
+    return PRBNet(backbone, neck, AnchorHead(widths, num_classes, ANCHORS_P6, auxiliary=widths))
+
+
 def prb_fpn_elan(num_classes: int) -> PRBNet:
     """PRB-FPN-ELAN: YOLOv7's backbone, three pyramids from P5, P4 and P3, reparameterised convolutions."""
     backbone = ELANBackbone()

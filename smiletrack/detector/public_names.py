@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from torch import nn
 
-from smiletrack.detector import backbones, blocks, fusion, yolox
+from smiletrack.detector import backbones, blocks, fusion, yolov7, yolox
 from smiletrack.detector.anchor_head import AnchorHead
 from smiletrack.detector.necks import BiFusionNeck, TopDownNeck
 from smiletrack.detector.prbnet import PRBNet
@@ -106,9 +106,14 @@ def numbering(net: PRBNet) -> list[Path]:
     return [*_backbone(net.backbone), *_neck(net.neck), "head"]
 
 
-def _elan(path: str, depth: int) -> list[Path]:
+def _elan(path: str, depth: int = 4) -> list[Path]:
     chain = [f"{path}.chain.{i}" for i in range(depth)]
     return [f"{path}.left", f"{path}.right", *chain, None, f"{path}.merge"]
+
+
+def _pooled_down(path: str) -> list[Path]:
+    """Return the layers of a DownC that the table spells out."""
+    return [None, f"{path}.pool", f"{path}.reduce", f"{path}.stride", None]
 
 
 def _backbone(backbone: nn.Module) -> list[Path]:
@@ -120,11 +125,13 @@ def _backbone(backbone: nn.Module) -> list[Path]:
             paths += [f"{stage}.down", *_elan(f"{stage}.groups.0", 6), *_elan(f"{stage}.groups.1", 6), None]
     elif isinstance(backbone, backbones.ELANBackbone):
         paths = [f"backbone.stem.{i}" for i in range(3)]
-        paths += ["backbone.stages.0.0", *_elan("backbone.stages.0.1", 4)]
+        paths += ["backbone.stages.0.0", *_elan("backbone.stages.0.1")]
         for i in range(1, 4):
-            down = f"backbone.stages.{i}.0"
-            paths += [None, f"{down}.pool", f"{down}.reduce", f"{down}.stride", None]
-            paths += _elan(f"backbone.stages.{i}.1", 4)
+            paths += [*_pooled_down(f"backbone.stages.{i}.0"), *_elan(f"backbone.stages.{i}.1")]
+    elif isinstance(backbone, yolov7.TinyBackbone):
+        paths = ["backbone.stem", "backbone.stages.0.0", *_elan("backbone.stages.0.1", 2)]
+        for i in range(1, 4):
+            paths += [None, *_elan(f"backbone.stages.{i}.elan", 2)]
     elif isinstance(backbone, backbones.DarknetBackbone):
         paths = [f"backbone.stem.{i}" for i in range(3)]
         for i in range(len(backbone.stages)):
@@ -145,7 +152,26 @@ def _neck(neck: nn.Module) -> list[Path]:
         paths = ["neck.contexts.1", "neck.contexts.0"]
         paths += [path for p in range(len(neck.pyramids)) for path in _top_down(f"neck.pyramids.{p}")]
         paths += [path for i in range(len(neck.merges)) for path in _merge(f"neck.merges.{i}")]
+    elif isinstance(neck, yolov7.PANNeck):
+        paths = _path_aggregation(neck)
     return paths
+
+
+def _path_aggregation(neck: yolov7.PANNeck) -> list[Path]:
+    tiny = isinstance(neck.context, yolov7.TinyContext)
+    depth = 2 if tiny else 4
+    paths: list[Path] = ["neck.context"]
+    if tiny:
+        inside = ("bypass", "reduce", None, None, None, None, "after", None, "merge")
+        paths = [name and f"neck.context.{name}" for name in inside]
+    for level in (4, 3):
+        paths += [f"neck.lateral{level + 1}", None, f"neck.route{level}", None]
+        paths += _elan(f"neck.top{level}", depth)
+    for level in (3, 4):
+        stride = f"neck.stride{level}"
+        paths += [stride, None] if tiny else _pooled_down(stride)
+        paths += _elan(f"neck.up{level + 1}", depth)
+    return [*paths, *(f"neck.refine.{i}" for i in range(3))]
 
 
 def _top_down(path: str) -> list[Path]:

@@ -59,6 +59,13 @@ def build_config(schema: type[ConfigT], tree: dict[str, Any]) -> ConfigT:
         raise InputError(f"{key}: {first['input']!r} is not valid: {reason[0].lower()}{reason[1:]}") from None
 
 
+def altered(config: ConfigT, changes: dict[str, Any]) -> ConfigT:
+    """Return `config` with a tree of `changes` laid over it; the errors are those of `load_config`."""
+    schema = type(config)
+    tree = dataclasses.asdict(config)  # type: ignore[call-overload]
+    return build_config(schema, _overlay(tree, _expand(schema, changes, "", "changes")))
+
+
 def read_tree(file: Path) -> dict[str, Any]:
     """Return the file's tree laid over the trees of its `base` files."""
     try:

@@ -142,7 +142,7 @@ def dense(mean: Floats, covariance: Floats) -> tuple[Floats, Floats]:
 
 def _pairs(values: Floats) -> Floats:
     """(..., 4, N) -> (..., 2, 2, N): coordinate in the pair, pair, track. A view."""
-    return values.reshape(*values.shape[:-2], 2, 2, values.shape[-1]).swapaxes(-2, -3)
+    return np.swapaxes(values.reshape(*values.shape[:-2], 2, 2, values.shape[-1]), -2, -3)
 
 
 def _diagonal(blocks: Floats) -> Floats:

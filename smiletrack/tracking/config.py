@@ -34,7 +34,7 @@ class SplitConfig:
     """Score above which a detection is not noise; in [0, 1]. Always strict: a score equal to it is noise."""
 
     ties: Literal["high", "low", "drop"] = "high"
-    """Where a score equal to the high threshold goes. The released ByteTrack, BoT-SORT, SMILEtrack and OC-SORT drop it."""
+    """Where a score equal to the high threshold goes; the code of ByteTrack, BoT-SORT, SMILEtrack and OC-SORT drops it."""
 
     def __post_init__(self) -> None:
         _between(self, 0.0, 1.0, "high", "low")
@@ -119,9 +119,9 @@ class StageConfig:
 
     fusion: Fusion = "iou"
     """iou: 1 - S_iou. sum: 1 - (S_iou + S_app) / 2, the paper's equations 3 and 4. minimum: the lower of IoU cost and
-    appearance cost (1 - cosine) / 2, the latter for near and similar pairs only (BoT-SORT, section 3.3). veto: IoU cost,
-    refused where appearance and motion disagree (released SMILEtrack). motion: weighted appearance cost 1 - cosine and
-    squared Mahalanobis distance (DeepSORT, StrongSORT)."""
+    appearance cost (1 - cosine) / 2, the latter for near and similar pairs only (BoT-SORT, section 3.3). veto: IoU
+    cost, refused where appearance or motion disagrees (released SMILEtrack). motion: weighted appearance cost
+    1 - cosine and squared Mahalanobis distance (DeepSORT, StrongSORT)."""
 
     max_cost: float = 0.8
     """A pair matches only below this cost; in (0, 1] (`motion`: (0, 2])."""
@@ -130,7 +130,7 @@ class StageConfig:
     """Multiply IoU by the detection's score (ByteTrack's fuse_score)."""
 
     gate: float | None = None
-    """GATE: refuse a pair whose appearance similarity is below this, however high its IoU is; in [-1, 1], null = off."""
+    """GATE: refuse a pair whose appearance similarity is below this, whatever its IoU; in [-1, 1], null = off."""
 
     overlap: bool = True
     """Only pairs that overlap can match. `motion` never asks for it."""
@@ -143,7 +143,7 @@ class StageConfig:
     weighted cost of appearance and motion is above this."""
 
     motion_weight: float = 0.02
-    """`veto`, `motion`: share lambda of the squared Mahalanobis distance; the appearance cost has 1 - lambda; in [0, 1]."""
+    """`veto`, `motion`: share lambda of the squared Mahalanobis distance, 1 - lambda is the appearance's; in [0, 1]."""
 
     max_mahalanobis: float | None = CHI2_95[4]
     """`veto`, `motion`: refuse a pair with a squared Mahalanobis distance above this; null = off."""
@@ -155,8 +155,11 @@ class StageConfig:
     """Where a track is: the filter's prediction, or its last matched detection (OC-SORT's OCR, section 4.2)."""
 
     filter_after: bool = False
-    """Take the optimum over all pairs first and drop pairs whose IoU cost is above `max_cost` afterwards (SORT, OC-SORT),
-    instead of leaving them out of the assignment."""
+    """Take the optimum over all pairs first and drop pairs whose IoU cost is above `max_cost` afterwards (SORT,
+    OC-SORT), instead of leaving them out of the assignment."""
+
+    newest_template: bool = False
+    """Compare with the newest template of a bank only (the paper's stage I)."""
 
     by_age: bool = False
     """Match tracks seen most recently first (DeepSORT's matching cascade)."""
@@ -177,6 +180,28 @@ class StageConfig:
     def appearance(self) -> bool:
         """Whether this stage looks at embeddings."""
         return self.fusion != "iou" or self.gate is not None
+
+
+@dataclass(frozen=True)
+class LowStageConfig(StageConfig):
+    """Stage II; the fields of `StageConfig` with other defaults."""
+
+    tracks: Group = "tracked"
+    """See `StageConfig`."""
+
+    max_cost: float = 0.5
+    """See `StageConfig`."""
+
+
+@dataclass(frozen=True)
+class UnconfirmedStageConfig(StageConfig):
+    """The last stage; the fields of `StageConfig` with other defaults."""
+
+    tracks: Group = "unconfirmed"
+    """See `StageConfig`."""
+
+    max_cost: float = 0.7
+    """See `StageConfig`."""
 
 
 @dataclass(frozen=True)
@@ -242,7 +267,7 @@ class OutputConfig:
 
 @dataclass(frozen=True)
 class TrackerConfig:
-    """A tracker. The stages run in the order of the fields; a detection or track matched in one is gone for the next."""
+    """A tracker. Stages run in the order of the fields; a detection or track matched in one is gone for the next."""
 
     split: SplitConfig = field(default_factory=SplitConfig)
     """High, low and noise."""
@@ -259,13 +284,13 @@ class TrackerConfig:
     first: StageConfig = field(default_factory=StageConfig)
     """Stage I: high detections."""
 
-    second: StageConfig | None = field(default_factory=lambda: StageConfig(tracks="tracked", max_cost=0.5))
+    second: LowStageConfig | None = field(default_factory=LowStageConfig)
     """Stage II: low detections; null = off."""
 
     recovery: StageConfig | None = None
     """High detections that are left, once more; null = off."""
 
-    unconfirmed: StageConfig | None = field(default_factory=lambda: StageConfig(tracks="unconfirmed", max_cost=0.7))
+    unconfirmed: UnconfirmedStageConfig | None = field(default_factory=UnconfirmedStageConfig)
     """High detections that are left, for unconfirmed tracks; null = off."""
 
     life: LifeConfig = field(default_factory=LifeConfig)

@@ -1,7 +1,8 @@
 """What a pair costs: IoU, appearance and motion fused, and the GATE that refuses pairs.
 
-Everything is elementwise over pairs. `appearance` is the cosine similarity of a pair, NaN where a side has no embedding; a
-comparison with NaN is false, so such a pair is neither favoured nor refused by its looks. A refused pair costs infinity.
+Everything is elementwise over pairs. `appearance` is the cosine similarity of a pair, NaN where a side has no
+embedding; a comparison with NaN is false, so such a pair is neither favoured nor refused by its looks. A refused pair
+costs infinity.
 """
 
 import numpy as np
@@ -28,24 +29,16 @@ def minimum_cost(
     return np.where(counts, np.minimum(cost, looks), cost)
 
 
-def veto_cost(cost: Floats, appearance: Floats, distance: Floats, weight: float, max_appearance_cost: float) -> Floats:
-    """`cost`, refused where the weighted cost of appearance and squared Mahalanobis `distance` is too high.
-
-    The rule of the released SMILEtrack code.
-    """
-    return np.where(motion_cost(appearance, distance, weight) > max_appearance_cost, REFUSED, cost)
-
-
 def motion_cost(appearance: Floats, distance: Floats, weight: float) -> Floats:
-    """(1 - weight) (1 - appearance) + weight distance (DeepSORT, arXiv 1703.07402, equation 5). NaN without appearance."""
+    """(1 - weight) (1 - appearance) + weight distance (DeepSORT, arXiv 1703.07402, eq. 5). NaN without appearance."""
     return np.asarray((1 - weight) * (1 - appearance) + weight * distance)
 
 
 def refuse_unlike(cost: Floats, appearance: Floats, gate: float | None) -> Floats:
-    """GATE, first switch: refuse pairs with a similarity below `gate`, whatever their IoU (paper, "The SMC GATE Function")."""
+    """GATE, first switch: refuse pairs less similar than `gate`, whatever their IoU (paper, "SMC GATE Function")."""
     return cost if gate is None else np.where(appearance < gate, REFUSED, cost)
 
 
-def refuse_far(distance: Floats, max_mahalanobis: float | None) -> Floats:
-    """Return squared Mahalanobis distances with those above `max_mahalanobis` made infinite."""
-    return distance if max_mahalanobis is None else np.where(distance > max_mahalanobis, REFUSED, distance)
+def refuse_far(cost: Floats, distance: Floats, max_mahalanobis: float | None) -> Floats:
+    """Refuse pairs with a squared Mahalanobis `distance` above `max_mahalanobis`."""
+    return cost if max_mahalanobis is None else np.where(distance > max_mahalanobis, REFUSED, cost)

@@ -1,4 +1,4 @@
-"""What OC-SORT (arXiv 2203.14360) adds to a track: its detections of the last frames, its direction, its frozen state."""
+"""What OC-SORT (arXiv 2203.14360) adds to a track: its last detections, its direction, its frozen state."""
 
 import numpy as np
 
@@ -28,7 +28,7 @@ class ObservationMemory:
 
     def origins(self, frame: int) -> Floats:
         """(4, N): the oldest observation within the last `SPAN` frames, else the last one."""
-        boxes = self.boxes.copy()
+        boxes: Floats = self.boxes.copy()
         for age in range(1, SPAN + 1):
             slot = (frame - age) % SPAN
             fresh = self._stamps[slot] == frame - age

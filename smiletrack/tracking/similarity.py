@@ -34,7 +34,8 @@ def overlapping_pairs(a: Floats, b: Floats, pixel: float = 0.0) -> Pairs:
         touching &= np.greater.outer(a[2], b[0])
         touching &= np.less.outer(a[1], b[3])
         touching &= np.greater.outer(a[3], b[1])
-        return touching.nonzero()  # type: ignore[return-value]
+        rows, columns = touching.nonzero()
+        return rows, columns
     return _swept_pairs(a, b)
 
 
@@ -69,7 +70,8 @@ def iou(a: Floats, b: Floats, pairs: Pairs, pixel: float = 0.0) -> Floats:
     union = _area(a, pixel).take(pairs[0])
     union += _area(b, pixel).take(pairs[1])
     union -= intersection
-    return np.divide(intersection, union, out=intersection, where=union > 0)
+    np.divide(intersection, union, out=intersection, where=union > 0)
+    return np.asarray(intersection)
 
 
 def _area(boxes: Floats, pixel: float) -> Floats:

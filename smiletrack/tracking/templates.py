@@ -1,6 +1,7 @@
 """What tracks looked like: up to K unit vectors a track, and the best similarity over them."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from smiletrack.tracking.config import TemplateConfig
 from smiletrack.tracking.similarity import Pairs
@@ -8,19 +9,22 @@ from smiletrack.types import Floats, Ints
 
 EMPTY = -1
 
+Mask = NDArray[np.bool_]
+
 
 class TemplateBank:
-    """Templates of N tracks: `vectors` (N, K, D) unit rows, `stamps` (N, K) frame in which each was stored, -1 = empty."""
+    """Templates of N tracks: `vectors` (N, K, D) unit rows, `stamps` (N, K) frames of storing, -1 = empty."""
 
     def __init__(self, config: TemplateConfig) -> None:
         self.config = config
         self.vectors = np.zeros((0, config.capacity, 0))
         self.stamps = np.zeros((0, config.capacity), np.int64)
 
-    def similarity(self, embeddings: Floats, known: Floats, pairs: Pairs, frame: int) -> Floats:
+    def similarity(self, embeddings: Floats, known: Mask, pairs: Pairs, frame: int, newest: bool = False) -> Floats:
         """Return the cosine of each pair, the best over the track's templates; NaN where either side has none.
 
-        `embeddings` (M, D) unit rows of the detections; `known` (M,) tells which of them are embeddings.
+        `embeddings` (M, D) unit rows of the detections; `known` (M,) tells which of them are embeddings. `newest` looks
+        at the newest template only.
         """
         rows, columns = pairs
         if not self.vectors.shape[2] or not len(rows):
@@ -30,7 +34,7 @@ class TemplateBank:
             cosine = np.einsum("kd,kd->k", self.vectors[:, 0].take(rows, 0), seen)
             valid = (self.stamps[:, 0] != EMPTY).take(rows)
         else:
-            usable = self._usable(frame).take(rows, 0)
+            usable = self._usable(frame, newest).take(rows, 0)
             each = np.matmul(self.vectors.take(rows, 0), seen[:, :, None])[:, :, 0]
             cosine = np.where(usable, each, -np.inf).max(axis=1)
             valid = usable.any(axis=1)
@@ -66,10 +70,11 @@ class TemplateBank:
         self.vectors = np.concatenate((self.vectors, np.zeros((count, *self.vectors.shape[1:]))))
         self.stamps = np.concatenate((self.stamps, np.full((count, self.stamps.shape[1]), EMPTY)))
 
-    def _usable(self, frame: int) -> "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]":
-        """(N, K): stored, and young enough or the newest."""
-        stored = self.stamps != EMPTY
-        if self.config.max_age == 0:
+    def _usable(self, frame: int, newest: bool) -> Mask:
+        """(N, K): stored, and the newest or young enough."""
+        stored: Mask = self.stamps != EMPTY
+        if not newest and not self.config.max_age:
             return stored
-        newest = self.stamps == self.stamps.max(axis=1, keepdims=True)
-        return np.asarray(stored & (newest | (frame - self.stamps <= self.config.max_age)))
+        last = self.stamps == self.stamps.max(axis=1, keepdims=True)
+        young = frame - self.stamps <= self.config.max_age
+        return np.asarray(stored & (last if newest else last | young))

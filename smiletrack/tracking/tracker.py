@@ -1,7 +1,7 @@
-"""The tracker: detections in, tracks out, frame by frame. The Similarity Matching Cascade (paper, Figure 6) and its kin.
+"""The tracker, frame by frame: the Similarity Matching Cascade (paper, Figure 6) and its kin.
 
-One engine for all presets: split the detections, predict, run the stages of the cascade, correct the matched tracks, then
-births and deaths. What differs is in `TrackerConfig`.
+One engine for all presets: split the detections, predict, run the stages of the cascade, correct the matched tracks,
+then births and deaths. What differs is in `TrackerConfig`.
 """
 
 from dataclasses import dataclass
@@ -241,7 +241,9 @@ class Tracker:
         scored = overlap * scene.scores.take(pairs[1]) if stage.score else overlap
         if not stage.appearance or self._pool.templates is None:
             return 1 - scored
-        appearance = self._pool.templates.similarity(scene.embeddings, scene.known, pairs, self.frame)
+        appearance = self._pool.templates.similarity(
+            scene.embeddings, scene.known, pairs, self.frame, stage.newest_template
+        )
         cost: Floats
         match stage.fusion:
             case "sum":
@@ -251,20 +253,25 @@ class Tracker:
                     1 - scored, 1 - overlap, appearance, stage.max_iou_cost, stage.max_appearance_cost
                 )
             case "veto":
-                distance = self._mahalanobis(stage, scene, pairs)
-                cost = gate.veto_cost(1 - scored, appearance, distance, stage.motion_weight, stage.max_appearance_cost)
+                distance = self._mahalanobis(scene, pairs)
+                looks = gate.motion_cost(appearance, distance, stage.motion_weight)
+                cost = np.where(looks > stage.max_appearance_cost, gate.REFUSED, 1 - scored)
+                # a pair without appearance is judged by IoU alone
+                distance = np.where(np.isnan(appearance), 0.0, distance)
+                cost = gate.refuse_far(cost, distance, stage.max_mahalanobis)
             case "motion":
-                cost = gate.motion_cost(appearance, self._mahalanobis(stage, scene, pairs), stage.motion_weight)
+                distance = self._mahalanobis(scene, pairs)
+                cost = gate.motion_cost(appearance, distance, stage.motion_weight)
+                cost = gate.refuse_far(cost, distance, stage.max_mahalanobis)
             case "iou":
                 cost = 1 - scored
         return gate.refuse_unlike(cost, appearance, stage.gate)
 
-    def _mahalanobis(self, stage: StageConfig, scene: Scene, pairs: Pairs) -> Floats:
-        """Return the squared distance of each pair, infinite beyond the stage's gate."""
+    def _mahalanobis(self, scene: Scene, pairs: Pairs) -> Floats:
+        """Return the squared distance of each pair."""
         mean, covariance = self._pool.mean.take(pairs[0], -1), self._pool.covariance.take(pairs[0], -1)
         noise = self._model.measurement_variance(mean[0])
-        distance = kalman.mahalanobis(mean, covariance, scene.positions.take(pairs[1], 1), noise)
-        return gate.refuse_far(distance, stage.max_mahalanobis)
+        return kalman.mahalanobis(mean, covariance, scene.positions.take(pairs[1], 1), noise)
 
     def _correct(self, scene: Scene, matches: Ints) -> None:
         """Update filter, observations and bookkeeping of the matched tracks."""

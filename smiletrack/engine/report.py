@@ -1,0 +1,244 @@
+"""Gather what runs left and what is known of their truth into one HTML file."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track as progress
+
+from smiletrack.config import load_config
+from smiletrack.data.splits import Split
+from smiletrack.data.video import open_source
+from smiletrack.engine.run_files import Run, SequenceRun, read_run, read_sequence
+from smiletrack.engine.runs import latest_run
+from smiletrack.engine.switch_evidence import Evidence
+from smiletrack.engine.track import SequenceInput, TrackConfig, sequence_inputs
+from smiletrack.errors import InputError
+from smiletrack.files import atomic_write, read_json
+from smiletrack.metrics.hota import ALPHAS
+from smiletrack.metrics.preprocess import BENCHMARKS
+from smiletrack.metrics.table import COMBINED, Measures, combine, measure
+from smiletrack.view.crops import context_crop
+from smiletrack.view.gallery import Crop, SwitchCard
+from smiletrack.view.mistakes import (
+    HEIGHT_EDGES,
+    VISIBILITY_EDGES,
+    Matching,
+    Switch,
+    find_switches,
+    missed_by,
+    spans,
+)
+from smiletrack.view.report import METRICS, RunReport, SequenceReport, render
+
+_AFTER = 10
+"""Frames after the switch at which the third picture is taken, or less where the next switch comes before."""
+
+
+@dataclass(frozen=True)
+class ReportConfig:
+    """What `tools/report.py` is asked for."""
+
+    runs: tuple[str, ...] = ()
+    """Run folders, the first is what the others are compared with; none: the last run below runs/."""
+
+    gt: str = ""
+    """Folder of the sequences with gt/ and images; empty: the one that each run was made from."""
+
+    split: Split | None = None
+    """Part of each sequence that was tracked; none: what each run's configuration says."""
+
+    benchmark: Literal["auto", "MOT15", "MOT16", "MOT17", "MOT20", "DanceTrack"] = "auto"
+    """Whose preprocessing rules apply; auto: the benchmark named in the path of the data, else MOT17's."""
+
+    pictures: int = 60
+    """Switches of a sequence that get pictures, the most costly ones; at least 0."""
+
+    output: str = ""
+    """The HTML file; empty: report.html in the first run's folder."""
+
+    def __post_init__(self) -> None:
+        if self.pictures < 0:
+            raise ValueError(f"pictures must be at least 0, not {self.pictures}")
+
+
+def report(config: ReportConfig) -> Path:
+    """Write the report of the runs; return its path. What is missing is left out of it and named in it."""
+    runs = [read_run(folder) for folder in config.runs or (str(latest_run()),)]
+    names = distinct_names([run.folder for run in runs])
+    console = Console()
+    made = [_run_report(run, name, config, console) for run, name in zip(runs, names, strict=True)]
+    path = Path(config.output) if config.output else runs[0].folder / "report.html"
+    page = render(", ".join(names), made, ALPHAS.tolist(), benchmark=_benchmark(config, runs[0]))
+    with atomic_write(path) as stream:
+        stream.write(page)
+    missing = sum(len(run.notes) + sum(len(sequence.notes) for sequence in run.sequences) for run in made)
+    note = f"; {missing} things are missing, the page names them" if missing else ""
+    console.print(f"{path} ({path.stat().st_size / 1e6:.1f} MB){note}", highlight=False, soft_wrap=True)
+    return path
+
+
+def distinct_names(folders: Sequence[Path]) -> list[str]:
+    """Return the folders' own names, with as many parents before them as it takes to tell them apart."""
+    parts = [folder.resolve().parts[1:] for folder in folders]
+    for depth in range(1, max(map(len, parts)) + 1):
+        names = ["/".join(part[-depth:]) for part in parts]
+        if len(set(names)) == len(set(parts)):
+            break
+    return [name if names.count(name) == 1 else f"{name} ({i})" for i, name in enumerate(names, 1)]
+
+
+def _benchmark(config: ReportConfig, run: Run) -> str:
+    root = run.data_root(config.gt)
+    named = [name for name in BENCHMARKS if root is not None and name.lower() in str(root.resolve()).lower()]
+    return config.benchmark if config.benchmark != "auto" else named[-1] if named else "MOT17"
+
+
+def _run_report(run: Run, name: str, config: ReportConfig, console: Console) -> RunReport:
+    settings, notes = _settings(run)
+    measures: dict[str, Measures] = {}
+    sequences = []
+    for key in progress(list(run.results), name, transient=True, disable=not console.is_terminal, console=console):
+        sequence = read_sequence(run, key, config.gt, config.split or "", _benchmark(config, run))
+        if sequence.comparison is not None:
+            measures[key] = measure(sequence.comparison)
+        figures = _figures(measures[key]) if key in measures else _figures(run.summary.get(key, {}))
+        sequences.append(_sequence_report(run, name, sequence, figures, settings, config))
+    combined = combine(measures) if measures else run.summary.get(COMBINED, {})
+    seconds, frames = _spent(run)
+    return RunReport(
+        name=name,
+        figures=_figures(combined),
+        curves={key: np.asarray(combined["HOTA"][key]).tolist() for key in ("HOTA", "DetA", "AssA")}
+        if combined
+        else {},
+        frames_per_second=frames / sum(seconds.values()) if frames and sum(seconds.values()) > 0 else None,
+        stage_ms={stage: 1000 * time_s / frames for stage, time_s in seconds.items() if frames},
+        sequences=sequences,
+        about=_about(run),
+        notes=[*run.notes, *notes],
+    )
+
+
+def _settings(run: Run) -> tuple[TrackConfig | None, list[str]]:
+    """Return the configuration of `tools/track.py` that the run was made with."""
+    if not run.config:
+        return None, []
+    try:
+        return load_config(TrackConfig, run.folder / "config.yaml"), []
+    except InputError as error:
+        return None, [f"its configuration is not one of track.py, so switches are not explained ({error})"]
+
+
+def _figures(measures: Mapping[str, Any]) -> dict[str, float]:
+    """Return the columns of the tables from measures by family; summary.json has the same shape."""
+    found = {
+        name: value for family in ("HOTA", "CLEAR", "Identity") for name, value in measures.get(family, {}).items()
+    }
+    found |= {short: found[f"CLR_{short}"] for short in ("FP", "FN") if f"CLR_{short}" in found}
+    return {name: float(np.mean(found[name])) for name in METRICS if name in found}
+
+
+def _spent(run: Run) -> tuple[dict[str, float], int]:
+    """Return seconds by stage and frames, over all sequences that timing.json tells of."""
+    seconds: dict[str, float] = {}
+    for entry in run.timing.values():
+        for stage, time_s in entry["seconds"].items():
+            seconds[stage] = seconds.get(stage, 0.0) + time_s
+    return seconds, sum(entry["frames"] for entry in run.timing.values())
+
+
+def _about(run: Run) -> dict[str, str]:
+    file = run.folder / "environment.json"
+    environment = read_json(file) if file.is_file() else {}
+    facts = {key: str(environment[key]) for key in ("time", "commit", "system") if environment.get(key)}
+    facts |= {
+        key: str(run.config[key]) for key in ("data", "split", "detections", "camera_motion") if key in run.config
+    }
+    return {"folder": str(run.folder)} | facts
+
+
+def _sequence_report(
+    run: Run,
+    name: str,
+    sequence: SequenceRun,
+    figures: dict[str, float],
+    settings: TrackConfig | None,
+    config: ReportConfig,
+) -> SequenceReport:
+    matching = sequence.matching
+    if matching is None:
+        return SequenceReport(sequence.name, sequence.num_frames, figures, notes=sequence.notes)
+    switches = find_switches(matching)
+    notes = list(sequence.notes)
+    cards: list[SwitchCard] = []
+    if switches:
+        seen, complaint = _seen(settings, sequence.name)
+        notes += complaint
+        evidence = Evidence(sequence.results, seen, None if settings is None else settings.tracker.first)
+        cards = [evidence.card(name, sequence.name, matching, switch) for switch in switches]
+        pictures, complaint = _pictures(sequence, matching, switches[: config.pictures], evidence)
+        notes += complaint
+        cards = [replace(card, crops=pictures.get(card.switch, ())) for card in cards]
+    heights = matching.truth.boxes[:, 3] - matching.truth.boxes[:, 1]
+    return SequenceReport(
+        name=sequence.name,
+        num_frames=sequence.num_frames,
+        figures=figures,
+        switches=cards,
+        spans=spans(matching),
+        missed_by_height=missed_by(matching, heights, HEIGHT_EDGES),
+        missed_by_visibility=missed_by(matching, matching.truth.visibility, VISIBILITY_EDGES),
+        notes=notes,
+    )
+
+
+def _seen(settings: TrackConfig | None, name: str) -> tuple[SequenceInput | None, list[str]]:
+    """Return what the tracker was given of a sequence, as far as it is still there."""
+    if settings is None:
+        return None, []
+    try:
+        return next(iter(sequence_inputs(replace(settings, sequences=(name,))))), []
+    except InputError as error:
+        return None, [f"its detections are gone, so looks are not compared ({error})"]
+
+
+def _pictures(
+    sequence: SequenceRun, matching: Matching, switches: Sequence[Switch], evidence: Evidence
+) -> tuple[dict[Switch, list[Crop]], list[str]]:
+    """Cut the three pictures of each switch: its last match before, the switch, and a little later."""
+    pictures: dict[Switch, list[Crop]] = {switch: [] for switch in switches}
+    if not switches:
+        return pictures, []
+    try:
+        if sequence.folder is None:
+            raise InputError("the sequence was not found")
+        source = open_source(sequence.folder)
+    except InputError as error:
+        return {}, [f"no images, so the gallery has no pictures ({error})"]
+    wanted: dict[int, list[tuple[Switch, str, int]]] = {}
+    for switch in switches:
+        for caption, row in _moments(matching, switch):
+            frame = int(matching.truth.frames[row]) + sequence.offset
+            wanted.setdefault(frame, []).append((switch, caption, row))
+    for number, image in source.pick(wanted):
+        for switch, caption, row in wanted[number]:
+            frame = number - sequence.offset
+            boxes = evidence.boxes_at(frame, (switch.before_id, switch.after_id))
+            uri = context_crop(image, matching.truth.boxes[row], boxes)
+            pictures[switch].append(Crop(f"{caption}, frame {frame}", uri))
+    found = sum(len(crops) > 0 for crops in pictures.values())
+    notes = [] if found == len(switches) else [f"images of only {found} of {len(switches)} switches are there"]
+    return pictures, notes + source.problems
+
+
+def _moments(matching: Matching, switch: Switch) -> list[tuple[str, int]]:
+    """Return captions and truth rows of the three moments, in the order of time."""
+    truth = matching.truth
+    later = np.flatnonzero((truth.ids == switch.truth_id) & (truth.frames > switch.frame) & (matching.partner >= 0))
+    later = later[(later <= switch.last_row) & (truth.frames[later] <= switch.frame + _AFTER)]
+    after = [("after", int(later[-1]))] if len(later) else []
+    return [("before", switch.previous_row), ("at", switch.row), *after]

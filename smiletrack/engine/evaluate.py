@@ -149,6 +149,14 @@ def _compare_tables(
         yield name, compare(truths[name], found[name], length, benchmark, True, *sources)
 
 
+def comparisons(config: EvalConfig) -> Iterator[tuple[str, Comparison]]:
+    """Yield each sequence's name and preprocessed boxes, found as `tools/eval_mot.py` finds them."""
+    run = _run_folder(config)
+    asked = _asked(config, run)
+    folder = run / "tracks" if run else Path(config.results)
+    yield from compare_folders(asked.truth, folder, asked.benchmark, asked.split, asked.sequences)
+
+
 def eval_mot(config: EvalConfig) -> dict[str, Measures]:
     """Score as configured, print the table, write the JSON files; the command behind `tools/eval_mot.py`."""
     run = _run_folder(config)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from smiletrack.metrics.assignment import best_pairs
 from smiletrack.metrics.overlap import EPS
@@ -27,11 +28,8 @@ def hota(comparison: Comparison) -> Fields:
     Without results all is missed, without truth all is false; LocA is then 1 and the rest 0.
     """
     num_truth, num_results = len(comparison.truth_ids), len(comparison.result_ids)
-    pairs = comparison.pairs
-    agreement = _agreement(comparison)
-    weights = agreement[comparison.pair_identities] * pairs.iou
-    matched = best_pairs(pairs, weights, comparison.truth_starts, comparison.result_starts)
-    iou, identities = pairs.iou[matched], comparison.pair_identities[matched]
+    matched = match(comparison)
+    iou, identities = comparison.pairs.iou[matched], comparison.pair_identities[matched]
     passed = np.searchsorted(ALPHAS - EPS, iou, "right")  # a match counts at the first `passed` alphas
 
     tp = _at_alphas(np.bincount(passed, minlength=20))
@@ -39,6 +37,13 @@ def hota(comparison: Comparison) -> Fields:
     fields |= _association(comparison, passed, identities, tp)
     fields["LocA"] = _location(_at_alphas(np.bincount(passed, iou, minlength=20)), tp)
     return _finish(fields)
+
+
+def match(comparison: Comparison) -> NDArray[np.bool_]:
+    """Return which of the comparison's pairs are HOTA's matches, (P,), the same at every threshold."""
+    pairs = comparison.pairs
+    weights = _agreement(comparison)[comparison.pair_identities] * pairs.iou
+    return best_pairs(pairs, weights, comparison.truth_starts, comparison.result_starts)
 
 
 def combine_hota(sequences: Sequence[Fields]) -> Fields:

@@ -1,0 +1,93 @@
+"""Is one run better than another? Differences with intervals, sequence by sequence and over all."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from rich.console import Console
+from rich.table import Table
+
+from smiletrack.engine.evaluate import EvalConfig, comparisons
+from smiletrack.errors import InputError
+from smiletrack.files import write_json
+from smiletrack.metrics.bootstrap import METRICS, Difference, paired_bootstrap
+from smiletrack.metrics.preprocess import Comparison
+
+Answer = dict[str, dict[str, Difference]]
+
+
+@dataclass(frozen=True)
+class CompareConfig:
+    """What `tools/compare.py` is asked for."""
+
+    runs: tuple[str, ...] = ()
+    """Two run folders (or folders of result files): the one to compare with, and the one that should be better."""
+    gt: str = ""
+    """Folder of the sequences with ground truth; empty: what the runs name."""
+    benchmark: Literal["auto", "MOT15", "MOT16", "MOT17", "MOT20", "DanceTrack"] = "auto"
+    """Whose preprocessing rules apply; auto: by the path of the truth."""
+    split: Literal["auto", "all", "train", "val", "test", "train_half", "val_half"] = "auto"
+    """Part of each sequence that was tracked; auto: the runs'."""
+    block: int = 50
+    """Neighbouring frames that the bootstrap draws together; at least 1."""
+    resamples: int = 1000
+    """Draws of the bootstrap; at least 10."""
+    confidence: float = 0.95
+    """Confidence of the intervals; in (0, 1)."""
+    seed: int = 0
+    """Seed of the draws."""
+    json: str = ""
+    """File that gets every figure."""
+
+    def __post_init__(self) -> None:
+        for name, least in (("block", 1), ("resamples", 10)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be at least {least}, not {getattr(self, name)}")
+        if not 0 < self.confidence < 1:
+            raise ValueError(f"confidence must be between 0 and 1, not {self.confidence}")
+
+
+def compare_runs(config: CompareConfig) -> Answer:
+    """Print the paired comparison of two runs and return it, fractions by sequence and metric.
+
+    Raises InputError where the runs are not two, or share no sequence.
+    """
+    if len(config.runs) != 2:
+        raise InputError(f"runs: two run folders are compared, not {len(config.runs)}: compare.py RUN_A RUN_B")
+    sides = [_read(run, config) for run in config.runs]
+    shared = [name for name in sides[0] if name in sides[1]]
+    if not shared:
+        raise InputError(f"runs: {config.runs[0]} and {config.runs[1]} have no sequence in common")
+    lonely = sorted(set(sides[0]) ^ set(sides[1]))
+    pairs = {name: (sides[0][name], sides[1][name]) for name in shared}
+    answer = paired_bootstrap(pairs, config.block, config.resamples, config.confidence, config.seed)
+    _print(answer, config, lonely)
+    if config.json:
+        write_json(Path(config.json), {n: {m: asdict(d) for m, d in row.items()} for n, row in answer.items()})
+    return answer
+
+
+def _read(run: str, config: CompareConfig) -> dict[str, Comparison]:
+    return dict(comparisons(EvalConfig(config.gt, run, config.benchmark, config.split)))
+
+
+def _print(answer: Answer, config: CompareConfig, lonely: list[str]) -> None:
+    console = Console(width=None if Console().is_terminal else 160, highlight=False)
+    table = Table(box=None, pad_edge=False, title=f"A = {config.runs[0]}   B = {config.runs[1]}", title_justify="left")
+    table.add_column("sequence", no_wrap=True)
+    for metric in METRICS:
+        table.add_column(f"{metric}: A, B, B - A [{config.confidence:.0%} interval]", justify="right", no_wrap=True)
+    for name, row in answer.items():
+        table.add_row(name, *(_cell(row[metric]) for metric in METRICS))
+    console.print(table)
+    console.print(
+        f"* the interval leaves out zero ({config.resamples} draws of sequences and blocks of {config.block} frames)"
+    )
+    if lonely:
+        console.print(f"only in one of the runs, left out: {', '.join(lonely)}")
+
+
+def _cell(d: Difference) -> str:
+    mark = "*" if d.sure else " "
+    bounds = f"[{100 * d.low:+.2f}, {100 * d.high:+.2f}]".replace("[", "\\[")
+    return f"{100 * d.first:.2f} {100 * d.second:.2f} {100 * d.difference:+.2f} {bounds}{mark}"

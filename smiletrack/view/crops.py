@@ -14,7 +14,7 @@ _HEIGHT = 220
 
 
 def context_crop(frame: Image, box: Floats, others: Sequence[tuple[int, Floats]] = ()) -> str:
-    """Return a JPEG data URI of the surroundings of a box (4,), the boxes of (identity, box) pairs drawn on it.
+    """Return a JPEG data URI of the surroundings of a box (4,), dashed white, and of those of (identity, box) pairs.
 
     The window is three times as wide and 1.3 times as high as the box, at least 48 pixels, cut at the borders of the
     frame; a box wholly outside gives the nearest corner of the frame.
@@ -29,6 +29,7 @@ def context_crop(frame: Image, box: Floats, others: Sequence[tuple[int, Floats]]
     size = (max(1, round(window.shape[1] * scale)), _HEIGHT)
     smooth = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     image = np.asarray(cv2.resize(window, size, interpolation=smooth), np.uint8)
+    draw_box(image, (box - (left, top, left, top)) * scale, (255, 255, 255), dashed=True, width=1)
     for identity, other in others:
         moved = (other - (left, top, left, top)) * scale
         draw_box(image, moved, identity_color(identity), str(identity), width=2)

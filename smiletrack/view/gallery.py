@@ -48,9 +48,9 @@ class SwitchCard:
 
     @property
     def kind(self) -> str:
-        """Tell after what the identity changed: an absence, a birth of a new track, or a meeting of two tracks."""
+        """Tell after what the identity changed: a gap without a match, the birth of a track, a meeting of two."""
         if self.switch.frame - self.switch.previous_frame > 1:
-            return "absence"
+            return "gap"
         return "new track" if self.after.gap is None else "crossing"
 
 
@@ -120,7 +120,7 @@ def _candidate(role: str, candidate: Candidate) -> str:
         f"<td>{'–' if value is None else f'{value:.2f}'}</td>"
         for value in (candidate.iou, candidate.appearance, candidate.score)
     )
-    seen = "never before" if candidate.gap is None else f"{candidate.gap} frames ago"
+    seen = "never before" if candidate.gap is None else f"{candidate.gap} frame{'s' * (candidate.gap > 1)} ago"
     return (
         f"<tr><th>{role}</th><td>{_identity(candidate.identity)}</td>{numbers}<td>{candidate.gate or '–'}</td>"
         f"<td>{seen}</td></tr>"

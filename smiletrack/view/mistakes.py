@@ -19,8 +19,8 @@ sparse = LazyModule("scipy.sparse")
 HEIGHT_EDGES = (0, 50, 100, 200, np.inf)
 """Bins of truth boxes by their height in pixels."""
 
-VISIBILITY_EDGES = (0, 0.25, 0.5, 0.75, 1.01)
-"""Bins of truth boxes by their visible part."""
+VISIBILITY_EDGES = (0, 0.25, 0.5, 0.75, np.nextafter(1, 2))
+"""Bins of truth boxes by their visible part; the last one holds 1."""
 
 
 @dataclass(frozen=True, eq=False)

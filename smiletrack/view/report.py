@@ -205,11 +205,13 @@ def _speed(runs: Sequence[RunReport], benchmark: str) -> str:
     points += [Point(row.frames_per_second, row.hota, row.method, quoted=True) for row in quoted]
     reference = (
         '<label><input type="checkbox" id="show-quoted" checked> show the figures that the paper quotes for the '
-        f"{benchmark} test set (grey; other detectors, machines and sequences than here: not comparable)</label>"
+        f"{benchmark} test set (grey: detection and all else counted, other machines and sequences than here)</label>"
     )
     hidden = "" if known else '<p class="missing">No run here has both a HOTA and a speed.</p>'
+    counted = "".join(f"<li>{escape(run.name)}: {escape(', '.join(run.stage_ms))}</li>" for run in known)
+    stages = f"<p>Counted in the frames a second of each run:</p><ul>{counted}</ul>" if counted else ""
     return (
-        f'<section id="speed"><h2>Speed and HOTA</h2>{hidden}{reference if quoted else ""}'
+        f'<section id="speed"><h2>Speed and HOTA</h2>{hidden}{stages}{reference if quoted else ""}'
         f"{scatter(points, 'frames a second', 'HOTA, %', (760, 380))}</section>"
     )
 
@@ -247,19 +249,17 @@ def _timelines(runs: Sequence[RunReport]) -> str:
 
 
 def _misses(runs: Sequence[RunReport]) -> str:
-    blocks = []
-    for run in runs:
-        known = [sequence for sequence in run.sequences if sequence.missed_by_height]
-        if not known:
-            continue
-        height = _sum([sequence.missed_by_height for sequence in known])
-        visibility = _sum([sequence.missed_by_visibility for sequence in known])
-        blocks.append(
-            f'<h3>{escape(run.name)}</h3><div class="charts">'
-            f"{bars(_bins(HEIGHT_EDGES, 1), height, 'height, px', (480, 260))}"
-            f"{bars(_bins(VISIBILITY_EDGES, 100), visibility, 'visible part, %', (480, 260))}</div>"
+    known = {run.name: [s for s in run.sequences if s.missed_by_height] for run in runs}
+    height = {name: _sum([s.missed_by_height for s in sequences]) for name, sequences in known.items()}
+    visibility = {name: _sum([s.missed_by_visibility for s in sequences]) for name, sequences in known.items()}
+    if not any(known.values()):
+        body = '<p class="missing">No ground truth, no misses.</p>'
+    else:
+        body = (
+            f'{legend(list(known))}<div class="charts">'
+            f"{bars(_bins(HEIGHT_EDGES, 1), height, 'height of the person, px', (640, 300))}"
+            f"{bars(_bins(VISIBILITY_EDGES, 100), visibility, 'visible part, %', (640, 300))}</div>"
         )
-    body = "".join(blocks) or '<p class="missing">No ground truth, no misses.</p>'
     return f'<section id="misses"><h2>Misses by size and visibility</h2>{body}</section>'
 
 

@@ -13,7 +13,7 @@ from smiletrack.view.mistakes import Span
 SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 """Line colours that colour-blind people can tell apart (Okabe and Ito)."""
 
-_LEFT, _RIGHT, _TOP, _BOTTOM = 44, 12, 8, 34
+_LEFT, _RIGHT, _TOP, _BOTTOM = 44, 16, 14, 34
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def line_chart(
     if not points:
         return '<p class="missing">Nothing to draw.</p>'
     axes = _Axes(ticks(x for x, _ in points), ticks([0.0, *(y for _, y in points)]), *size)
-    parts = _frame(axes, x_label, y_label)
+    parts = _frame(axes, x_label, y_label, [(tick, f"{tick:g}") for tick in axes.x_ticks])
     for index, (name, line) in enumerate(lines.items()):
         path = " ".join(f"{axes.x(x):.1f},{axes.y(y):.1f}" for x, y in line)
         color = SERIES[index % len(SERIES)]
@@ -66,42 +66,53 @@ def line_chart(
 
 
 def scatter(points: Sequence[Point], x_label: str, y_label: str, size: tuple[int, int]) -> str:
-    """Return a scatter plot; quoted points are of class `quoted`, so that a page can hide them."""
-    points = [point for point in points if math.isfinite(point.x) and math.isfinite(point.y)]
+    """Return a scatter plot with a logarithmic x axis (x above 0); quoted points can be hidden by their class."""
+    points = [point for point in points if point.x > 0 and math.isfinite(point.x) and math.isfinite(point.y)]
     if not points:
         return '<p class="missing">Nothing to draw.</p>'
-    axes = _Axes(ticks([0.0, *(p.x for p in points)]), ticks(p.y for p in points), *size)
-    parts = _frame(axes, x_label, y_label)
+    decades = log_ticks(point.x for point in points)
+    axes = _Axes([math.log10(x) for x in decades], ticks(point.y for point in points), *size)
+    parts = _frame(axes, x_label, y_label, [(math.log10(x), f"{x:g}") for x in decades])
     own = 0
-    for point in sorted(points, key=lambda p: not p.quoted):
-        x, y, label = axes.x(point.x), axes.y(point.y), escape(point.label)
-        anchor = "end" if x > axes.width * 0.7 else "start"
-        shift = -8 if anchor == "end" else 8
+    written: list[tuple[float, float]] = []
+    for point in sorted(points, key=lambda p: (p.quoted, -p.y if p.quoted else 0)):
+        x, y, label = axes.x(math.log10(point.x)), axes.y(point.y), escape(point.label)
+        anchor, shift = ("end", -8) if x > axes.width * 0.7 else ("start", 8)
         style, kind = 'fill="none" stroke="#999"', "quoted"
         if not point.quoted:
             style, kind = f'fill="{SERIES[own % len(SERIES)]}"', "own"
             own += 1
+        line = y + 4
+        while any(abs(line - other) < 11 and abs(x - column) < 150 for column, other in written):
+            line += 1
+        written.append((x, line))
         parts.append(
             f'<g class="{kind}"><circle cx="{x:.1f}" cy="{y:.1f}" r="5" {style}/>'
-            f'<text x="{x + shift:.1f}" y="{y + 4:.1f}" text-anchor="{anchor}">{label}</text></g>'
+            f'<text x="{x + shift:.1f}" y="{line:.1f}" text-anchor="{anchor}">{label}</text></g>'
         )
     return _svg(parts, size, f"{y_label} against {x_label}")
 
 
-def bars(labels: Sequence[str], counts: Sequence[tuple[int, int]], x_label: str, size: tuple[int, int]) -> str:
-    """Return a bar a label: the share of (total, part) in percent, both numbers written on top."""
-    axes = _Axes([0.0, float(max(len(labels), 1))], ticks([0.0, *(100 * p / t for t, p in counts if t)]), *size)
-    parts = _frame(axes, x_label, "missed, %", x_numbers=False)
-    width = (axes.x(1) - axes.x(0)) * 0.6
-    for index, (label, (total, part)) in enumerate(zip(labels, counts, strict=True)):
-        share = 100 * part / total if total else 0.0
-        x, y = axes.x(index + 0.5), axes.y(share)
-        bottom = axes.y(0)
-        parts.append(
-            f'<rect x="{x - width / 2:.1f}" y="{y:.1f}" width="{width:.1f}" height="{bottom - y:.1f}" fill="#d55e00"/>'
-            f'<text x="{x:.1f}" y="{max(y - 4, 10):.1f}" text-anchor="middle">{part} of {total}</text>'
-            f'<text x="{x:.1f}" y="{bottom + 14:.1f}" text-anchor="middle">{escape(label)}</text>'
-        )
+def bars(
+    labels: Sequence[str], series: Mapping[str, Sequence[tuple[int, int]]], x_label: str, size: tuple[int, int]
+) -> str:
+    """Return a group of bars a label, one a name: the share of (total, part) in percent; pointed at, both numbers."""
+    shares = {name: [100 * part / total if total else 0.0 for total, part in counts] for name, counts in series.items()}
+    axes = _Axes([0.0, float(max(len(labels), 1))], ticks([0.0, *(v for row in shares.values() for v in row)]), *size)
+    parts = _frame(axes, x_label, "missed, %", [(i + 0.5, label) for i, label in enumerate(labels)])
+    width = (axes.x(1) - axes.x(0)) * 0.8 / max(len(series), 1)
+    for number, (name, counts) in enumerate(series.items()):
+        for index, (total, part) in enumerate(counts):
+            share = shares[name][index]
+            x, y = axes.x(index + 0.1) + number * width, axes.y(share)
+            title = f"{escape(name)}, {escape(labels[index])}: {part} of {total} missed"
+            parts.append(
+                f'<rect x="{x:.1f}" y="{y:.1f}" width="{width * 0.92:.1f}" height="{axes.y(0) - y:.1f}" '
+                f'fill="{SERIES[number % len(SERIES)]}"><title>{title}</title></rect>'
+            )
+            if width > 26:
+                middle = x + width * 0.46
+                parts.append(f'<text x="{middle:.1f}" y="{y - 3:.1f}" text-anchor="middle">{share:.1f}</text>')
     return _svg(parts, size, f"missed by {x_label}")
 
 
@@ -160,15 +171,24 @@ def ticks(values: Iterable[float], count: int = 5) -> list[float]:
     return [float(v) for v in np.round(np.arange(first, last + 1) * step, 10)]
 
 
-def _frame(axes: _Axes, x_label: str, y_label: str, x_numbers: bool = True) -> list[str]:
+def log_ticks(values: Iterable[float]) -> list[float]:
+    """Return 1, 2 and 5 times powers of ten, from at or below the least to at or above the greatest value (above 0)."""
+    values = list(values)
+    marks = [m * 10.0**e for e in range(-9, 10) for m in (1, 2, 5)]
+    first = max(i for i, mark in enumerate(marks) if mark <= min(values) or i == 0)
+    last = min(i for i, mark in enumerate(marks) if (mark >= max(values) and i > first) or i == len(marks) - 1)
+    return marks[first : last + 1]
+
+
+def _frame(axes: _Axes, x_label: str, y_label: str, x_marks: Sequence[tuple[float, str]]) -> list[str]:
     bottom, right = axes.height - _BOTTOM, axes.width - _RIGHT
     parts = []
     for tick in axes.y_ticks:
         y = axes.y(tick)
         parts.append(f'<line class="grid" x1="{_LEFT}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>')
         parts.append(f'<text x="{_LEFT - 5}" y="{y + 4:.1f}" text-anchor="end">{tick:g}</text>')
-    for tick in axes.x_ticks if x_numbers else []:
-        parts.append(f'<text x="{axes.x(tick):.1f}" y="{bottom + 14}" text-anchor="middle">{tick:g}</text>')
+    for place, text in x_marks:
+        parts.append(f'<text x="{axes.x(place):.1f}" y="{bottom + 14}" text-anchor="middle">{escape(text)}</text>')
     middle = (_TOP + bottom) / 2
     parts.append(f'<text x="{(_LEFT + right) / 2}" y="{axes.height - 4}" text-anchor="middle">{escape(x_label)}</text>')
     parts.append(

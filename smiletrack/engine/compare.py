@@ -11,7 +11,6 @@ from smiletrack.engine.evaluate import EvalConfig, comparisons
 from smiletrack.errors import InputError
 from smiletrack.files import write_json
 from smiletrack.metrics.bootstrap import METRICS, Difference, paired_bootstrap
-from smiletrack.metrics.preprocess import Comparison
 
 Answer = dict[str, dict[str, Difference]]
 
@@ -54,12 +53,13 @@ def compare_runs(config: CompareConfig) -> Answer:
     """
     if len(config.runs) != 2:
         raise InputError(f"runs: two run folders are compared, not {len(config.runs)}: compare.py RUN_A RUN_B")
-    sides = [_read(run, config) for run in config.runs]
-    shared = [name for name in sides[0] if name in sides[1]]
+    found = [_sequences(Path(run)) for run in config.runs]
+    shared, lonely = sorted(found[0] & found[1]), sorted(found[0] ^ found[1])
     if not shared:
         raise InputError(f"runs: {config.runs[0]} and {config.runs[1]} have no sequence in common")
-    lonely = sorted(set(sides[0]) ^ set(sides[1]))
-    pairs = {name: (sides[0][name], sides[1][name]) for name in shared}
+    asked = [EvalConfig(config.gt, run, config.benchmark, config.split, tuple(shared)) for run in config.runs]
+    first, second = (dict(comparisons(evaluation)) for evaluation in asked)
+    pairs = {name: (first[name], second[name]) for name in shared}
     answer = paired_bootstrap(pairs, config.block, config.resamples, config.confidence, config.seed)
     _print(answer, config, lonely)
     if config.json:
@@ -67,27 +67,28 @@ def compare_runs(config: CompareConfig) -> Answer:
     return answer
 
 
-def _read(run: str, config: CompareConfig) -> dict[str, Comparison]:
-    return dict(comparisons(EvalConfig(config.gt, run, config.benchmark, config.split)))
+def _sequences(run: Path) -> set[str]:
+    """Return the names of the result files of a run, or of a folder of them."""
+    folder = run / "tracks" if (run / "tracks").is_dir() else run
+    if not folder.is_dir():
+        raise InputError(f"{run}: no such run")
+    return {file.stem for file in folder.glob("*.txt")}
 
 
 def _print(answer: Answer, config: CompareConfig, lonely: list[str]) -> None:
-    console = Console(width=None if Console().is_terminal else 160, highlight=False)
-    table = Table(box=None, pad_edge=False, title=f"A = {config.runs[0]}   B = {config.runs[1]}", title_justify="left")
+    console = Console(highlight=False, soft_wrap=True)
+    table = Table(box=None, pad_edge=False, title=f"A = {config.runs[0]}\nB = {config.runs[1]}", title_justify="left")
     table.add_column("sequence", no_wrap=True)
-    for metric in METRICS:
-        table.add_column(f"{metric}: A, B, B - A [{config.confidence:.0%} interval]", justify="right", no_wrap=True)
+    for heading in ("metric", "A", "B", "B - A", f"{config.confidence:.0%} interval"):
+        table.add_column(heading, justify="left" if heading == "metric" else "right", no_wrap=True)
     for name, row in answer.items():
-        table.add_row(name, *(_cell(row[metric]) for metric in METRICS))
+        for metric, d in row.items():
+            bounds = f"{100 * d.low:+.2f} .. {100 * d.high:+.2f} {'*' if d.sure else ' '}"
+            values = (f"{100 * d.first:.2f}", f"{100 * d.second:.2f}", f"{100 * d.difference:+.2f}", bounds)
+            table.add_row(name if metric == METRICS[0] else "", metric, *values, end_section=metric == METRICS[-1])
     console.print(table)
     console.print(
         f"* the interval leaves out zero ({config.resamples} draws of sequences and blocks of {config.block} frames)"
     )
     if lonely:
         console.print(f"only in one of the runs, left out: {', '.join(lonely)}")
-
-
-def _cell(d: Difference) -> str:
-    mark = "*" if d.sure else " "
-    bounds = f"[{100 * d.low:+.2f}, {100 * d.high:+.2f}]".replace("[", "\\[")
-    return f"{100 * d.first:.2f} {100 * d.second:.2f} {100 * d.difference:+.2f} {bounds}{mark}"

@@ -18,8 +18,9 @@ from smiletrack.engine.switch_evidence import Evidence
 from smiletrack.engine.track import SequenceInput, TrackConfig, sequence_inputs
 from smiletrack.errors import InputError
 from smiletrack.files import atomic_write, read_json
+from smiletrack.metrics.bootstrap import paired_bootstrap
 from smiletrack.metrics.hota import ALPHAS
-from smiletrack.metrics.preprocess import BENCHMARKS
+from smiletrack.metrics.preprocess import BENCHMARKS, Comparison
 from smiletrack.metrics.table import COMBINED, Measures, combine, measure
 from smiletrack.view.crops import context_crop
 from smiletrack.view.gallery import Crop, SwitchCard
@@ -32,7 +33,9 @@ from smiletrack.view.mistakes import (
     missed_by,
     spans,
 )
-from smiletrack.view.report import METRICS, RunReport, SequenceReport, render
+from smiletrack.view.report import METRICS, Interval, RunReport, SequenceReport, render
+
+Comparisons = dict[str, Comparison]
 
 _AFTER = 10
 """Frames after the switch at which the third picture is taken, or less where the next switch comes before."""
@@ -57,12 +60,17 @@ class ReportConfig:
     pictures: int = 60
     """Switches of a sequence that get pictures, the most costly ones; at least 0."""
 
+    resamples: int = 1000
+    """Draws of the bootstrap behind the intervals of differences to the first run; 0 = no intervals."""
+
     output: str = ""
     """The HTML file; empty: report.html in the first run's folder."""
 
     def __post_init__(self) -> None:
         if self.pictures < 0:
             raise ValueError(f"pictures must be at least 0, not {self.pictures}")
+        if self.resamples != 0 and self.resamples < 10:
+            raise ValueError(f"resamples must be 0 or at least 10, not {self.resamples}")
 
 
 def report(config: ReportConfig) -> Path:
@@ -70,9 +78,15 @@ def report(config: ReportConfig) -> Path:
     runs = [read_run(folder) for folder in config.runs or (str(latest_run()),)]
     names = distinct_names([run.folder for run in runs])
     console = Console()
-    made = [_run_report(run, name, config, console) for run, name in zip(runs, names, strict=True)]
+    compared: list[Comparisons] = []
+    made = []
+    for run, name in zip(runs, names, strict=True):
+        run_report, comparisons = _run_report(run, name, config, console)
+        made.append(run_report)
+        compared.append(comparisons)
+    differences = _differences(names, compared, config.resamples)
     path = Path(config.output) if config.output else runs[0].folder / "report.html"
-    page = render(", ".join(names), made, ALPHAS.tolist(), benchmark=_benchmark(config, runs[0]))
+    page = render(", ".join(names), made, ALPHAS.tolist(), differences, benchmark=_benchmark(config, runs[0]))
     with atomic_write(path) as stream:
         stream.write(page)
     missing = sum(len(run.notes) + sum(len(sequence.notes) for sequence in run.sequences) for run in made)
@@ -97,19 +111,33 @@ def _benchmark(config: ReportConfig, run: Run) -> str:
     return config.benchmark if config.benchmark != "auto" else named[-1] if named else "MOT17"
 
 
-def _run_report(run: Run, name: str, config: ReportConfig, console: Console) -> RunReport:
+def _differences(names: list[str], compared: list[Comparisons], resamples: int) -> dict[str, dict[str, Interval]]:
+    """Return run -> metric -> difference to the first run and its interval, for runs of the same sequences as that."""
+    first = compared[0]
+    differences = {}
+    for name, other in zip(names[1:], compared[1:], strict=True):
+        same = first.keys() == other.keys() and all(first[key].num_frames == other[key].num_frames for key in first)
+        if resamples and first and same:
+            drawn = paired_bootstrap({key: (first[key], other[key]) for key in first}, resamples=resamples)[COMBINED]
+            differences[name] = {metric: (d.difference, d.low, d.high) for metric, d in drawn.items()}
+    return differences
+
+
+def _run_report(run: Run, name: str, config: ReportConfig, console: Console) -> tuple[RunReport, Comparisons]:
     settings, notes = _settings(run)
     measures: dict[str, Measures] = {}
+    comparisons: Comparisons = {}
     sequences = []
     for key in progress(list(run.results), name, transient=True, disable=not console.is_terminal, console=console):
         sequence = read_sequence(run, key, config.gt, config.split or "", _benchmark(config, run))
         if sequence.comparison is not None:
+            comparisons[key] = sequence.comparison
             measures[key] = measure(sequence.comparison)
         figures = _figures(measures[key]) if key in measures else _figures(run.summary.get(key, {}))
         sequences.append(_sequence_report(run, name, sequence, figures, settings, config))
     combined = combine(measures) if measures else run.summary.get(COMBINED, {})
     seconds, frames = _spent(run)
-    return RunReport(
+    made = RunReport(
         name=name,
         figures=_figures(combined),
         curves={key: np.asarray(combined["HOTA"][key]).tolist() for key in ("HOTA", "DetA", "AssA")}
@@ -121,6 +149,7 @@ def _run_report(run: Run, name: str, config: ReportConfig, console: Console) -> 
         about=_about(run),
         notes=[*run.notes, *notes],
     )
+    return made, comparisons
 
 
 def _settings(run: Run) -> tuple[TrackConfig | None, list[str]]:

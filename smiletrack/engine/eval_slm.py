@@ -1,0 +1,185 @@
+"""Score similarity networks on held-out crops: ranking, verification, time gaps, visibility, speed, hardest pairs."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from smiletrack.data.identities import IdentityTable
+from smiletrack.data.video import read_image
+from smiletrack.engine.identity_data import read_table
+from smiletrack.engine.make_world import demo_world
+from smiletrack.engine.runs import latest_run, start_run
+from smiletrack.engine.runtime import choose_device
+from smiletrack.errors import InputError
+from smiletrack.files import atomic_path, write_json
+from smiletrack.metrics.retrieval import RetrievalScores, retrieval_scores, time_candidates
+from smiletrack.slm.embedder import Embedder, load_embedder
+from smiletrack.types import Floats
+from smiletrack.view.pairs import Pair, pair_sheet
+
+GAPS = (5, 30, 90)
+VISIBILITY_EDGES = (0.0, 0.5, 0.8, 1.0)
+
+
+@dataclass(frozen=True)
+class EvalSLMConfig:
+    """What to score, on what, beside what."""
+
+    checkpoint: str = ""
+    """SLM to score: model.safetensors of a run, a released checkpoint or an .onnx file; empty = the last SLM run's."""
+    against: str = ""
+    """Another one, or any ONNX re-identification network (RGB, ImageNet mean and std), on the same crops."""
+    data: tuple[str, ...] = ()
+    """Identity tables (FILE.csv) and MOTChallenge folders (FOLDER or FOLDER@SPLIT); empty = the demo world."""
+    gaps: tuple[int, ...] = GAPS
+    """Least distances in time of a pair, frames."""
+    step: int = 5
+    """Every which frame of a folder is used."""
+    min_visibility: float = 0.3
+    """Boxes that are less visible than this are left out, in [0, 1]."""
+    output: str = "runs/slm-eval"
+    """Folder for summary.json and hardest_pairs.png."""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N."""
+
+    def __post_init__(self) -> None:
+        if not self.gaps or min(self.gaps) < 1:
+            raise ValueError(f"gaps must be 1 or more frames, not {self.gaps}")
+        if self.step < 1:
+            raise ValueError(f"step must be 1 or more, not {self.step}")
+
+
+def eval_slm(config: EvalSLMConfig) -> dict[str, Any]:
+    """Print the tables, write summary.json and hardest_pairs.png, and return the summary."""
+    checkpoint = config.checkpoint or str(latest_run(contains="model.safetensors") / "model.safetensors")
+    device = str(choose_device(config.device))
+    files = [checkpoint] + ([config.against] if config.against else [])
+    embedders = [load_embedder(file, device) for file in files]
+    table = read_table(config.data or (str(demo_world()),), "val_half", config.min_visibility, config.step)
+    if table.num_identities < 2:
+        raise InputError("two people at least are needed to tell anybody apart; use more data or a lower step")
+    folder = start_run(config.output, config, "eval_slm")
+    summary: dict[str, Any] = {"crops": len(table), "people": table.num_identities, "networks": []}
+    for file, embedder, (Z, seconds) in zip(files, embedders, embed_table(embedders, table), strict=True):
+        scores = score_by_gap(Z, table, config.gaps)
+        bins = score_by_visibility(Z, table, min(config.gaps))
+        summary["networks"].append(
+            {
+                "file": file,
+                "fingerprint": embedder.fingerprint,
+                "crops_per_s": len(table) / seconds,
+                "gaps": {str(gap): asdict(value) for gap, value in scores.items()},
+                "visibility": {name: asdict(value) for name, value in bins.items()},
+            }
+        )
+    _print(summary)
+    with atomic_path(folder / "hardest_pairs.png") as path:
+        cv2.imwrite(str(path), hardest_pairs(embedders[0], table)[:, :, ::-1])
+    write_json(folder / "summary.json", summary)
+    print(f"{folder}/summary.json, {folder}/hardest_pairs.png")
+    return summary
+
+
+def embed_table(
+    embedders: Sequence[Embedder], table: IdentityTable, quiet: bool = False
+) -> list[tuple[Floats, float]]:
+    """Return for each embedder (N, D) embeddings of the table's rows and the seconds they took, decoding excluded.
+
+    The embedders take turns on every frame, so whatever else the machine does slows all of them alike.
+    """
+    answers = [(np.zeros((len(table), embedder.dimension)), 0.0) for embedder in embedders]
+    order = np.argsort(table.image_indices, kind="stable")
+    groups = np.split(order, np.flatnonzero(np.diff(table.image_indices[order])) + 1)
+    hidden = quiet or not Console(stderr=True).is_terminal
+    for rows in track(groups, "embedding", console=Console(stderr=True), transient=True, disable=hidden):
+        frame = read_image(table.images[table.image_indices[rows[0]]])
+        for i, embedder in enumerate(embedders):
+            start = time.perf_counter()
+            Z = embedder.embed(frame, table.boxes[rows])
+            seconds = time.perf_counter() - start
+            answers[i][0][rows] = Z
+            answers[i] = (answers[i][0], answers[i][1] + seconds)
+    return answers
+
+
+def score_by_gap(
+    Z: Floats, table: IdentityTable, gaps: Sequence[int] = GAPS
+) -> dict[int, RetrievalScores]:
+    """Return the scores over pairs of one sequence at least so many frames apart, by gap."""
+    return {
+        gap: retrieval_scores(Z @ Z.T, table.identities, time_candidates(table.frames, table.sequences, gap))
+        for gap in gaps
+    }
+
+
+def score_by_visibility(Z: Floats, table: IdentityTable, gap: int) -> dict[str, RetrievalScores]:
+    """Return the scores by the visibility of the less visible of the two, by names like 0.5-0.8."""
+    candidates = time_candidates(table.frames, table.sequences, gap)
+    worse = np.minimum(table.visibility[:, None], table.visibility[None, :])
+    bins = {}
+    for low, high in zip(VISIBILITY_EDGES[:-1], VISIBILITY_EDGES[1:], strict=True):
+        inside = (worse >= low) & ((worse < high) if high < 1 else (worse <= 1))
+        bins[f"{low:g}-{high:g}"] = retrieval_scores(Z @ Z.T, table.identities, candidates & inside)
+    return bins
+
+
+def hardest_pairs(embedder: Embedder, table: IdentityTable, number: int = 8) -> NDArray[np.uint8]:
+    """Return an RGB sheet: the least alike crops of one person, and the most alike crops of two, one pair a person."""
+    ((Z, _),) = embed_table([embedder], table, quiet=True)
+    similarities = Z @ Z.T
+    candidates = np.triu(time_candidates(table.frames, table.sequences, min(GAPS)), 1)
+    same = table.identities[:, None] == table.identities[None, :]
+    rows = [
+        [_pair(embedder, table, similarities, *place) for place in _extreme(values, table, number)]
+        for values in (
+            np.where(candidates & same, -similarities, -np.inf),
+            np.where(candidates & ~same, similarities, -np.inf),
+        )
+    ]
+    return pair_sheet(("same person, least alike", rows[0]), ("different people, most alike", rows[1]))
+
+
+def _extreme(values: Floats, table: IdentityTable, number: int) -> list[tuple[int, int]]:
+    """Return the places of the largest values, each combination of people once."""
+    found: dict[tuple[int, int], tuple[int, int]] = {}
+    for flat in np.argsort(-values, axis=None, kind="stable"):
+        i, j = divmod(int(flat), len(values))
+        if len(found) == number or not np.isfinite(values[i, j]):
+            break
+        people = sorted((int(table.identities[i]), int(table.identities[j])))
+        found.setdefault((people[0], people[1]), (i, j))
+    return list(found.values())
+
+
+def _pair(embedder: Embedder, table: IdentityTable, similarities: Floats, i: int, j: int) -> Pair:
+    crops = []
+    for row in (i, j):
+        frame = read_image(table.images[table.image_indices[row]])
+        crops.append(embedder.preprocessing.cut(frame, table.boxes[row : row + 1])[0][0].astype(np.uint8))
+    return Pair(crops[0], crops[1], f"{similarities[i, j]:.2f}")
+
+
+def _print(summary: dict[str, Any]) -> None:
+    console = Console(soft_wrap=True)
+    console.print(f"{summary['crops']} crops of {summary['people']} people")
+    columns = ("rank1", "rank5", "mAP", "AUC", "EER")
+    shown = Table(box=None, pad_edge=False)
+    for name in ("network", "pairs", *columns, "crops/s"):
+        shown.add_column(name, justify="left" if name in ("network", "pairs") else "right")
+    for network in summary["networks"]:
+        cases = {f"{gap}+ frames apart": s for gap, s in network["gaps"].items()}
+        cases |= {f"visibility {name}": s for name, s in network["visibility"].items()}
+        for i, (case, scores) in enumerate(cases.items()):
+            speed = f"{network['crops_per_s']:.0f}" if i == 0 else ""
+            label = str(Path(network["file"])) if i == 0 else ""
+            shown.add_row(label, case, *(f"{scores[name]:.4f}" for name in columns), speed)
+    console.print(shown)

@@ -1,0 +1,54 @@
+"""Networks as ONNX files, checked against the checkpoint they came from."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from smiletrack.errors import InputError
+from smiletrack.slm.checkpoint import export_onnx, load_network
+from smiletrack.slm.embedder import load_embedder
+
+TOLERANCE = 1e-4
+"""Largest difference between the exported network and the checkpoint, in any entry of a unit vector."""
+
+
+@dataclass(frozen=True)
+class ExportConfig:
+    """What to export, and where to."""
+
+    network: str = "slm"
+    """Kind of network."""
+    checkpoint: str = ""
+    """Weights: model.safetensors of a run, or a released checkpoint."""
+    format: Literal["onnx"] = "onnx"
+    """Format of the file."""
+    output: str = ""
+    """File to write; empty = beside the checkpoint."""
+
+
+def export(config: ExportConfig) -> Path:
+    """Write the file, compare it with the checkpoint, and return its path."""
+    exporters = {"slm": export_slm}
+    if config.network not in exporters:
+        raise InputError(f"network: {config.network!r} cannot be exported; there are {', '.join(exporters)}")
+    if not config.checkpoint:
+        raise InputError("checkpoint: name the weights to export, e.g. --checkpoint runs/slm/model.safetensors")
+    checkpoint = Path(config.checkpoint)
+    output = Path(config.output) if config.output else checkpoint.with_suffix(f".{config.format}")
+    return exporters[config.network](checkpoint, output)
+
+
+def export_slm(checkpoint: Path, output: Path) -> Path:
+    """Export a similarity network with a free batch size; InputError where ONNX Runtime does not agree with it."""
+    network, preprocessing = load_network(checkpoint)
+    export_onnx(network, preprocessing, output)
+    shape = (3, preprocessing.height, preprocessing.width, 3)
+    crops = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    exported, original = (load_embedder(file).embed_crops(crops) for file in (output, checkpoint))
+    difference = float(np.abs(exported - original).max())
+    if not difference < TOLERANCE:
+        raise InputError(f"{output}: ONNX Runtime differs from the checkpoint by {difference:.1e}; do not use the file")
+    print(f"{output}: largest difference from the checkpoint {difference:.1e}")
+    return output

@@ -1,0 +1,194 @@
+"""Train the similarity network on identity tables, MOTChallenge folders or the demo world."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from smiletrack.data.identities import IdentityTable
+from smiletrack.data.identity_crops import AugmentConfig, IdentityBatches
+from smiletrack.engine.eval_slm import embed_table, hardest_pairs, score_by_gap
+from smiletrack.engine.fit import FitConfig, FitResult, fit
+from smiletrack.engine.identity_data import MARGIN, read_table, training_crops
+from smiletrack.engine.make_world import demo_world
+from smiletrack.engine.runs import start_run
+from smiletrack.engine.runtime import Runtime, start_runtime
+from smiletrack.errors import InputError
+from smiletrack.slm.checkpoint import metadata
+from smiletrack.slm.embedder import Embedder
+from smiletrack.slm.losses import LossConfig, SLMLoss
+from smiletrack.slm.network import SLM, SLMConfig
+from smiletrack.slm.preprocessing import Preprocessing
+
+
+@dataclass(frozen=True)
+class TrainSLMConfig:
+    """Everything about one training run."""
+
+    train: tuple[str, ...] = ()
+    """What to learn from: identity tables (FILE.csv) and MOTChallenge folders (FOLDER or FOLDER@SPLIT, train_half where
+    none is named); empty = the demo world, which is made if it is not there."""
+    val: tuple[str, ...] = ()
+    """What to be judged on, in the same form (val_half where no split is named)."""
+    output: str = "runs/slm"
+    """Run folder."""
+    resume: bool = False
+    """Go on where the run in the folder stopped."""
+    network: SLMConfig = field(default_factory=SLMConfig)
+    """The network."""
+    loss: LossConfig = field(default_factory=LossConfig)
+    """Weights of the losses."""
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    """What happens to training crops."""
+    identities_per_batch: int = 16
+    """P, identities in a batch."""
+    crops_per_identity: int = 4
+    """K, crops of each, spread over its life."""
+    sequences_per_batch: int = 1
+    """Fewest sequences whose identities share a batch; 0 = all. A tracker only tells apart people of one sequence."""
+    batches_per_epoch: int = 50
+    """Batches of an epoch, in each process."""
+    min_visibility: float = 0.3
+    """Boxes that are less visible than this are left out, in [0, 1]."""
+    train_step: int = 1
+    """Every which frame of a MOTChallenge folder is learned from."""
+    val_step: int = 5
+    """Every which frame is judged on."""
+    workers: int = 1
+    """Processes that prepare batches; 0 = none beside the main one."""
+    cache: str = "runs/crops"
+    """Folder for cut crops, shared by runs."""
+    fit: FitConfig = field(default_factory=lambda: FitConfig(epochs=10, learning_rate=2e-3, weight_decay=0.05))
+    """Length and steps of the training."""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N."""
+    seed: int = 0
+    """Every random number follows from it."""
+    deterministic: bool = False
+    """Repeatable on a GPU too, at some cost in speed."""
+    threads: int = 0
+    """Computing threads; 0 = PyTorch's choice."""
+
+    def __post_init__(self) -> None:
+        lowest = {
+            "identities_per_batch": 2,
+            "crops_per_identity": 2,
+            "sequences_per_batch": 0,
+            "batches_per_epoch": 1,
+            "train_step": 1,
+            "val_step": 1,
+            "workers": 0,
+        }
+        for name, least in lowest.items():
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be {least} or more, not {getattr(self, name)}")
+        if bool(self.train) != bool(self.val):
+            raise ValueError("train and val must both name data, or neither (the demo world)")
+
+
+class Trainee(nn.Module):
+    """The network with its loss: (crops as they were read, labels) -> total and parts, one call for DDP."""
+
+    def __init__(self, slm: SLM, loss: SLMLoss) -> None:
+        super().__init__()
+        self.slm, self.loss = slm, loss
+
+    def forward(self, objects: Tensor, labels: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """(B, 3, H, W), (B,) -> loss (scalar), its parts by name."""
+        total: tuple[Tensor, Mapping[str, Tensor]] = self.loss(self.slm(objects), labels)
+        return total
+
+
+def train_slm(config: TrainSLMConfig) -> FitResult:
+    """Train as `config` says; the run folder holds the config, the curves and the weights."""
+    with start_runtime(config.device, config.seed, config.deterministic, config.threads) as runtime:
+        train, val = config.train, config.val
+        if not train:
+            train, val = ((str(demo_world()),),) * 2
+        learned = read_table(train, "train_half", config.min_visibility, config.train_step)
+        judged = read_table(val, "val_half", config.min_visibility, config.val_step)
+        batches = make_batches(config, learned, runtime)
+        slm = SLM(config.network)
+        trainee = Trainee(slm, SLMLoss(config.loss, config.network.embedding, batches.num_labels))
+        if runtime.is_main:
+            start_run(config.output, config, "train_slm")
+            print(_summary("train", learned), _summary("val", judged), sep="\n")
+        return fit(
+            trainee,
+            _loss,
+            lambda epoch: epoch_loader(config, batches, epoch, runtime),
+            config.fit,
+            Path(config.output),
+            runtime=runtime,
+            evaluate=lambda network: evaluate(network, judged, runtime),
+            monitor="AUC_30",
+            pictures=lambda network: {"hardest_pairs": hardest_pairs(_embedder(network, runtime), judged)},
+            shipped=lambda network: network.slm,  # type: ignore[return-value]
+            metadata=metadata(config.network),
+            resume=config.resume,
+        )
+
+
+def make_batches(config: TrainSLMConfig, table: IdentityTable, runtime: Runtime) -> IdentityBatches:
+    """Return every batch of the run; cuts the crops in the main process first."""
+    crops = training_crops(table, Path(config.cache), (config.network.width, config.network.height))
+    try:
+        return IdentityBatches(
+            crops,
+            table.identities,
+            table.frames,
+            table.sequences,
+            num_batches=config.fit.epochs * config.batches_per_epoch * runtime.world_size,
+            num_identities=config.identities_per_batch,
+            crops_per_identity=config.crops_per_identity,
+            groups=config.sequences_per_batch,
+            augment=config.augment,
+            size=(config.network.width, config.network.height),
+            margin=MARGIN,
+            seed=config.seed,
+        )
+    except ValueError as error:
+        raise InputError(f"{error}; lower identities_per_batch or add data") from None
+
+
+def epoch_loader(
+    config: TrainSLMConfig, batches: IdentityBatches, epoch: int, runtime: Runtime
+) -> Iterable[tuple[Tensor, Tensor]]:
+    """Return this process's share of an epoch: every world_size-th batch."""
+    length = config.batches_per_epoch * runtime.world_size
+    numbers = range(epoch * length + runtime.rank, (epoch + 1) * length, runtime.world_size)
+    return DataLoader(
+        batches,
+        batch_size=None,
+        sampler=numbers,
+        num_workers=config.workers,
+        pin_memory=runtime.device.type == "cuda",
+    )
+
+
+def evaluate(network: nn.Module, table: IdentityTable, runtime: Runtime) -> dict[str, float]:
+    """Return AUC, rank-1 and mAP over the time gaps, by names like AUC_30."""
+    (Z, _), *_ = embed_table([_embedder(network, runtime)], table, quiet=True)
+    figures = {}
+    for gap, scores in score_by_gap(Z, table).items():
+        figures |= {f"AUC_{gap}": scores.AUC, f"rank1_{gap}": scores.rank1, f"mAP_{gap}": scores.mAP}
+    return figures
+
+
+def _loss(network: nn.Module, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Mapping[str, Tensor]]:
+    crops, labels = batch
+    objects = crops.permute(0, 3, 1, 2)[:, [2, 1, 0]].float() / 255
+    answer: tuple[Tensor, Mapping[str, Tensor]] = network(objects, labels)
+    return answer
+
+
+def _embedder(network: nn.Module, runtime: Runtime) -> Embedder:
+    config: SLMConfig = network.config  # type: ignore[assignment]
+    return Embedder(network, Preprocessing(config.width, config.height), "in training", str(runtime.device))
+
+
+def _summary(name: str, table: IdentityTable) -> str:
+    sequences = len(set(table.sequences.tolist()))
+    return f"{name}: {len(table)} crops of {table.num_identities} people in {sequences} sequences"

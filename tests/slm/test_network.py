@@ -1,0 +1,188 @@
+"""The SLM against the paper's equations typed as loops, and the properties that its parts promise."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from smiletrack.config import load_config
+from smiletrack.errors import InputError
+from smiletrack.slm.embedder import fuse_norms
+from smiletrack.slm.network import SLM, SLMConfig, similarity
+from smiletrack.slm.patches import LAYOUTS, cut_patches, pixel_boxes
+from smiletrack.slm.position import sinusoidal
+from smiletrack.slm.psa import GUARD, AttentionForm, attention
+
+TINY = {"channels": (4, 8, 8), "depths": (1, 0), "d_k": 3, "d_v": 5, "embedding": 6}
+
+
+def slow_embedding(network: SLM, image: Tensor) -> list[float]:
+    """One object (3, H, W) -> Z, one number at a time from the paper; only the backbone and the weights are shared."""
+    config = network.config
+    P = []
+    for x1, y1, x2, y2 in LAYOUTS[config.layout]:
+        columns = slice(int(x1 * config.width), int(x2 * config.width))
+        rows = slice(int(y1 * config.height), int(y2 * config.height))
+        P.append(image[:, rows, columns])
+    N_P, D_p = len(P), config.patch_width * config.patch_height
+    F = []
+    for i in range(N_P):
+        A = P[i].clone()
+        for p in range(D_p):  # row-major scan
+            angle = i / 10000 ** (2 * (p // 2) / D_p)
+            A[:, p // config.patch_width, p % config.patch_width] += (
+                math.sin(angle) if p % 2 == 0 else math.cos(angle)
+            )
+        feature = network.backbone(A[None])[0]
+        F.append([[float(feature[c, y, x]) for c in range(feature.shape[0])] for y, x in np.ndindex(*feature.shape[1:])])
+
+    def unit_product(F_i: list[list[float]], W: Tensor) -> list[list[float]]:
+        product = [
+            [sum(row[c] * float(W[d, c]) for c in range(len(row))) for d in range(len(W))] for row in F_i
+        ]
+        norm = math.sqrt(sum(value * value for row in product for value in row))
+        return [[value / norm for value in row] for row in product]
+
+    psa = network.psa
+    Q, K, V = ([unit_product(F_i, W.weight) for F_i in F] for W in (psa.W_Q, psa.W_K, psa.W_V))
+    d_f = len(Q[0])
+    V_bar_A: list[float] = []
+    for i in range(N_P):
+        s = [sum(Q[i][r][k] * K[j][r][k] for r in range(d_f) for k in range(config.d_k)) for j in range(N_P)]
+        if config.attention == "literal":
+            alpha = [s_ij / sum(s) for s_ij in s]
+        elif config.attention == "positive":
+            kept = [max(s_ij, 0) + 1e-4 for s_ij in s]
+            alpha = [s_ij / sum(kept) for s_ij in kept]
+        else:
+            powers = [math.exp(float(psa.scale) * s_ij) for s_ij in s]
+            alpha = [power / sum(powers) for power in powers]
+        for r in range(d_f):
+            for v in range(config.d_v):
+                V_bar_A.append(sum(alpha[j] * V[j][r][v] for j in range(N_P)))
+    linear, norm = network.fc[0], network.fc[1]
+    Z = []
+    for d in range(config.embedding):
+        y = sum(float(linear.weight[d, n]) * V_bar_A[n] for n in range(len(V_bar_A)))
+        y = (y - float(norm.running_mean[d])) / math.sqrt(float(norm.running_var[d]) + norm.eps)
+        Z.append(y * float(norm.weight[d]) + float(norm.bias[d]))
+    return Z
+
+
+def make(**changes: object) -> SLM:
+    torch.manual_seed(3)
+    network = SLM(SLMConfig(**{**TINY, **changes}))  # type: ignore[arg-type]
+    for module in network.modules():
+        if isinstance(module, (torch.nn.BatchNorm2d, torch.nn.BatchNorm1d)):
+            torch.nn.init.uniform_(module.running_mean, -0.2, 0.2)  # type: ignore[arg-type]
+            torch.nn.init.uniform_(module.running_var, 0.5, 2.0)  # type: ignore[arg-type]
+    return network.eval()
+
+
+@pytest.mark.parametrize("form", ["literal", "positive", "softmax"])
+@pytest.mark.parametrize("layout", ["D", "E"])
+def test_the_network_is_the_equations(form: AttentionForm, layout: str) -> None:
+    network = make(layout=layout, attention=form, width=16, height=24, patch_width=8, patch_height=12)
+    image = torch.rand(3, 24, 16, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        np.testing.assert_allclose(network(image[None])[0].numpy(), slow_embedding(network, image), atol=2e-4)
+
+
+def test_layout_E_is_four_quadrants_and_a_centre_box_of_their_size() -> None:
+    assert pixel_boxes(LAYOUTS["E"], 80, 224) == (
+        (0, 0, 40, 112), (40, 0, 80, 112), (0, 112, 40, 224), (40, 112, 80, 224), (20, 56, 60, 168),
+    )  # fmt: skip
+    assert LAYOUTS["D"] == LAYOUTS["E"][:4]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_every_layout_lies_in_the_object_and_gives_an_embedding(layout: str) -> None:
+    assert all(0 <= x1 < x2 <= 1 and 0 <= y1 < y2 <= 1 for x1, y1, x2, y2 in LAYOUTS[layout])
+    assert make(layout=layout)(torch.rand(2, 3, 224, 80)).shape == (2, 6)
+
+
+def test_own_boxes_replace_the_layout_and_are_resized_to_the_patch_size() -> None:
+    halves = ((0.0, 0.0, 1.0, 0.5), (0.0, 0.5, 1.0, 1.0))
+    assert make(boxes=halves)(torch.rand(2, 3, 224, 80)).shape == (2, 6)
+    ramp = torch.arange(8.0).expand(1, 3, 4, 8)
+    patches = cut_patches(ramp, ((0, 0, 8, 4), (4, 0, 8, 4)), (4, 4))
+    assert patches.shape == (1, 2, 3, 4, 4)
+    assert torch.equal(patches[0, 0, 0, 0], torch.tensor([0.5, 2.5, 4.5, 6.5]))  # halved
+    assert torch.equal(patches[0, 1, 0, 0], torch.tensor([4.0, 5.0, 6.0, 7.0]))  # as it is
+
+
+def test_sinusoids_are_vaswanis() -> None:
+    E = sinusoidal(3, 5)
+    for i in range(3):
+        for p in range(5):
+            angle = i / 10000 ** (2 * (p // 2) / 5)
+            assert E[i, p] == pytest.approx(math.sin(angle) if p % 2 == 0 else math.cos(angle), abs=1e-6)
+
+
+@pytest.mark.parametrize("row", [[0.5, -0.5, 0.0], [0.3, -0.4, 0.1 - 1e-9], [-0.2, -0.3, -0.5], [0.0, 0.0, 0.0]])
+def test_no_attention_form_divides_by_zero(row: list[float]) -> None:
+    scores = torch.tensor(row)
+    for form in ("literal", "positive", "softmax"):
+        alpha = attention(scores, form)  # type: ignore[arg-type]
+        assert torch.isfinite(alpha).all() and alpha.abs().max() <= 1 / GUARD
+    assert attention(scores, "positive").sum() == pytest.approx(1)
+    assert (attention(scores, "positive") >= 0).all()
+
+
+def test_the_guard_leaves_ordinary_rows_as_printed() -> None:
+    scores = torch.tensor([[0.4, -0.1, 0.2], [-0.5, 0.1, -0.2]])
+    assert torch.allclose(attention(scores, "literal"), scores / scores.sum(1, keepdim=True))
+    assert attention(torch.tensor([0.2, -0.2 - 1e-4]), "literal")[0] == pytest.approx(-0.2 / GUARD)
+
+
+def test_position_embeddings_tell_patches_apart() -> None:
+    image = torch.full((1, 3, 224, 80), 0.5)
+    for position, equal in (("none", True), ("sinusoidal", False)):
+        network = make(position=position, layout="D")
+        A = cut_patches(image, network.boxes, network.patch_size)
+        A = A + network.E if position != "none" else A
+        features = network.backbone(A.flatten(0, 1))
+        assert torch.allclose(features[0], features[3], atol=1e-6) is equal
+
+
+def test_similarity_is_the_cosine() -> None:
+    Z_A, Z_B = torch.randn(2, 5), torch.randn(3, 5)
+    expected = torch.nn.functional.cosine_similarity(Z_A[:, None], Z_B[None], dim=2)
+    assert torch.allclose(similarity(Z_A, Z_B), expected, atol=1e-6)
+    assert similarity(7 * Z_A, Z_A).diagonal() == pytest.approx([1.0, 1.0], abs=1e-6)
+
+
+def test_folding_norms_changes_nothing_but_the_speed() -> None:
+    network, images = make(), torch.rand(3, 3, 224, 80)
+    with torch.no_grad():
+        before = network(images)
+        fuse_norms(network)
+        assert not any(isinstance(m, (torch.nn.BatchNorm2d, torch.nn.BatchNorm1d)) for m in network.modules())
+        assert torch.allclose(network(images), before, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("word", "reason"),
+    [
+        ("layout=Q", "layout must be one of A, B"),
+        ("boxes=[[0.5,0,0.2,1]]", "boxes must hold 0 <= x1 < x2 <= 1"),
+        ("channels=[16]", "channels must be two or more even numbers"),
+        ("depths=[1]", "depths must have one entry a stage, 3"),
+        ("d_k=0", "d_k must be at least 1"),
+        ("attention=mean", "attention"),
+    ],
+)
+def test_impossible_networks_are_named(word: str, reason: str) -> None:
+    with pytest.raises(InputError, match=reason.replace("[", r"\[")):
+        load_config(SLMConfig, None, [word])
+
+
+def test_the_default_network_has_the_cost_its_card_states() -> None:
+    network = SLM(SLMConfig()).eval()
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network(torch.zeros(1, 3, 224, 80))
+    assert sum(p.numel() for p in network.parameters()) == 638_416
+    assert counter.get_total_flops() == pytest.approx(0.091e9, rel=0.01)

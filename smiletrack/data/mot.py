@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from smiletrack.boxes import xywh_to_xyxy, xyxy_to_xywh
+from smiletrack.boxes import xyxy_to_xywh
 from smiletrack.errors import InputError
 from smiletrack.files import atomic_write
 from smiletrack.lazy import LazyModule
@@ -23,7 +23,7 @@ from smiletrack.types import Floats, Ints, TrackTable
 
 pandas = LazyModule("pandas")
 
-_FRAME, _ID, _BOX, _SCORE, _CLASS, _VISIBILITY = 0, 1, slice(2, 6), 6, 7, 8
+Column = Floats | Ints
 _COLUMNS = ["frame", "id", "x", "y", "w", "h", "score", "class", "visibility"]
 
 
@@ -164,16 +164,13 @@ def read_detections(file: str | Path) -> DetectionTable:
     An empty file is an empty table. Raises InputError as `read_truth` does, and for scores that are no numbers.
     """
     file = Path(file)
-    columns = _read_columns(file, 6)
-    _check(file, columns, _any(~np.isfinite(columns[:, _BOX])), "the box must be four finite numbers")
-    _check(file, columns, np.isnan(columns[:, _SCORE]), "the score is not a number")
-    classes = _whole(columns[:, _CLASS])
-    return DetectionTable(
-        frames=_whole(columns[:, _FRAME]),
-        boxes=xywh_to_xyxy(columns[:, _BOX]),
-        scores=columns[:, _SCORE].copy(),
-        classes=np.where(classes == -1, 1, classes),
+    frames, _, *box, scores, classes, _ = _read_columns(file, 6)
+    _check(
+        file, frames, ~np.logical_and.reduce([np.isfinite(side) for side in box]), "the box must be four finite numbers"
     )
+    _check(file, frames, np.isnan(scores), "the score is not a number")
+    classes = _whole(classes)
+    return DetectionTable(_whole(frames), _corners(*box), _numbers(scores), np.where(classes == -1, 1, classes))
 
 
 def read_warps(file: str | Path) -> Floats:
@@ -182,59 +179,56 @@ def read_warps(file: str | Path) -> Floats:
     A line is the affine matrix row by row, with or without the frame's 0-based index before it.
     """
     file = Path(file)
-    numbers = _parse(file, 6)
-    if numbers.shape[1] not in (6, 7):
+    columns = _parse(file, 6)
+    if len(columns) not in (6, 7):
         raise InputError(f"{file}:1: a line must hold the 6 numbers of an affine matrix, with an index before or not")
-    wrong = _any(~np.isfinite(numbers))
-    if numbers.shape[1] == 7:
+    numbers = np.column_stack(columns).astype(np.float64)
+    wrong = ~np.logical_and.reduce(np.isfinite(numbers), axis=1)
+    if len(columns) == 7:
         wrong |= numbers[:, 0] != np.arange(len(numbers))
-    _check(file, numbers, wrong, "six finite numbers are needed, and indices that count 0, 1, 2 ...")
-    warps: Floats = numbers[:, -6:].reshape(-1, 2, 3)
-    return warps
+    _check(file, columns[0], wrong, "six finite numbers are needed, and indices that count 0, 1, 2 ...")
+    return np.ascontiguousarray(numbers[:, -6:]).reshape(-1, 2, 3)
 
 
 def _track_table(file: Path, min_columns: int) -> TrackTable:
-    columns = _read_columns(file, min_columns)
-    _check(file, columns, ~np.isfinite(columns[:, _ID]), "the id is not a number")
-    _check(file, columns, _any(np.isnan(columns[:, _BOX])), "NaN in the box")
-    return TrackTable(
-        frames=_whole(columns[:, _FRAME]),
-        ids=_whole(columns[:, _ID]),
-        boxes=xywh_to_xyxy(columns[:, _BOX]),
-        scores=columns[:, _SCORE].copy(),
-        classes=_whole(columns[:, _CLASS]),
-        visibility=columns[:, _VISIBILITY].copy(),
-    )
+    frames, ids, *box, scores, classes, visibility = _read_columns(file, min_columns)
+    _check(file, frames, ~np.isfinite(ids), "the id is not a number")
+    boxes = _corners(*box)
+    _check(file, frames, np.logical_or.reduce(np.isnan(boxes), axis=1), "NaN in the box")
+    return TrackTable(_whole(frames), _whole(ids), boxes, _numbers(scores), _whole(classes), _numbers(visibility))
 
 
-def _read_columns(file: Path, min_columns: int) -> Floats:
-    """Return (N, 9) numbers, absent columns filled with 1; frames are checked."""
-    numbers = _parse(file, min_columns)
-    columns = np.ones((len(numbers), 9))
-    columns[:, : numbers.shape[1]] = numbers[:, :9]
-    _check(file, columns, ~np.isfinite(columns[:, _FRAME]), "the frame is not a number")
+def _read_columns(file: Path, min_columns: int) -> list[Column]:
+    """Return 9 columns of numbers, those that are absent filled with 1; frames are checked."""
+    columns = _parse(file, min_columns)[:9]
+    columns += [np.ones(len(columns[0]), np.int64)] * (9 - len(columns))
+    _check(file, columns[0], ~np.isfinite(columns[0]), "the frame is not a number")
     return columns
 
 
-def _whole(column: Floats) -> Ints:
+def _corners(x: Column, y: Column, width: Column, height: Column) -> Floats:
+    return np.column_stack([x, y, x + width, y + height]).astype(np.float64, copy=False)
+
+
+def _numbers(column: Column) -> Floats:
+    return column.astype(np.float64, copy=False)
+
+
+def _whole(column: Column) -> Ints:
     """Cut towards zero as the official evaluator does; what is not finite becomes the lowest integer."""
     with np.errstate(invalid="ignore"):
-        return column.astype(np.int64)
+        return column.astype(np.int64, copy=False)
 
 
-def _any(cells: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    return np.asarray(cells.any(1), np.bool_)
-
-
-def _check(file: Path, numbers: Floats, wrong: NDArray[np.bool_], message: str) -> None:
+def _check(file: Path, frames: Column, wrong: NDArray[np.bool_], message: str) -> None:
     """Raise InputError for the first row that is wrong."""
     if wrong.any():
         row = int(wrong.argmax())
-        raise InputError(f"{file}:{row + 1}: {message} (frame {numbers[row, 0]:g})")
+        raise InputError(f"{file}:{row + 1}: {message} (frame {frames[row]:g})")
 
 
-def _parse(file: Path, min_columns: int) -> Floats:
-    """Return the numbers of a file, one row a line: at once where all is regular, else line by line."""
+def _parse(file: Path, min_columns: int) -> list[Column]:
+    """Return the columns of a file, one row a line: at once where all is regular, else line by line."""
     try:
         data = file.read_bytes()
     except FileNotFoundError:
@@ -242,10 +236,10 @@ def _parse(file: Path, min_columns: int) -> Floats:
     except OSError as error:
         raise InputError(f"{file}: cannot be read ({error.strerror})") from None
     if not data:
-        return np.empty((0, min_columns))
+        return [np.empty(0)] * min_columns
     separator = _separator(data[: data.find(b"\n") % (len(data) + 1)])
     regular = _parse_regular(data, separator)
-    if regular is not None and regular.shape[1] >= min_columns:
+    if regular is not None and len(regular) >= min_columns:
         return regular
     return _parse_lines(file, data, separator, min_columns)
 
@@ -255,8 +249,8 @@ def _separator(line: bytes) -> str | None:
     return next((mark for mark in (",", ";") if mark.encode() in line), None)
 
 
-def _parse_regular(data: bytes, separator: str | None) -> Floats | None:
-    """Return the numbers of a file whose lines have as many columns as the first; None for any other file.
+def _parse_regular(data: bytes, separator: str | None) -> list[Column] | None:
+    """Return the columns of a file whose lines have as many cells as the first; None for any other file.
 
     NaN also stands for a cell that is absent, so a file with NaN is left to the parser that tells the two apart.
     """
@@ -267,15 +261,20 @@ def _parse_regular(data: bytes, separator: str | None) -> Floats | None:
         frame = pandas.read_csv(
             io.BytesIO(data), header=None, quoting=3, skip_blank_lines=False, index_col=False, **spacing, **exact
         )
-        numbers: Floats = frame.to_numpy(np.float64)
-    except (ValueError, TypeError):  # ParserError is a ValueError
+    except ValueError:  # ParserError is one
         return None
+    columns = [frame[name].to_numpy() for name in frame]
     lines = data.count(b"\n") + (not data.endswith(b"\n"))
-    words = any(kind.kind not in "iuf" for kind in frame.dtypes)
-    return None if words or len(numbers) != lines or np.isnan(numbers).any() else numbers
+    regular = len(frame) == lines and all(_regular(column) for column in columns)
+    return columns if regular else None
 
 
-def _parse_lines(file: Path, data: bytes, separator: str | None, min_columns: int) -> Floats:
+def _regular(column: NDArray[np.generic]) -> bool:
+    """Tell whether a column holds numbers and nothing else."""
+    return column.dtype == np.int64 or (column.dtype == np.float64 and not np.isnan(column).any())
+
+
+def _parse_lines(file: Path, data: bytes, separator: str | None, min_columns: int) -> list[Column]:
     """Read line by line; rows of different frames may differ in length and are filled with 1.
 
     Raises InputError with the line of the first cell that is no number, the first blank line, the first short row.
@@ -295,7 +294,7 @@ def _parse_lines(file: Path, data: bytes, separator: str | None, min_columns: in
             raise InputError(f"{where}: {len(row)} columns, but {length_of_frame[row[0]]} before in frame {row[0]:g}")
         rows.append(row)
     width = max(map(len, rows))
-    return np.array([row + [1.0] * (width - len(row)) for row in rows])
+    return list(np.array([row + [1.0] * (width - len(row)) for row in rows]).T)
 
 
 def _cell(text: str, column: int, where: str) -> float:

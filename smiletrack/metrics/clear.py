@@ -62,29 +62,30 @@ def match(comparison: Comparison, threshold: float = 0.5) -> tuple[Ints, float]:
     until none does. Each round settles at least the next frame, so the end is what frame by frame would give.
     """
     near = comparison.pairs[comparison.pairs.iou >= threshold - EPS]
-    result_ids = comparison.result_ids[near.result_rows]
-    before = _row_before(comparison)[near.truth_rows]
     rows, columns = near.truth_rows, near.result_rows
+    result_ids = comparison.result_ids[columns]
     chosen = (np.bincount(rows)[rows] == 1) & (np.bincount(columns)[columns] == 1)  # undisputed
     partner = np.full(len(comparison.truth_ids) + 1, -1)  # the last row stands for "no row before"
     partner[rows[chosen]] = result_ids[chosen]
 
     disputed = np.flatnonzero(~chosen)
-    frames = np.searchsorted(comparison.truth_starts, rows[disputed], "right") - 1
-    rows, columns = (np.unique(side[disputed], return_inverse=True)[1] for side in (rows, columns))
-    goes_on = partner[before] == result_ids
+    ids, frames = result_ids[disputed], comparison.truth_frames[rows[disputed]]
+    before = _row_before(comparison)[rows[disputed]]
+    compact_rows, compact_columns = (np.unique(side[disputed], return_inverse=True)[1] for side in (rows, columns))
+    goes_on = partner[before] == ids
+    weights = near.iou.copy()
     again = np.arange(len(disputed))
     while len(again):
         part = disputed[again]
-        weights = near.iou + _CONTINUATION * goes_on
-        chosen[part], tied = heaviest(rows[again], columns[again], weights[part])
+        weights[part] = near.iou[part] + _CONTINUATION * goes_on[again]
+        chosen[part], tied = heaviest(compact_rows[again], compact_columns[again], weights[part])
         settle_ties(chosen, part[tied], near, weights, comparison.truth_starts, comparison.result_starts)
-        partner[near.truth_rows[part]] = -1
+        partner[rows[part]] = -1
         part = part[chosen[part]]
-        partner[near.truth_rows[part]] = result_ids[part]
-        now = partner[before] == result_ids
+        partner[rows[part]] = result_ids[part]
+        now = partner[before] == ids
         changed = np.zeros(comparison.num_frames, np.bool_)
-        changed[frames[(now != goes_on)[disputed]]] = True
+        changed[frames[now != goes_on]] = True
         goes_on = now
         again = np.flatnonzero(changed[frames])
     return partner[:-1], float(near.iou[chosen].sum())

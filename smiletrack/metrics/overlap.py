@@ -36,7 +36,8 @@ class Pairs:
 
     def __getitem__(self, chosen: NDArray[np.generic]) -> "Pairs":
         """Return the pairs that an index array or a boolean mask selects."""
-        return Pairs(self.truth_rows[chosen], self.result_rows[chosen], self.iou[chosen])
+        index = np.flatnonzero(chosen) if chosen.dtype == np.bool_ else chosen
+        return Pairs(self.truth_rows[index], self.result_rows[index], self.iou[index])
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +45,10 @@ class _Sweep:
     """One table's boxes from left to right within each frame, and the columns of their two sides."""
 
     rows: Ints
-    boxes: Floats
+    x1: Floats
+    y1: Floats
+    x2: Floats
+    y2: Floats
     areas: Floats
     left: Ints
     right: Ints
@@ -81,7 +85,8 @@ def _sweep(frames: Ints, boxes: Floats) -> _Sweep:
     left, right = (frames[rows, None] * (2 * _COLUMNS) + columns.astype(np.int64)).T
     order = np.argsort(left, kind="stable")
     rows = rows[order]
-    return _Sweep(rows, boxes[rows], areas[rows], left[order], right[order])
+    x1, y1, x2, y2 = np.ascontiguousarray(boxes[rows].T)
+    return _Sweep(rows, x1, y1, x2, y2, areas[rows], left[order], right[order])
 
 
 def _starting_inside(outer: _Sweep, inner: _Sweep, strictly: bool) -> tuple[Ints, Ints, Floats]:
@@ -104,19 +109,18 @@ def _search(
 ) -> tuple[Ints, Ints, Floats]:
     """Return the overlapping pairs of a block of `outer` with the `count` boxes of `inner` from `first` on."""
     counts = count[block]
-    ends = np.cumsum(counts)
-    b = np.repeat(first[block] - ends + counts, counts)
+    b = np.repeat(first[block] - np.cumsum(counts) + counts, counts)
     b += np.arange(len(b))
-    a = np.repeat(np.arange(block.start, block.start + len(counts)), counts)
     # most candidates fail in y, so that is tested first
-    height = np.minimum(outer.boxes[a, 3], inner.boxes[b, 3]) - np.maximum(outer.boxes[a, 1], inner.boxes[b, 1])
-    near = height > 0
-    a, b, height = a[near], b[near], height[near]
-    box_a, box_b = outer.boxes[a], inner.boxes[b]
-    width = np.minimum(box_a[:, 2], box_b[:, 2]) - np.maximum(box_a[:, 0], box_b[:, 0])
-    intersection = width * height
+    near = np.repeat(outer.y2[block], counts) > inner.y1[b]
+    near &= np.repeat(outer.y1[block], counts) < inner.y2[b]
+    index = np.flatnonzero(near)
+    a, b = np.repeat(np.arange(block.start, block.start + len(counts)), counts)[index], b[index]
+    x1, y1 = inner.x1[b], np.maximum(outer.y1[a], inner.y1[b])
+    width = np.minimum(outer.x2[a], inner.x2[b]) - x1
+    intersection = width * (np.minimum(outer.y2[a], inner.y2[b]) - y1)
     union = outer.areas[a] + inner.areas[b] - intersection
     # columns are coarser than pixels: the exact order of the left sides decides
-    inside = box_b[:, 0] > box_a[:, 0] if strictly else box_b[:, 0] >= box_a[:, 0]
-    kept = inside & (width > 0) & (intersection > 0) & (union > EPS)
+    inside = x1 > outer.x1[a] if strictly else x1 >= outer.x1[a]
+    kept = np.flatnonzero(inside & (width > 0) & (intersection > 0) & (union > EPS))
     return a[kept], b[kept], intersection[kept] / union[kept]

@@ -5,6 +5,7 @@ Result boxes that sit on a distractor (a person on a vehicle, a reflection ...) 
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +57,11 @@ class Comparison:
     pairs: Pairs
     identity_pairs: Ints
     pair_identities: Ints
+
+    @cached_property
+    def truth_frames(self) -> Ints:
+        """(G,) index of each truth row's frame, from 0."""
+        return _frames(self.truth_starts)
 
 
 def compare(
@@ -113,6 +119,11 @@ def _starts(frames: Ints, num_frames: int) -> Ints:
     return np.searchsorted(frames, np.arange(1, num_frames + 2))
 
 
+def _frames(starts: Ints) -> Ints:
+    """Return the frame index of each row, from 0."""
+    return np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+
+
 def _check_unique(table: TrackTable, source: Source) -> None:
     labels = _distinct(table.ids)[1]
     repeated = _repeats(labels, table.frames)
@@ -138,7 +149,7 @@ def _refuse(table: TrackTable, source: Source, wrong: NDArray[np.bool_], message
 def _on_distractors(pairs: Pairs, distractor: NDArray[np.bool_], truth_starts: Ints, result_starts: Ints) -> Ints:
     """Return result rows that the best assignment to all truth rows, ignored ones too, puts on a distractor."""
     near = pairs[pairs.iou >= 0.5 - EPS]
-    frames = np.searchsorted(truth_starts, near.truth_rows, "right") - 1
+    frames = _frames(truth_starts)[near.truth_rows]
     concerned = np.zeros(len(truth_starts), np.bool_)
     concerned[frames[distractor[near.truth_rows]]] = True
     near = near[concerned[frames]]

@@ -12,7 +12,7 @@ from rich.progress import track as progress
 from smiletrack.config import load_config
 from smiletrack.data.splits import Split
 from smiletrack.data.video import open_source
-from smiletrack.engine.run_files import Run, SequenceRun, read_run, read_sequence
+from smiletrack.engine.run_files import Run, SequenceRun, benchmark_of, read_run, read_sequence
 from smiletrack.engine.runs import latest_run
 from smiletrack.engine.switch_evidence import Evidence
 from smiletrack.engine.track import SequenceInput, TrackConfig, sequence_inputs
@@ -20,7 +20,7 @@ from smiletrack.errors import InputError
 from smiletrack.files import atomic_write, read_json
 from smiletrack.metrics.bootstrap import paired_bootstrap
 from smiletrack.metrics.hota import ALPHAS
-from smiletrack.metrics.preprocess import BENCHMARKS, Comparison
+from smiletrack.metrics.preprocess import Comparison
 from smiletrack.metrics.table import COMBINED, Measures, combine, measure
 from smiletrack.view.crops import context_crop
 from smiletrack.view.gallery import Crop, SwitchCard
@@ -106,9 +106,7 @@ def distinct_names(folders: Sequence[Path]) -> list[str]:
 
 
 def _benchmark(config: ReportConfig, run: Run) -> str:
-    root = run.data_root(config.gt)
-    named = [name for name in BENCHMARKS if root is not None and name.lower() in str(root.resolve()).lower()]
-    return config.benchmark if config.benchmark != "auto" else named[-1] if named else "MOT17"
+    return benchmark_of(run.data_root(config.gt)) if config.benchmark == "auto" else config.benchmark
 
 
 def _differences(names: list[str], compared: list[Comparisons], resamples: int) -> dict[str, dict[str, Interval]]:

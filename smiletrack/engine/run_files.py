@@ -14,7 +14,7 @@ from smiletrack.data.splits import cut, resolve_split, split_range
 from smiletrack.errors import InputError
 from smiletrack.files import read_json
 from smiletrack.metrics import clear
-from smiletrack.metrics.preprocess import Comparison, compare
+from smiletrack.metrics.preprocess import BENCHMARKS, Comparison, compare
 from smiletrack.types import Ints, TrackTable
 from smiletrack.view.mistakes import Matching
 
@@ -108,6 +108,12 @@ def read_sequence(run: Run, name: str, gt: str = "", split: str = "", benchmark:
         notes.append(f"the results end at frame {last} of {num_frames}: unfinished? All later truth counts as missed")
     comparison, matching = match_tables(truth, results, num_frames, benchmark)
     return SequenceRun(name, num_frames, results, folder, offset, rate, comparison, matching, notes)
+
+
+def benchmark_of(root: Path | None) -> str:
+    """Return the benchmark that the path of the data names, MOT17 where it names none."""
+    named = [name for name in BENCHMARKS if root is not None and name.lower() in str(root.resolve()).lower()]
+    return named[-1] if named else "MOT17"
 
 
 def by_frame(table: TrackTable) -> TrackTable:

@@ -44,8 +44,11 @@ def draw_box(image: Image, box: Floats, color: Color, label: str = "", dashed: b
         draw_label(image, label, (x1, y1), color)
 
 
-def draw_label(image: Image, text: str, corner: Point, color: Color) -> None:
-    """Write `text` on a plate of `color` whose lower left corner is at `corner`, moved to stay inside of the image."""
+def draw_label(image: Image, text: str, corner: Point, color: Color) -> int:
+    """Write `text` on a plate of `color` whose lower left corner is at `corner`, moved to stay inside of the image.
+
+    Returns the height of the plate in pixels.
+    """
     scale, thickness = _font_size(image)
     (width, height), base = cv2.getTextSize(text, _FONT, scale, thickness)
     x = min(max(corner[0], 0), max(image.shape[1] - width - 4, 0))
@@ -53,6 +56,7 @@ def draw_label(image: Image, text: str, corner: Point, color: Color) -> None:
     cv2.rectangle(image, (x, y - height - base - 2), (x + width + 4, y), color, cv2.FILLED)
     ink = (0, 0, 0) if _luminance(color) > 140 else (255, 255, 255)
     cv2.putText(image, text, (x + 2, y - base), _FONT, scale, ink, thickness, cv2.LINE_AA)
+    return height + base + 2
 
 
 def draw_trail(image: Image, points: Sequence[Point], color: Color) -> None:

@@ -1,0 +1,132 @@
+"""A run over the images of its sequences: identities and trails, or with truth every mistake marked."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import cv2
+from rich.console import Console
+from rich.progress import track as progress
+
+from smiletrack.config import nearest
+from smiletrack.data.splits import Split
+from smiletrack.data.video import Frame, VideoWriter, open_source
+from smiletrack.engine.run_files import SequenceRun, benchmark_of, read_run, read_sequence
+from smiletrack.engine.runs import latest_run
+from smiletrack.errors import InputError
+from smiletrack.files import atomic_write
+from smiletrack.view.drawing import TrackPainter, draw_lines
+from smiletrack.view.marking import MistakePainter
+from smiletrack.view.mistakes import find_switches
+
+
+@dataclass(frozen=True)
+class ShowConfig:
+    """What `tools/show_tracks.py` is asked for."""
+
+    run: str = ""
+    """Run folder, or a folder of result files; empty: the last run below runs/."""
+
+    gt: str = ""
+    """Folder of the sequences with images (and gt/); empty: the one that the run was made from."""
+
+    sequences: tuple[str, ...] = ()
+    """Names of sequences; empty: all of the run."""
+
+    split: Split | None = None
+    """Part of each sequence that was tracked; none: what the run's configuration says."""
+
+    marks: Literal["auto", "mistakes", "tracks"] = "auto"
+    """mistakes: matches, misses, false alarms, switches; tracks: identities and trails; auto: mistakes with truth."""
+
+    format: Literal["video", "images"] = "video"
+    """One <sequence>.mp4, or a folder <sequence>/ of JPEG images."""
+
+    benchmark: Literal["auto", "MOT15", "MOT16", "MOT17", "MOT20", "DanceTrack"] = "auto"
+    """Whose preprocessing rules apply; auto: the benchmark named in the path of the data, else MOT17's."""
+
+    output: str = ""
+    """Folder for the pictures; empty: RUN/show."""
+
+
+def show_tracks(config: ShowConfig) -> list[Path]:
+    """Paint every sequence asked for; return the files or folders made."""
+    run = read_run(config.run or latest_run())
+    for name in config.sequences:
+        if name not in run.results:
+            raise InputError(f"sequences: no {name!r} in {run.folder}{nearest(name, list(run.results))}")
+    folder = Path(config.output) if config.output else run.folder / "show"
+    benchmark = benchmark_of(run.data_root(config.gt)) if config.benchmark == "auto" else config.benchmark
+    console, made = Console(), []
+    for name in config.sequences or run.results:
+        sequence = read_sequence(run, name, config.gt, config.split or "", benchmark)
+        if sequence.folder is None:
+            raise InputError(f"{run.folder}: {sequence.notes[0]}; --gt names the folder of the sequences")
+        if sequence.matching is None and config.marks == "mistakes":
+            raise InputError(f"{sequence.folder}: no ground truth; --marks tracks shows what the tracker found")
+        made.append(_show(sequence, sequence.folder, folder, config, console))
+    return made
+
+
+def _show(sequence: SequenceRun, source_folder: Path, folder: Path, config: ShowConfig, console: Console) -> Path:
+    source = open_source(source_folder)
+    numbers = range(sequence.offset + 1, sequence.offset + sequence.num_frames + 1)
+    paint = _painter(sequence, config.marks)
+    path = folder / (f"{sequence.name}.mp4" if config.format == "video" else sequence.name)
+    shown = 0
+    with _video(path, source.frame_rate) if config.format == "video" else _images(path) as write:
+        bar = progress(
+            source.pick(numbers),
+            sequence.name,
+            total=len(numbers),
+            transient=True,
+            console=console,
+            disable=not console.is_terminal,
+        )
+        for number, frame in bar:
+            write(paint(frame, number - sequence.offset))
+            shown += 1
+        if not shown:
+            raise InputError(f"{source_folder}: none of the frames {numbers[0]} .. {numbers[-1]} of this run is there")
+    missing = f"; {len(numbers) - shown} of {len(numbers)} frames have no image" if shown < len(numbers) else ""
+    console.print(f"{path}: {shown} frames{missing}", highlight=False, soft_wrap=True)
+    for problem in source.problems:
+        console.print(f"  {problem}", highlight=False, soft_wrap=True)
+    return path
+
+
+def _painter(sequence: SequenceRun, marks: str) -> Callable[[Frame, int], Frame]:
+    """Return a function: frame and its number in the run -> painted copy."""
+    if sequence.matching is not None and marks != "tracks":
+        return MistakePainter(sequence.matching, find_switches(sequence.matching, max_costed=0)).paint
+    painter, results = TrackPainter(), sequence.results
+
+    def paint(frame: Frame, number: int) -> Frame:
+        rows = (results.frames == number).nonzero()[0]
+        image = painter.paint(frame, results.ids[rows], results.boxes[rows])
+        draw_lines(image, [f"frame {number}", f"{len(rows)} tracks"])
+        return image
+
+    return paint
+
+
+@contextmanager
+def _video(path: Path, frame_rate: float) -> Iterator[Callable[[Frame], None]]:
+    with VideoWriter(path, frame_rate) as writer:
+        yield writer.write
+
+
+@contextmanager
+def _images(folder: Path) -> Iterator[Callable[[Frame], None]]:
+    folder.mkdir(parents=True, exist_ok=True)
+    written = 0
+
+    def write(image: Frame) -> None:
+        nonlocal written
+        written += 1
+        with atomic_write(folder / f"{written:06d}.jpg", "wb") as stream:
+            stream.write(cv2.imencode(".jpg", image)[1].tobytes())
+
+    yield write

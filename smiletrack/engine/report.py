@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.progress import track as progress
 
 from smiletrack.config import load_config
-from smiletrack.data.splits import Split
 from smiletrack.data.video import open_source
 from smiletrack.engine.run_files import Run, SequenceRun, benchmark_of, read_run, read_sequence
 from smiletrack.engine.runs import latest_run
@@ -51,8 +50,8 @@ class ReportConfig:
     gt: str = ""
     """Folder of the sequences with gt/ and images; empty: the one that each run was made from."""
 
-    split: Split | None = None
-    """Part of each sequence that was tracked; none: what each run's configuration says."""
+    split: Literal["auto", "all", "train", "val", "test", "train_half", "val_half"] = "auto"
+    """Part of each sequence that was tracked; auto: what each run's configuration says."""
 
     benchmark: Literal["auto", "MOT15", "MOT16", "MOT17", "MOT20", "DanceTrack"] = "auto"
     """Whose preprocessing rules apply; auto: the benchmark named in the path of the data, else MOT17's."""
@@ -127,7 +126,7 @@ def _run_report(run: Run, name: str, config: ReportConfig, console: Console) -> 
     comparisons: Comparisons = {}
     sequences = []
     for key in progress(list(run.results), name, transient=True, disable=not console.is_terminal, console=console):
-        sequence = read_sequence(run, key, config.gt, config.split or "", _benchmark(config, run))
+        sequence = read_sequence(run, key, config.gt, config.split, _benchmark(config, run))
         if sequence.comparison is not None:
             comparisons[key] = sequence.comparison
             measures[key] = measure(sequence.comparison)

@@ -82,10 +82,10 @@ def read_run(folder: str | Path) -> Run:
     return Run(folder, results, config, read["summary"], read["timing"], tuple(notes))
 
 
-def read_sequence(run: Run, name: str, gt: str = "", split: str = "", benchmark: str = "MOT17") -> SequenceRun:
+def read_sequence(run: Run, name: str, gt: str = "", split: str = "auto", benchmark: str = "MOT17") -> SequenceRun:
     """Read one sequence of a run with its truth; what is missing is told in `notes`.
 
-    gt: root of the sequences, "" = the run's own data. split: "" = the run's own.
+    gt: root of the sequences, "" = the run's own data. split: auto = the run's own.
     """
     results = by_frame(read_results(run.results[name]))
     last = int(results.frames.max()) if len(results) else 0
@@ -97,7 +97,7 @@ def read_sequence(run: Run, name: str, gt: str = "", split: str = "", benchmark:
     info = _info(folder)
     length = info.length if info is not None else last
     rate = info.frame_rate if info is not None else 30.0
-    split = resolve_split(split or str(run.config.get("split") or "all"), folder.parent)
+    split = resolve_split(str(run.config.get("split") or "all") if split == "auto" else split, folder.parent)
     first, end = split_range(length, split)
     num_frames, offset = end - first + 1, first - 1
     if not (folder / "gt" / "gt.txt").is_file():

@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.progress import track as progress
 
 from smiletrack.config import nearest
-from smiletrack.data.splits import Split
 from smiletrack.data.video import Frame, VideoWriter, open_source
 from smiletrack.engine.run_files import SequenceRun, benchmark_of, read_run, read_sequence
 from smiletrack.engine.runs import latest_run
@@ -35,8 +34,8 @@ class ShowConfig:
     sequences: tuple[str, ...] = ()
     """Names of sequences; empty: all of the run."""
 
-    split: Split | None = None
-    """Part of each sequence that was tracked; none: what the run's configuration says."""
+    split: Literal["auto", "all", "train", "val", "test", "train_half", "val_half"] = "auto"
+    """Part of each sequence that was tracked; auto: what the run's configuration says."""
 
     marks: Literal["auto", "mistakes", "tracks"] = "auto"
     """mistakes: matches, misses, false alarms, switches; tracks: identities and trails; auto: mistakes with truth."""
@@ -61,7 +60,7 @@ def show_tracks(config: ShowConfig) -> list[Path]:
     benchmark = benchmark_of(run.data_root(config.gt)) if config.benchmark == "auto" else config.benchmark
     console, made = Console(), []
     for name in config.sequences or run.results:
-        sequence = read_sequence(run, name, config.gt, config.split or "", benchmark)
+        sequence = read_sequence(run, name, config.gt, config.split, benchmark)
         if sequence.folder is None:
             raise InputError(f"{run.folder}: {sequence.notes[0]}; --gt names the folder of the sequences")
         if sequence.matching is None and config.marks == "mistakes":

@@ -7,6 +7,9 @@ from smiletrack.view.colors import FALSE_ALARM, MISS, SWITCH, identity_color
 from smiletrack.view.drawing import Image, draw_box, draw_label, draw_lines, line_width
 from smiletrack.view.mistakes import Matching, Switch, false_alarms
 
+_SHOWN = 15
+"""Frames that a switch stays marked; one alone is too short to see."""
+
 
 class MistakePainter:
     """Marks the mistakes of one sequence. Counts what it has marked so far; frames are painted in any order."""
@@ -14,7 +17,9 @@ class MistakePainter:
     def __init__(self, matching: Matching, switches: list[Switch]) -> None:
         """`switches`: of `mistakes.find_switches`."""
         self._matching = matching
-        self._switch_at = {switch.row: switch for switch in switches}
+        self._switches: dict[int, list[Switch]] = {}
+        for switch in sorted(switches, key=lambda switch: switch.frame):
+            self._switches.setdefault(switch.truth_id, []).append(switch)
         self._false_alarms = false_alarms(matching)
         self.misses = self.false_alarms = self.switches = 0
 
@@ -27,12 +32,12 @@ class MistakePainter:
         picture: Image = image.copy()
         matching, width = self._matching, line_width(image)
         for row in _rows(matching.truth.frames, number):
-            partner, switch = matching.partner[row], self._switch_at.get(int(row))
+            partner, switch = matching.partner[row], self._recent_switch(int(matching.truth.ids[row]), number)
             if partner < 0:
                 self.misses += 1
                 draw_box(picture, matching.truth.boxes[row], MISS, "miss", dashed=True)
             elif switch is not None:
-                self.switches += 1
+                self.switches += switch.frame == number
                 label = f"{switch.before_id} > {switch.after_id}"
                 draw_box(picture, matching.results.boxes[partner], SWITCH, label, width=3 * width)
             else:
@@ -49,6 +54,11 @@ class MistakePainter:
         )
         self._legend(picture)
         return picture
+
+    def _recent_switch(self, truth_id: int, number: int) -> Switch | None:
+        """Return the last switch of an identity that is still to be shown."""
+        past = [switch for switch in self._switches.get(truth_id, ()) if number - _SHOWN < switch.frame <= number]
+        return past[-1] if past else None
 
     def _legend(self, picture: Image) -> None:
         x, y = 4, picture.shape[0] - 4

@@ -163,7 +163,7 @@ def _difference(name: str, value: float, first: float, interval: Interval | None
     sure = ""
     if interval is not None:
         _, low, high = interval
-        text += f" [{scale * low:+.{digits}f}, {scale * high:+.{digits}f}]"
+        text += f"<br>[{scale * low:+.{digits}f}, {scale * high:+.{digits}f}]"
         sure = " sure" if low > 0 or high < 0 else ""
     return f'<small class="difference{sure}">{text}</small>'
 

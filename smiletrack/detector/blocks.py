@@ -120,7 +120,8 @@ class CSPLayer(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.merge(torch.cat([self.bottlenecks(self.stem(x)), self.bypass(x)], 1))
+        deep, bypass = self.stem(x), self.bypass(x)
+        y: Tensor = self.merge(torch.cat([self.bottlenecks(deep), bypass], 1))
         return y
 
 

@@ -109,9 +109,7 @@ def prb_fpn6_3py(num_classes: int) -> PRBNet:
     ]
     pyramids = [BiFusionPyramid(backbone.channels, 6, 640, down, up) for _ in range(3)]
     widths, hidden = (320, 640, 960, 1280), (192, 256, 384, 512)
-    merges = [
-        ScaleMerge([w] * 3, h, out, 2, 3) for w, h, out in zip(pyramids[0].widths, hidden, widths, strict=True)
-    ]
+    merges = [ScaleMerge([w] * 3, h, out, 2, 3) for w, h, out in zip(pyramids[0].widths, hidden, widths, strict=True)]
     aux = [Conv(w, out, 3) for w, out in zip((64, 128, 192, 384), widths, strict=True)]
     neck = BiFusionNeck(pyramids, merges, auxiliary="first", aux=aux)
     return PRBNet(backbone, neck, AnchorHead(widths, num_classes, ANCHORS_P6, auxiliary=widths))

@@ -62,7 +62,7 @@ class TinyContext(nn.Module):
 
 
 class PANNeck(nn.Module):
-    """Path aggregation: P5 to P3 and back; `elans` are the blocks at P4, P3, P4 and P5, `strides` the way down in size."""
+    """Path aggregation, P5 to P3 and back. `elans`: blocks at P4, P3, P4, P5; `strides`: what halves P3 and P4."""
 
     def __init__(
         self,

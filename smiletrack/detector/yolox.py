@@ -107,8 +107,8 @@ class DecoupledHead(nn.Module):
         levels = []
         for level, feature in enumerate(features):
             x = self.stems[level](feature)
-            box = self.box_convs[level](x)
             classes = self.classes[level](self.class_convs[level](x))
+            box = self.box_convs[level](x)
             levels.append(torch.cat([self.boxes[level](box), self.objectness[level](box), classes], 1))
         return levels
 

@@ -1,0 +1,164 @@
+"""Detectors in files: this project's safetensors, and the public checkpoints it imports.
+
+A detector file holds the network's `state_dict` and, as metadata "detector", its `DetectorConfig` as JSON: from the
+file alone the network, its classes and its input are known.
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from smiletrack.config import build_config
+from smiletrack.detector.anchor_head import AnchorHead
+from smiletrack.detector.build import ARCHITECTURES, Detector, DetectorConfig, build_detector
+from smiletrack.detector.coco import class_names
+from smiletrack.detector.letterbox import BYTETRACK_INPUT, InputConfig
+from smiletrack.detector.pickles import StandIn, module_state, read_checkpoint
+from smiletrack.detector.public_names import public_names
+from smiletrack.detector.yolox import YOLOX
+from smiletrack.errors import InputError
+from smiletrack.weights import load_exactly, load_weights, save_weights
+
+KEY = "detector"
+
+
+def save_detector(path: Path, net: Detector, config: DetectorConfig, source: str = "") -> None:
+    """Write weights and configuration; `source` says where the weights came from."""
+    metadata = {KEY: json.dumps(dataclasses.asdict(config))}
+    save_weights(path, net.state_dict(), metadata | ({"source": source} if source else {}))
+
+
+def load_network(path: Path) -> tuple[Detector, DetectorConfig]:
+    """Return the network of a file, in eval mode on the CPU, and its configuration; InputError for another file."""
+    state, metadata = load_weights(path)
+    if KEY not in metadata:
+        raise InputError(f"{path}: holds no detector (metadata {KEY!r} is missing)")
+    try:
+        config = build_config(DetectorConfig, json.loads(metadata[KEY]))
+        net = build_detector(config)
+    except (InputError, ValueError) as error:
+        raise InputError(f"{path}: its detector is not one of this version ({error})") from None
+    load_exactly(net, state, str(path))
+    return net.eval(), config
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """What happened to the weights of another network."""
+
+    loaded: tuple[str, ...]
+    """Names of the weights that were taken."""
+    reshaped: tuple[str, ...]
+    """Names of those of another shape, e.g. for another number of classes; they keep their random start."""
+    missing: tuple[str, ...]
+    """Names of weights that the source did not have."""
+    foreign: tuple[str, ...]
+    """Names in the source that this network does not have."""
+
+    def __str__(self) -> str:
+        lines = [f"{len(self.loaded)} of {len(self.loaded) + len(self.reshaped) + len(self.missing)} weights taken"]
+        kinds = (("of another shape", self.reshaped), ("missing", self.missing), ("not used", self.foreign))
+        lines += [f"  {kind}: {', '.join(names)}" for kind, names in kinds if names]
+        return "\n".join(lines)
+
+
+@torch.no_grad()
+def transfer(net: Detector, state: Mapping[str, Tensor]) -> Transfer:
+    """Copy what fits by name and shape into the network (fine-tuning to other classes), and say what did not."""
+    own = net.state_dict()
+    fitting = [name for name in own if name in state and state[name].shape == own[name].shape]
+    for name in fitting:
+        own[name].copy_(state[name])
+    return Transfer(
+        loaded=tuple(fitting),
+        reshaped=tuple(n for n in own if n in state and state[n].shape != own[n].shape),
+        missing=tuple(n for n in own if n not in state),
+        foreign=tuple(n for n in state if n not in own),
+    )
+
+
+def import_public(
+    path: Path, architecture: str, size: tuple[int, int] | None = None, source_input: InputConfig | None = None
+) -> tuple[Detector, DetectorConfig]:
+    """Return a public checkpoint (PRB-Net, YOLOv7, YOLOX, ByteTrack) as a network here, with its configuration.
+
+    The number of classes is the checkpoint's. `size` (rows, columns) and `source_input` default to what the family
+    was trained with. Weights averaged over training (`ema`) are preferred. Raises InputError, one line, where the file
+    is not a checkpoint or not of this architecture.
+    """
+    if architecture not in ARCHITECTURES:
+        raise InputError(f"--as: {architecture!r} is not known; there are {', '.join(ARCHITECTURES)}")
+    state, names = _public_state(read_checkpoint(path), path)
+    with torch.device("meta"):
+        public = public_names(ARCHITECTURES[architecture](1))
+    yolox = architecture.startswith("yolox")
+    key = public["head.classes.0.weight" if yolox else "head.lead.0.weight"]
+    if key not in state:
+        raise InputError(f"{path}: not a checkpoint of {architecture} (it has no {key})")
+    outputs = state[key].shape[0]
+    num_classes = outputs if yolox else outputs // 3 - 5
+    stride = 64 if "fpn6" in architecture or "e6e" in architecture else 32
+    rows, columns = size or ((800, 1440) if yolox else (1280, 1280) if stride == 64 else (640, 640))
+    config = DetectorConfig(
+        architecture,
+        names if len(names) == num_classes else class_names(num_classes),
+        rows,
+        columns,
+        input=source_input or (BYTETRACK_INPUT if yolox else InputConfig()),
+    )
+    net = build_detector(config)
+    load_exactly(net, from_public(net, state), f"{path} as {architecture}")
+    return net.eval(), config
+
+
+def from_public(net: Detector, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename public weights to this project's; names that the network does not know stay as they are."""
+    back = {public: own for own, public in public_names(net).items()}
+    renamed = {
+        back.get(name, name): tensor.float() if tensor.is_floating_point() else tensor
+        for name, tensor in state.items()
+        if "anchor" not in name
+    }
+    if not isinstance(net, YOLOX):
+        found = next((tensor for name, tensor in state.items() if name.endswith(".anchor_grid")), None)
+        if found is not None and found.numel() == net.head.anchors.numel():
+            renamed["head.anchors"] = found.float().view_as(net.head.anchors)
+    return renamed
+
+
+def to_public(net: Detector) -> dict[str, Tensor]:
+    """Return the network's weights under the names of the public checkpoints, anchors included."""
+    own = net.state_dict()
+    public = {name: own[key] for key, name in public_names(net).items()}
+    if isinstance(net.head, AnchorHead):
+        head = public_names(net)["head.lead.0.weight"].removesuffix("m.0.weight")
+        anchors = net.head.anchors
+        strides = anchors.new_tensor(net.strides)[:, None, None]
+        public[f"{head}anchors"] = anchors / strides
+        public[f"{head}anchor_grid"] = anchors[:, None, :, None, None, :]
+    return public
+
+
+def _public_state(content: Any, path: Path) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """Return the weights and the class names of a checkpoint's content."""
+    if isinstance(content, Mapping):
+        held = next((content[key] for key in ("ema", "model", "state_dict") if content.get(key) is not None), content)
+    else:
+        held = content
+    names: tuple[str, ...] = ()
+    if isinstance(held, StandIn):
+        listed = held.state.get("names", ())
+        names = tuple(str(n) for n in (listed.values() if isinstance(listed, dict) else listed))
+        held = module_state(held)
+    if not isinstance(held, Mapping):
+        raise InputError(f"{path}: holds no network")
+    state = {str(k).removeprefix("module."): v for k, v in held.items() if isinstance(v, Tensor)}
+    if not state:
+        raise InputError(f"{path}: holds no weights")
+    return state, names

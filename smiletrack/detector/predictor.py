@@ -1,0 +1,154 @@
+"""A detector ready for use: frames in, `Detections` out.
+
+detector = load_detector("model.safetensors", "cuda")      # a checkpoint of this project
+detector = load_detector("onnx:yolox_nano_416x416.onnx")   # any ONNX file in YOLOX's output form
+detections = detector.detect(frame)                         # (H, W, 3) uint8 BGR, any size
+"""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from smiletrack.boxes import area
+from smiletrack.config import nearest
+from smiletrack.detector.build import DetectorConfig
+from smiletrack.detector.checkpoint import load_network
+from smiletrack.detector.deploy import fuse
+from smiletrack.detector.letterbox import Frame, Placement, letterbox, place, to_frame, to_input
+from smiletrack.detector.onnx_model import OnnxDetector
+from smiletrack.detector.postprocess import NMSConfig, Rule, postprocess
+from smiletrack.errors import InputError
+from smiletrack.types import Detections
+
+
+@dataclass(frozen=True)
+class PredictConfig:
+    """How a detector is used."""
+
+    classes: tuple[str, ...] = ()
+    """Names of the classes to report; empty = person where the network knows it, else all."""
+    height: int = 0
+    """Rows of the network's input; 0 = what it was made for."""
+    width: int = 0
+    """Columns of the network's input; 0 = what it was made for."""
+    half: bool = False
+    """Half precision, on a GPU only."""
+    compile: bool = False
+    """Let torch.compile speed the network up; the first frames of each size take long."""
+    nms: NMSConfig = field(default_factory=NMSConfig)
+    """Thresholds; its `classes` are numbers and are set from the names above."""
+
+    def __post_init__(self) -> None:
+        if (self.height > 0) != (self.width > 0) or self.height < 0:
+            raise ValueError("height and width must be given both, in pixels, or be 0 both")
+
+
+class Predictor:
+    """A network with everything around it: letterbox, batching, suppression, boxes back in the frame.
+
+    `config` is the network's, `fingerprint` names weights and settings: equal fingerprints give equal detections.
+    """
+
+    def __init__(
+        self,
+        network: Callable[[Tensor], Tensor],
+        config: DetectorConfig,
+        settings: PredictConfig,
+        rule: Rule,
+        stride: int,
+        device: str,
+        weights_digest: str,
+    ) -> None:
+        self.network, self.config, self.rule, self.stride = network, config, rule, stride
+        self.device = torch.device(device)
+        self.half = settings.half and self.device.type == "cuda"
+        self.size = (settings.height, settings.width) if settings.height else config.size
+        if any(side % stride for side in self.size):
+            raise InputError(f"height, width: must be multiples of {stride} for this detector, not {self.size}")
+        kept = _class_numbers(settings.classes, config.class_names)
+        self.nms = dataclasses.replace(settings.nms, classes=kept)
+        said = json.dumps([weights_digest, self.size, dataclasses.asdict(settings), list(kept)])
+        self.fingerprint = hashlib.sha256(said.encode()).hexdigest()[:16]
+
+    def detect(self, frame: Frame) -> Detections:
+        """Return what is seen in a frame, by falling score, boxes cut at its borders; classes count from 1."""
+        return self.detect_batch([frame])[0]
+
+    @torch.inference_mode()
+    def detect_batch(self, frames: Sequence[Frame]) -> list[Detections]:
+        """Return the detections of each frame; frames of one size go through the network together."""
+        for frame in frames:
+            if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8 or 0 in frame.shape:
+                raise ValueError(f"a frame is (height, width, 3) uint8 BGR, not {frame.dtype} {frame.shape}")
+        found: list[Detections] = [Detections(np.zeros((0, 4)), np.zeros(0))] * len(frames)
+        shapes = [frame.shape[:2] for frame in frames]
+        for shape in dict.fromkeys(shapes):
+            rows = [i for i, other in enumerate(shapes) if other == shape]
+            placement = place(shape[0], shape[1], self.size, self.config.input, self.stride)
+            for i, detections in zip(rows, self._same_size([frames[i] for i in rows], placement), strict=True):
+                found[i] = detections
+        return found
+
+    def _same_size(self, frames: Sequence[Frame], placement: Placement) -> list[Detections]:
+        boxed = torch.from_numpy(np.stack([letterbox(f, placement, self.config.input) for f in frames]))
+        if self.device.type == "cuda":
+            boxed = boxed.pin_memory().to(self.device, non_blocking=True)
+        images = to_input(boxed, self.config.input).contiguous(memory_format=torch.channels_last)
+        try:
+            predictions = self.network(images.half() if self.half else images)
+        except torch.OutOfMemoryError:
+            rows, columns = placement.size
+            raise InputError(
+                f"GPU memory ran out on {len(frames)} images of {columns} x {rows}; lower the batch or height and width"
+            ) from None
+        height, width = frames[0].shape[:2]
+        answers = []
+        for rows_tensor in postprocess(predictions, self.nms, self.rule):
+            rows_array = rows_tensor.double().cpu().numpy()
+            boxes = to_frame(rows_array[:, :4], placement, height, width)
+            detections = Detections(boxes, rows_array[:, 4], classes=rows_array[:, 5].astype(np.int64) + 1)
+            # boxes that lie in the padding have no area in the frame
+            answers.append(detections[np.flatnonzero(area(boxes))])
+        return answers
+
+
+def load_detector(spec: str | Path, device: str = "cpu", settings: PredictConfig | None = None) -> Predictor:
+    """Return the detector of a checkpoint path or of `onnx:FILE` (a path that ends in .onnx is enough).
+
+    device: cpu, cuda or cuda:N. Raises InputError for a missing or foreign file and for a device that is not there.
+    """
+    settings = settings or PredictConfig()
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise InputError(f"device: {device} was asked for, but there is no GPU that PyTorch can use; take cpu")
+    name = str(spec)
+    path = Path(name.removeprefix("onnx:"))
+    if name.startswith("onnx:") or path.suffix == ".onnx":
+        size = (settings.height, settings.width) if settings.height else (640, 640)
+        model = OnnxDetector(path, device, size)
+        return Predictor(model, model.config, settings, model.rule, model.stride, "cpu", _digest(path))
+    net, config = load_network(path)
+    ready = fuse(net).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    ready = ready.half() if settings.half and device.startswith("cuda") else ready
+    network = torch.compile(ready) if settings.compile else ready
+    return Predictor(network, config, settings, net.rule, max(net.strides), device, _digest(path))
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _class_numbers(wanted: Sequence[str], names: Sequence[str]) -> tuple[int, ...]:
+    """Return the numbers of the wanted classes, () for all."""
+    if not wanted:
+        return (names.index("person"),) if "person" in names and len(names) > 1 else ()
+    for name in wanted:
+        if name not in names:
+            raise InputError(f"classes: the detector knows no {name!r}{nearest(name, list(names))}")
+    return tuple(names.index(name) for name in wanted)

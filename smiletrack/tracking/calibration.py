@@ -13,6 +13,8 @@ from smiletrack.types import Floats
 
 _MEMORY = 3000.0
 """Similarities after which older ones fade, so that the picture follows the footage."""
+_AT_ONCE = 50
+"""Similarities of one call are not independent: no more than this many count."""
 _LEAST_VARIANCE = 1e-4
 """A standard deviation of 0.01 in cosine: sharper than any network is."""
 
@@ -35,8 +37,9 @@ class Calibration:
         for case, values in enumerate((same, different)):
             if not len(values):
                 continue
-            total = self.counts[case] + len(values)
-            share = len(values) / total
+            weight = min(len(values), _AT_ONCE)
+            total = self.counts[case] + weight
+            share = weight / total
             step = values.mean() - self.means[case]
             self.variances[case] += share * (values.var() - self.variances[case] + (1 - share) * step**2)
             self.means[case] += share * step

@@ -9,7 +9,7 @@ from typing import Literal
 from smiletrack.motion.kalman import CHI2_95
 
 Group = Literal["all", "confirmed", "tracked", "active", "unconfirmed"]
-Fusion = Literal["iou", "sum", "minimum", "veto", "motion"]
+Fusion = Literal["iou", "sum", "minimum", "veto", "motion", "calibrated"]
 
 
 def _between(config: object, low: float, high: float, *names: str) -> None:
@@ -121,7 +121,8 @@ class StageConfig:
     """iou: 1 - S_iou. sum: 1 - (S_iou + S_app) / 2, the paper's equations 3 and 4. minimum: the lower of IoU cost and
     appearance cost (1 - cosine) / 2, the latter for near and similar pairs only (BoT-SORT, section 3.3). veto: IoU
     cost, refused where appearance or motion disagrees (released SMILEtrack). motion: weighted appearance cost
-    1 - cosine and squared Mahalanobis distance (DeepSORT, StrongSORT)."""
+    1 - cosine and squared Mahalanobis distance (DeepSORT, StrongSORT). calibrated: 1 - S_iou - w tanh(evidence / 4),
+    the evidence of appearance in nats as the sequence itself shows it (`tracking.calibration`)."""
 
     max_cost: float = 0.8
     """A pair matches only below this cost; in (0, 1] (`motion`: (0, 2])."""
@@ -148,6 +149,13 @@ class StageConfig:
     max_mahalanobis: float | None = CHI2_95[4]
     """`veto`, `motion`: refuse a pair with a squared Mahalanobis distance above this; null = off."""
 
+    appearance_weight: float = 1.0
+    """`calibrated`: w, how much IoU the strongest evidence outweighs; at least 0."""
+
+    height_power: float = 0.0
+    """Multiply IoU by the overlap of the boxes' vertical extents to this power (Hybrid-SORT's height modulation, arXiv
+    2308.00783, section 3.2): heights change slowly, so people at other depths are told apart; at least 0, 0 = off."""
+
     direction: float = 0.0
     """Weight of the agreement of directions (OC-SORT's OCM, section 4.2); in [0, 1], 0 = off."""
 
@@ -170,6 +178,7 @@ class StageConfig:
         _between(self, -1.0, 1.0, "gate")
         _between(self, 0.0, 1.0, "max_iou_cost", "motion_weight", "direction")
         _between(self, 0.0, 2.0, "max_appearance_cost")
+        _between(self, 0.0, float("inf"), "appearance_weight", "height_power")
         _between(self, 0.0, float("inf"), "max_mahalanobis")
         if self.filter_after and self.fusion != "iou":
             raise ValueError(f"filter_after needs fusion iou, not {self.fusion}")

@@ -34,6 +34,15 @@ def motion_cost(appearance: Floats, distance: Floats, weight: float) -> Floats:
     return np.asarray((1 - weight) * (1 - appearance) + weight * distance)
 
 
+def calibrated_cost(overlap: Floats, evidence: Floats, weight: float) -> Floats:
+    """1 - (S_iou + weight tanh(evidence / 4)), the evidence in nats, NaN where there is none; may be negative.
+
+    4 nats are odds of 55 to 1: beyond that more evidence changes little. Strong evidence against a pair raises its cost
+    above any limit, which is GATE's first switch without a threshold of its own.
+    """
+    return np.asarray(1 - overlap - weight * np.tanh(np.nan_to_num(evidence) / 4))
+
+
 def refuse_unlike(cost: Floats, appearance: Floats, gate: float | None) -> Floats:
     """GATE, first switch: refuse pairs less similar than `gate`, whatever their IoU (paper, "SMC GATE Function")."""
     return cost if gate is None else np.where(appearance < gate, REFUSED, cost)

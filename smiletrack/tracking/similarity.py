@@ -74,6 +74,15 @@ def iou(a: Floats, b: Floats, pairs: Pairs, pixel: float = 0.0) -> Floats:
     return np.asarray(intersection)
 
 
+def height_overlap(a: Floats, b: Floats, pairs: Pairs) -> Floats:
+    """Return the intersection over union of the vertical extents of each pair of (4, N), (4, M) boxes, at least 0."""
+    top_a, bottom_a = a[1].take(pairs[0]), a[3].take(pairs[0])
+    top_b, bottom_b = b[1].take(pairs[1]), b[3].take(pairs[1])
+    shared = np.minimum(bottom_a, bottom_b) - np.maximum(top_a, top_b)
+    spanned = np.maximum(bottom_a, bottom_b) - np.minimum(top_a, top_b)
+    return np.asarray(np.divide(np.maximum(shared, 0.0), spanned, out=np.zeros_like(shared), where=spanned > 0))
+
+
 def _area(boxes: Floats, pixel: float) -> Floats:
     sides = boxes[2:] - boxes[:2]
     sides += pixel

@@ -14,10 +14,11 @@ from smiletrack.motion import kalman
 from smiletrack.motion.models import MODELS
 from smiletrack.tracking import gate
 from smiletrack.tracking.association import assign, solve
+from smiletrack.tracking.calibration import Calibration
 from smiletrack.tracking.config import SplitConfig, StageConfig, TrackerConfig
 from smiletrack.tracking.observation import ObservationMemory
 from smiletrack.tracking.pool import LOST, TRACKED, UNCONFIRMED, TrackPool
-from smiletrack.tracking.similarity import Pairs, all_pairs, direction_agreement, iou, overlapping_pairs
+from smiletrack.tracking.similarity import Pairs, all_pairs, direction_agreement, height_overlap, iou, overlapping_pairs
 from smiletrack.tracking.templates import TemplateBank
 from smiletrack.types import Detections, Floats, Ints, Tracks
 
@@ -25,6 +26,12 @@ MAX_ZOOM = 4.0
 """A warp that changes areas by more than this factor from one frame to the next is no camera motion."""
 MAX_SHIFT = 1e4
 """Nor is one that moves the picture by more pixels than this."""
+
+
+SURE_IOU = 0.4
+"""A match with at least this IoU is sure ..."""
+RIVAL_IOU = 0.2
+"""... where no other track or detection overlaps it by this much."""
 
 
 @dataclass
@@ -59,13 +66,13 @@ class Scene:
 class Tracker:
     """Tracks the objects of one sequence. Holds all of its state; any number of trackers can run side by side.
 
-    frame_rate, in frames a second, scales `life.max_lost` (see there).
+    config: the preset `smiletrack` where none is given. frame_rate, in frames a second, scales `life.max_lost` (see there).
     """
 
     def __init__(self, config: TrackerConfig | None = None, frame_rate: float = 30.0) -> None:
         if not frame_rate > 0:
             raise ValueError(f"frame_rate must be above 0, not {frame_rate}")
-        self.config = TrackerConfig() if config is None else config
+        self.config = default_config() if config is None else config
         self.frame_rate = frame_rate
         self._model = MODELS[self.config.motion.state]
         scale = frame_rate / 30.0 if self.config.life.scale_with_frame_rate else 1.0
@@ -77,6 +84,7 @@ class Tracker:
         config = self.config
         self.frame = 0
         self.skipped = Skipped()
+        self._calibration = Calibration()
         self._pool = TrackPool(
             TemplateBank(config.templates) if config.appearance else None,
             ObservationMemory() if config.observes else None,
@@ -97,10 +105,12 @@ class Tracker:
             pool.predict(self._model, len(pool) if motion.predict_unconfirmed else num_confirmed)
             if warp is not None:
                 self._warp(np.asarray(warp, np.float64))
-        matches = self._cascade(scene, high, low, num_confirmed)
+        predicted = self._model.boxes(pool.mean[0])
+        matches = self._cascade(scene, predicted, high, low, num_confirmed)
         taken = matches[matches >= 0]
         self._correct(scene, matches)
         if pool.templates is not None:
+            self._calibrate(scene, predicted, matches, high)
             self._learn(scene, matches, high)
         self._end_lives(matches)
         self._start_lives(scene, high, taken)
@@ -151,11 +161,10 @@ class Tracker:
             return
         self._pool.warp(self._model, warp)
 
-    def _cascade(self, scene: Scene, high: Ints, low: Ints, num_confirmed: int) -> Ints:
+    def _cascade(self, scene: Scene, boxes: Floats, high: Ints, low: Ints, num_confirmed: int) -> Ints:
         """Run the stages; return for each track the detection it got, -1 for none."""
         config, pool = self.config, self._pool
         matches = pool.detections
-        boxes = self._model.boxes(pool.mean[0])
         for stage in config.stages:
             pool_of_stage = low if stage is config.second else high
             if not len(pool_of_stage) or not len(matches):
@@ -238,6 +247,8 @@ class Tracker:
     def _cost(self, stage: StageConfig, scene: Scene, boxes: Floats, pairs: Pairs) -> Floats:
         """Return the cost of each pair by the stage's fusion; infinite where it is refused."""
         overlap = iou(boxes, scene.boxes, pairs, self.config.iou_pixel)
+        if stage.height_power:
+            overlap = overlap * height_overlap(boxes, scene.boxes, pairs) ** stage.height_power
         scored = overlap * scene.scores.take(pairs[1]) if stage.score else overlap
         if not stage.appearance or self._pool.templates is None:
             return 1 - scored
@@ -263,6 +274,9 @@ class Tracker:
                 distance = self._mahalanobis(scene, pairs)
                 cost = gate.motion_cost(appearance, distance, stage.motion_weight)
                 cost = gate.refuse_far(cost, distance, stage.max_mahalanobis)
+            case "calibrated":
+                evidence = self._calibration.evidence(appearance)
+                cost = gate.calibrated_cost(scored, evidence, stage.appearance_weight)
             case "iou":
                 cost = 1 - scored
         return gate.refuse_unlike(cost, appearance, stage.gate)
@@ -318,6 +332,24 @@ class Tracker:
             part = (returning & (absent == gap)).nonzero()[0]
             replayed = observations.replay(tracks[part], boxes[:, part], int(gap), self._model)
             mean[..., part], covariance[..., part] = replayed
+
+    def _calibrate(self, scene: Scene, boxes: Floats, matches: Ints, high: Ints) -> None:
+        """Learn what similarities are worth from matches that motion alone makes sure: nobody else is near."""
+        templates = self._pool.templates
+        if templates is None or not any(stage.fusion == "calibrated" for stage in self.config.stages):
+            return
+        rows, columns = overlapping_pairs(boxes, scene.boxes.take(high, 1))
+        detections = high.take(columns)
+        overlap = iou(boxes, scene.boxes, (rows, detections))
+        near = overlap > RIVAL_IOU
+        alone = np.bincount(rows[near], minlength=len(matches))[rows] == 1
+        alone &= np.bincount(columns[near], minlength=len(high))[columns] == 1
+        sure = (alone & (overlap > SURE_IOU) & (matches.take(rows) == detections)).nonzero()[0]
+        first, second = all_pairs(len(sure), len(sure))
+        pairs = rows.take(sure).take(first), detections.take(sure).take(second)
+        alike = templates.similarity(scene.embeddings, scene.known, pairs, self.frame)
+        valid = ~np.isnan(alike)
+        self._calibration.learn(alike[valid & (first == second)], alike[valid & (first != second)])
 
     def _learn(self, scene: Scene, matches: Ints, high: Ints) -> None:
         """Let matched tracks remember their detections' looks."""
@@ -434,6 +466,11 @@ def split(scores: Floats, config: SplitConfig) -> tuple[Ints, Ints]:
     high = scores >= threshold if config.ties == "high" else scores > threshold
     low = scores < threshold if config.ties != "low" else ~high
     return (high & above).nonzero()[0], (low & above).nonzero()[0]
+
+
+def default_config() -> TrackerConfig:
+    """Return the shipped preset `smiletrack`, this project's tracker."""
+    return load_config(TrackerConfig, preset_file("tracker", "smiletrack"))
 
 
 def load_tracker(name_or_file: str = "smiletrack", frame_rate: float = 30.0) -> Tracker:

@@ -39,7 +39,7 @@ def load_config(
     tree = read_tree(Path(file)) if file is not None else {}
     layers = [(str(file), tree), ("the command line", {k: v for k, v in values.items() if v is not None})]
     layers += [(word, _parse_override(word)) for word in overrides]
-    merged: dict[str, Any] = {}
+    merged = _default_sections(schema)
     for source, layer in layers:
         merged = _overlay(merged, _expand(schema, layer, "", source))
     return build_config(schema, merged)
@@ -57,6 +57,12 @@ def build_config(schema: type[ConfigT], tree: dict[str, Any]) -> ConfigT:
         if first["type"] == "value_error":
             raise InputError(f"{key}.{reason}" if key else reason) from None
         raise InputError(f"{key}: {first['input']!r} is not valid: {reason[0].lower()}{reason[1:]}") from None
+
+
+def _default_sections(schema: type) -> dict[str, Any]:
+    """Return the trees of sections whose default is more than their class's own: keys given later lie over them."""
+    made = {f.name: f.default_factory() for f in dataclasses.fields(schema) if callable(f.default_factory)}
+    return {name: dataclasses.asdict(value) for name, value in made.items() if dataclasses.is_dataclass(value)}
 
 
 def altered(config: ConfigT, changes: dict[str, Any]) -> ConfigT:

@@ -28,7 +28,7 @@ from smiletrack.files import write_json
 from smiletrack.tracking.association import solve
 from smiletrack.tracking.config import TrackerConfig
 from smiletrack.tracking.interpolation import InterpolationConfig, interpolate
-from smiletrack.tracking.tracker import Skipped, Tracker
+from smiletrack.tracking.tracker import Skipped, Tracker, default_config
 from smiletrack.types import Detections, Floats, Tracks, TrackTable
 
 
@@ -54,8 +54,8 @@ class TrackConfig:
     camera_motion: Literal["none", "file"] = "none"
     """Where the camera's motion comes from; file: <seq>/gmc/gmc.txt."""
 
-    tracker: TrackerConfig = field(default_factory=TrackerConfig)
-    """Preset (configs/tracker), a YAML file, or keys tracker.*=..."""
+    tracker: TrackerConfig = field(default_factory=default_config)
+    """Preset (configs/tracker), a YAML file, or keys tracker.*=... over the preset smiletrack."""
 
     sequence_tracker: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Changes of `tracker` for single sequences, by name, e.g. {MOT17-05-FRCNN: {life: {max_lost: 14}}}, as the

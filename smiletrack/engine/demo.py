@@ -1,0 +1,230 @@
+"""Track what a video, a folder of images or a camera shows, and paint it: the whole pipeline, frame by frame."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+from rich.console import Console
+from rich.progress import track as progress
+
+from smiletrack.data.mot import write_results
+from smiletrack.data.video import Frame, FrameSource, VideoWriter, open_source
+from smiletrack.detector.predictor import PredictConfig, load_detector
+from smiletrack.engine.perceive import EMBEDDED_ABOVE, Detecting, Embedding
+from smiletrack.engine.runtime import choose_device, stop_signal
+from smiletrack.engine.track import join_tracks
+from smiletrack.errors import InputError
+from smiletrack.motion.camera import CameraMotion, CameraMotionConfig
+from smiletrack.slm.embedder import load_embedder
+from smiletrack.tracking.config import TrackerConfig
+from smiletrack.tracking.tracker import Tracker
+from smiletrack.types import Detections, Floats, Tracks
+from smiletrack.view.drawing import TrackPainter, draw_lines, speed_lines
+
+_SPEED_OVER = 30
+"""Frames over which the speed in the picture is measured."""
+
+
+@dataclass(frozen=True)
+class DemoConfig:
+    """What `tools/demo.py` is asked for."""
+
+    source: str = ""
+    """A video file, a folder of images, a MOT sequence, a stream address or the number of a camera."""
+
+    detector: str = ""
+    """A detector's checkpoint, or onnx:FILE for any network in YOLOX's output form."""
+
+    slm: str = "none"
+    """Similarity network: a checkpoint, an .onnx file of any re-identification network, or none."""
+
+    tracker: TrackerConfig = field(default_factory=TrackerConfig)
+    """Preset (configs/tracker), a YAML file, or keys tracker.*=..."""
+
+    camera_motion: Literal["none", "flow", "ecc", "orb"] = "none"
+    """How the camera's motion is estimated; none for a camera that stands."""
+
+    predict: PredictConfig = field(default_factory=PredictConfig)
+    """Classes, input size, thresholds of the detector."""
+
+    device: str = "auto"
+    """Where the networks run: auto, cpu, cuda, cuda:N."""
+
+    save: str = ""
+    """Video to write; the tracks go beside it as .txt in MOTChallenge format. Empty: runs/demo/<source>.mp4, or
+    nothing with --show."""
+
+    show: bool = False
+    """Show the pictures in a window as they are made; q or Esc ends."""
+
+    max_frames: int = 0
+    """Stop after this many frames; 0 = all there are."""
+
+    trail: int = 30
+    """Frames that a trail reaches back; 0 = none."""
+
+    def __post_init__(self) -> None:
+        for name in ("max_frames", "trail"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be at least 0, not {getattr(self, name)}")
+
+
+@dataclass(frozen=True, eq=False)
+class Pipeline:
+    """The parts that a frame goes through."""
+
+    detector: Detecting
+    embedder: Embedding | None
+    camera: CameraMotion | None
+    tracker: Tracker
+
+    def step(self, frame: Frame, seconds: dict[str, float]) -> Tracks:
+        """Return the tracks of the next frame; the time of each stage is added to `seconds`."""
+        start = time.perf_counter()
+
+        def stop(stage: str) -> None:
+            nonlocal start
+            now = time.perf_counter()
+            seconds[stage] = seconds.get(stage, 0.0) + now - start
+            start = now
+
+        found = self.detector.detect(frame)
+        stop("detection")
+        if self.embedder is not None:
+            found = _with_embeddings(found, self.embedder, frame)
+            stop("re-identification")
+        warp: Floats | None = None
+        if self.camera is not None:
+            warp = self.camera.step(frame, found.boxes[found.scores > EMBEDDED_ABOVE])
+            stop("camera motion")
+        tracks = self.tracker.update(found, warp)
+        stop("association")
+        return tracks
+
+
+def demo(config: DemoConfig) -> Path | None:
+    """Track and paint the source; return the video written, None where none was asked for.
+
+    What was made until an error, Ctrl-C or the end of the window is kept: the video and its tracks are always whole.
+    """
+    if not config.source:
+        raise InputError("source: name a video, a folder of images or a camera number")
+    if not config.detector:
+        raise InputError("detector: name a checkpoint (tools/train_detector.py makes one) or onnx:FILE")
+    source = open_source(config.source)
+    pipeline = _pipeline(config, source.frame_rate)
+    save = Path(config.save or f"runs/demo/{source.name}.mp4") if config.save or not config.show else None
+    console = Console()
+    made: list[Tracks] = []
+    seconds: dict[str, float] = {}
+    failure: InputError | None = None
+    with ExitStack() as stack:
+        stop = stack.enter_context(stop_signal())
+        window = stack.enter_context(_Window(source.name, stop)) if config.show else None
+        writer = stack.enter_context(VideoWriter(save, source.frame_rate)) if save is not None else None
+        painter = _Painter(config.trail)
+        try:
+            for frame in _frames(source, config.max_frames, stop, console):
+                made.append(pipeline.step(frame, seconds))
+                picture = painter.paint(frame, made[-1], seconds, len(made))
+                if writer is not None:
+                    writer.write(picture)
+                if window is not None:
+                    window.show(picture)
+        except InputError as error:
+            failure = error
+    if save is not None and made:
+        write_results(save.with_suffix(".txt"), join_tracks(made))
+    _tell(console, source, made, seconds, save)
+    if failure is not None:
+        raise failure
+    return save
+
+
+def _pipeline(config: DemoConfig, frame_rate: float) -> Pipeline:
+    device = str(choose_device(config.device))
+    return Pipeline(
+        detector=load_detector(config.detector, device, config.predict),
+        embedder=None if config.slm in ("", "none") else load_embedder(config.slm.removeprefix("onnx:"), device),
+        camera=None if config.camera_motion == "none" else CameraMotion(CameraMotionConfig(config.camera_motion)),
+        tracker=Tracker(config.tracker, frame_rate),
+    )
+
+
+def _with_embeddings(found: Detections, embedder: Embedding, frame: Frame) -> Detections:
+    wanted = np.flatnonzero(found.scores > EMBEDDED_ABOVE)
+    rows = embedder.embed(frame, found.boxes[wanted])
+    embeddings = np.zeros((len(found), rows.shape[1]))
+    embeddings[wanted] = rows
+    return Detections(found.boxes, found.scores, embeddings, found.classes)
+
+
+def _frames(source: FrameSource, limit: int, stop: threading.Event, console: Console) -> Iterator[Frame]:
+    total = min(filter(None, (source.num_frames, limit)), default=None)
+    hidden = not console.is_terminal
+    for number, frame in enumerate(
+        progress(source, source.name, total=total, console=console, transient=True, disable=hidden), 1
+    ):
+        yield frame
+        if stop.is_set() or number == limit:
+            return
+
+
+class _Painter:
+    """Paints tracks and the speed of the last frames."""
+
+    def __init__(self, trail: int) -> None:
+        self._tracks = TrackPainter(trail_length=trail)
+        self._past: list[dict[str, float]] = []
+
+    def paint(self, frame: Frame, tracks: Tracks, seconds: dict[str, float], number: int) -> Frame:
+        picture = self._tracks.paint(frame, tracks.ids, tracks.boxes)
+        self._past = [*self._past[-_SPEED_OVER:], dict(seconds)]
+        first = self._past[0] if number > _SPEED_OVER else {}
+        spent = {stage: time_s - first.get(stage, 0.0) for stage, time_s in seconds.items()}
+        draw_lines(picture, [f"frame {number}", *speed_lines(spent, min(number, _SPEED_OVER))])
+        return picture
+
+
+class _Window:
+    """A window on the screen; q or Esc sets `stop`."""
+
+    def __init__(self, title: str, stop: threading.Event) -> None:
+        self._title, self._stop = title, stop
+
+    def __enter__(self) -> "_Window":
+        try:
+            cv2.namedWindow(self._title, cv2.WINDOW_NORMAL)
+        except cv2.error:
+            raise InputError("show: there is no screen to show a window on; use --save FILE") from None
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        cv2.destroyAllWindows()
+
+    def show(self, picture: Frame) -> None:
+        cv2.imshow(self._title, picture)
+        if cv2.waitKey(1) & 0xFF in (ord("q"), 27):
+            self._stop.set()
+
+
+def _tell(
+    console: Console, source: FrameSource, made: list[Tracks], seconds: dict[str, float], save: Path | None
+) -> None:
+    """Print what was made, how fast, and what went wrong."""
+
+    def say(line: str) -> None:
+        console.print(line, highlight=False, soft_wrap=True)
+
+    identities = len({identity for tracks in made for identity in tracks.ids.tolist()})
+    say(f"{source.name}: {len(made)} frames, {identities} identities; {', '.join(speed_lines(seconds, len(made)))}")
+    for problem in source.problems:
+        say(f"  {problem}")
+    if save is not None and made:
+        say(f"{save}, {save.with_suffix('.txt')}")

@@ -1,0 +1,210 @@
+"""Train a detector of `smiletrack.detector` on COCO files, MOTChallenge folders, mixes or the demo world."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.data import DataLoader
+
+from smiletrack.boxes import area
+from smiletrack.data.detection import DetectionDataset, ScaledImages, detection_loader
+from smiletrack.data.detection_augment import DetectionAugmentConfig
+from smiletrack.data.labelled import LabelledImages, merge_labelled, read_labelled
+from smiletrack.detector.build import Detector, DetectorConfig, build_detector, build_loss
+from smiletrack.detector.checkpoint import KEY, transfer
+from smiletrack.detector.letterbox import to_input
+from smiletrack.detector.losses import OTALossConfig
+from smiletrack.engine.eval_detector import detect_images, prediction_pictures, score_detections
+from smiletrack.engine.fit import FitConfig, FitResult, fit
+from smiletrack.engine.progress import Picture
+from smiletrack.engine.runs import start_run
+from smiletrack.engine.runtime import Runtime, start_runtime
+from smiletrack.errors import InputError
+from smiletrack.weights import load_weights
+
+
+@dataclass(frozen=True)
+class TrainDetectorConfig:
+    """Everything about one training run."""
+
+    train: tuple[str, ...] = ()
+    """What to learn from: COCO files (FILE.json) and MOTChallenge folders (FOLDER or FOLDER@SPLIT); empty = the demo
+    world's training sequences."""
+    val: tuple[str, ...] = ()
+    """What to be judged on, in the same form; empty = the demo world's validation sequences."""
+    output: str = "runs/detector"
+    """Run folder."""
+    resume: bool = False
+    """Go on where the run in the folder stopped."""
+    weights: str = ""
+    """Checkpoint to start from: a run's best.safetensors or what import_weights.py wrote; empty = from nothing."""
+    network: DetectorConfig = field(default_factory=DetectorConfig)
+    """Architecture, classes and input size; the classes are those of the data."""
+    loss: OTALossConfig = field(default_factory=OTALossConfig)
+    """Gains of PRB networks' loss."""
+    augment: DetectionAugmentConfig = field(default_factory=DetectionAugmentConfig)
+    """What happens to training images."""
+    closing_epochs: int = 0
+    """Last epochs without mosaic and mixup, and with YOLOX's L1 term."""
+    norm_momentum: float = 0.03
+    """Share of each batch in batch norm's running statistics, in (0, 1]; the originals' 0.03 is slow for short runs."""
+    multi_scale: float = 0.0
+    """Largest relative change of the input size from batch to batch, in [0, 1)."""
+    batch_size: int = 16
+    """Images a batch in each process."""
+    epoch_length: int = 0
+    """Images an epoch; 0 = as many as there are."""
+    workers: int = 2
+    """Processes that prepare images; 0 = none beside the main one."""
+    cache: bool = False
+    """Keep the decoded images, scaled to the input, in memory."""
+    val_step: int = 1
+    """Every which image of `val` is judged."""
+    operating_score: float = 0.6
+    """Score at which precision and recall are told: where the tracker's first stage begins."""
+    fit: FitConfig = field(default_factory=FitConfig)
+    """Length and steps of the training."""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N."""
+    seed: int = 0
+    """Every random number follows from it."""
+    deterministic: bool = False
+    """Repeatable on a GPU too, at some cost in speed."""
+    threads: int = 0
+    """Computing threads; 0 = PyTorch's choice."""
+
+    def __post_init__(self) -> None:
+        for name, lowest in (
+            ("batch_size", 1),
+            ("workers", 0),
+            ("closing_epochs", 0),
+            ("epoch_length", 0),
+            ("val_step", 1),
+        ):
+            if getattr(self, name) < lowest:
+                raise ValueError(f"{name} must be {lowest} or more, not {getattr(self, name)}")
+        if not 0 < self.norm_momentum <= 1:
+            raise ValueError(f"norm_momentum must be in (0, 1], not {self.norm_momentum}")
+        if not 0 <= self.multi_scale < 1:
+            raise ValueError(f"multi_scale must be in [0, 1), not {self.multi_scale}")
+        if bool(self.train) != bool(self.val):
+            raise ValueError("train and val must both name data, or neither (the demo world)")
+
+
+def train_detector(config: TrainDetectorConfig) -> FitResult:
+    """Train as `config` says; the run folder holds the config, the curves and the weights."""
+    labels = merge_labelled([read_labelled(source) for source in config.train])
+    judged = merge_labelled([read_labelled(source) for source in config.val])
+    judged = judged[range(0, len(judged), config.val_step)]
+    if judged.class_names != labels.class_names:
+        raise InputError(f"val: has the classes {judged.class_names}, train has {labels.class_names}")
+    network = dataclasses.replace(config.network, class_names=labels.class_names)
+    folder = Path(config.output)
+    notes = [_summary(labels, "train"), _summary(judged, "val")]
+    with start_runtime(config.device, config.seed, config.deterministic, config.threads) as runtime:
+        net = build_detector(network)
+        for module in net.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.momentum = config.norm_momentum
+        if config.weights and not config.resume:
+            taken = transfer(net, load_weights(Path(config.weights))[0])
+            if not taken.loaded:
+                raise InputError(f"weights: nothing in {config.weights} fits {network.architecture}")
+            notes.append(f"{config.weights}: {taken}")
+        if runtime.is_main:
+            start_run(folder, config, "train_detector")
+            print(*notes, sep="\n")
+        training = _Training(config, network, net, labels, judged, runtime)
+        return fit(
+            net,
+            training.loss,
+            training.loader,
+            config.fit,
+            folder,
+            runtime=runtime,
+            evaluate=training.evaluate,
+            monitor="AP",
+            pictures=training.pictures,
+            metadata={KEY: json.dumps(dataclasses.asdict(network))},
+            resume=config.resume,
+        )
+
+
+class _Training:
+    """Batches and losses of a run."""
+
+    def __init__(
+        self,
+        config: TrainDetectorConfig,
+        network: DetectorConfig,
+        net: Detector,
+        labels: LabelledImages,
+        judged: LabelledImages,
+        runtime: Runtime,
+    ) -> None:
+        self.config, self.network, self.runtime = config, network, runtime
+        self.labels, self.judged = labels, judged
+        self.images = ScaledImages(labels.paths, network.size, config.cache)
+        self.stride = max(net.strides)
+        self.criterion = build_loss(net, config.loss).to(runtime.device)
+
+    def loader(self, epoch: int) -> DataLoader[tuple[Tensor, Tensor]]:
+        """Return the batches of an epoch; the last epochs are plain."""
+        config = self.config
+        closing = epoch >= config.fit.epochs - config.closing_epochs
+        if hasattr(self.criterion, "use_l1"):
+            self.criterion.use_l1 = closing and config.closing_epochs > 0
+        augment = dataclasses.replace(config.augment, mosaic=0.0) if closing else config.augment
+        dataset = DetectionDataset(self.labels, self.images, augment, config.seed, epoch)
+        return detection_loader(
+            dataset,
+            config.batch_size,
+            config.epoch_length,
+            config.workers,
+            self.runtime.rank,
+            self.runtime.world_size,
+        )
+
+    def loss(self, net: nn.Module, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """Return the loss of a batch of (B, H, W, 3) uint8 frames and targets in pixels, with its parts."""
+        frames, targets = batch
+        images = to_input(frames, self.network.input)
+        if self.config.multi_scale:
+            images, targets = self._rescaled(images, targets)
+        terms = self.criterion(net(images), targets)
+        return terms.total, {"box": terms.box, "objectness": terms.objectness, "classes": terms.classes}
+
+    def evaluate(self, net: nn.Module) -> dict[str, float]:
+        """Return the figures on the validation images."""
+        found = detect_images(cast(Detector, net), self.network, self.judged.paths)
+        return score_detections(self.judged, found, self.config.operating_score)
+
+    def pictures(self, net: nn.Module) -> dict[str, Picture]:
+        """Return validation images with what the network finds in them."""
+        return prediction_pictures(cast(Detector, net), self.network, self.judged)
+
+    def _rescaled(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the batch at a random size, both sides multiples of the stride; drawn from torch's generator."""
+        factor = 1 + self.config.multi_scale * (2 * torch.rand(()).item() - 1)
+        height, width = (max(round(side * factor / self.stride), 1) * self.stride for side in self.network.size)
+        scale_x, scale_y = width / images.shape[3], height / images.shape[2]
+        images = functional.interpolate(images, (height, width), mode="bilinear", align_corners=False)
+        return images, targets * targets.new_tensor([1, 1, scale_x, scale_y, scale_x, scale_y])
+
+
+def _summary(labels: LabelledImages, name: str) -> str:
+    """Return one line that counts images and boxes, and says what is left out."""
+    without = int((area(labels.boxes) <= 0).sum())
+    ignored = int(labels.ignored.sum()) - without
+    empty = len(labels) - len(np.unique(labels.image_indices))
+    targets = len(labels.boxes) - ignored - without
+    line = f"{name}: {len(labels)} images, {targets} boxes of {', '.join(labels.class_names)}"
+    notes = ((empty, "images without boxes"), (ignored, "boxes ignored"), (without, "boxes without area left out"))
+    return "; ".join([line, *(f"{count} {what}" for count, what in notes if count)])

@@ -1,17 +1,24 @@
 """Judge a detector on labelled images: COCO's figures, and precision and recall at the tracker's operating point."""
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
 
-from smiletrack.data.labelled import LabelledImages
+from smiletrack.data.labelled import LabelledImages, merge_labelled, read_labelled
 from smiletrack.data.video import read_image
 from smiletrack.detector.build import Detector, DetectorConfig
-from smiletrack.detector.letterbox import letterbox, place, to_frame, to_input
-from smiletrack.detector.postprocess import NMSConfig, postprocess
+from smiletrack.detector.postprocess import NMSConfig
+from smiletrack.detector.predictor import PredictConfig, Predictor, load_detector
 from smiletrack.engine.progress import Picture
+from smiletrack.engine.runtime import choose_device
+from smiletrack.errors import InputError
+from smiletrack.files import write_json
 from smiletrack.metrics.detection import detection_figures
 from smiletrack.types import Detections
 from smiletrack.view.drawing import draw_box
@@ -20,49 +27,99 @@ JUDGED = NMSConfig(score_threshold=0.001, iou_threshold=0.65, max_detections=300
 """What is kept for the precision-recall curve; the values of the originals' test scripts."""
 
 
-@torch.no_grad()
-def detect_images(
-    net: Detector, config: DetectorConfig, paths: Sequence[Path], nms: NMSConfig = JUDGED
-) -> list[Detections]:
-    """Run `net`, in eval mode, over image files; boxes in pixels of the file, not clipped, classes from 0."""
-    device = next(net.parameters()).device
-    stride = max(net.strides)
-    found = []
-    for path in paths:
-        frame = read_image(path)
-        height, width = frame.shape[:2]
-        placement = place(height, width, config.size, config.input, stride)
-        image = torch.from_numpy(letterbox(frame, placement, config.input)[None]).to(device)
-        rows = postprocess(net(to_input(image, config.input)), nms, net.rule)[0].double().cpu().numpy()
-        boxes = to_frame(rows[:, :4], placement, height, width, clip=False)
-        found.append(Detections(boxes, rows[:, 4], classes=rows[:, 5].astype(np.int64)))
-    return found
+@dataclass(frozen=True)
+class EvalDetectorConfig:
+    """What is judged on what."""
+
+    detectors: tuple[str, ...] = ()
+    """Checkpoints (a run's best.safetensors) and ONNX files (onnx:FILE), judged one after the other."""
+    data: tuple[str, ...] = ()
+    """COCO files (FILE.json) and MOTChallenge folders (FOLDER or FOLDER@SPLIT) with one set of classes."""
+    step: int = 1
+    """Every which image is used."""
+    operating_score: float = 0.6
+    """Score at which precision and recall are told: where the tracker's first stage begins."""
+    height: int = 0
+    """Rows of the network's input; 0 = what it was trained with."""
+    width: int = 0
+    """Columns of the network's input; 0 = what it was trained with."""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N."""
+    half: bool = False
+    """Half precision, on a GPU only."""
+    json: str = ""
+    """File to write the figures to."""
+
+    def __post_init__(self) -> None:
+        if self.step < 1:
+            raise ValueError(f"step must be 1 or more, not {self.step}")
+
+
+def eval_detector(config: EvalDetectorConfig) -> dict[str, dict[str, float]]:
+    """Print and return the figures of each detector, with images a second (network and suppression, no decoding)."""
+    for name in ("detectors", "data"):
+        if not getattr(config, name):
+            raise InputError(f"{name}: nothing is named; see --help")
+    labels = merge_labelled([read_labelled(source) for source in config.data])
+    labels = labels[range(0, len(labels), config.step)]
+    settings = PredictConfig(height=config.height, width=config.width, half=config.half, nms=JUDGED)
+    results = {}
+    for spec in config.detectors:
+        detector = load_detector(spec, str(choose_device(config.device)), settings)
+        found, seconds = detect_images(detector, labels)
+        results[spec] = score_detections(labels, found, config.operating_score) | {"fps": len(labels) / seconds}
+    table = Table("detector", *next(iter(results.values())))
+    for spec, figures in results.items():
+        table.add_row(spec, *(f"{value:.1f}" if name == "fps" else f"{value:.3f}" for name, value in figures.items()))
+    Console().print(table)
+    if config.json:
+        write_json(Path(config.json), results)
+    return results
+
+
+def in_training(net: Detector, config: DetectorConfig) -> Predictor:
+    """Return a predictor around a network as it is, all classes reported, everything kept for the curve."""
+    settings = PredictConfig(classes=config.class_names, nms=JUDGED)
+    device = str(next(net.parameters()).device)
+    return Predictor(net, config, settings, net.rule, max(net.strides), device, "")
+
+
+def detect_images(detector: Predictor, labels: LabelledImages, batch_size: int = 1) -> tuple[list[Detections], float]:
+    """Return what is seen in each image, and the seconds that this took without reading the files."""
+    found: list[Detections] = []
+    seconds = 0.0
+    console = Console(stderr=True)
+    starts = range(0, len(labels), batch_size)
+    for start in track(starts, "detect", transient=True, console=console, disable=not console.is_terminal):
+        frames = [read_image(path) for path in labels.paths[start : start + batch_size]]
+        begin = time.perf_counter()
+        found += detector.detect_batch(frames)
+        seconds += time.perf_counter() - begin
+    return found, seconds
 
 
 def score_detections(
     labels: LabelledImages, detections: Sequence[Detections], operating_score: float = 0.6
 ) -> dict[str, float]:
-    """Return `metrics.detection.detection_figures` of one `Detections` for each image."""
-    truth = [(labels.boxes[rows], labels.classes[rows], labels.ignored[rows]) for rows in _rows(labels)]
+    """Return `metrics.detection.detection_figures` of one `Detections` (classes from 1) for each image."""
+    rows = [labels.rows(image) for image in range(len(labels))]
+    truth = [(labels.boxes[part], labels.classes[part] + 1, labels.ignored[part]) for part in rows]
     return detection_figures(truth, detections, operating_score)
 
 
 def prediction_pictures(
-    net: Detector, config: DetectorConfig, labels: LabelledImages, number: int = 4, score: float = 0.3
+    detector: Predictor, labels: LabelledImages, number: int = 4, score: float = 0.3
 ) -> dict[str, Picture]:
     """Return RGB pictures of evenly spread images: truth thin and white, detections with their score."""
     chosen = np.linspace(0, len(labels) - 1, min(number, len(labels))).round().astype(int).tolist()
     part = labels[chosen]
     pictures = {}
-    for index, found in enumerate(detect_images(net, config, part.paths)):
-        image = read_image(part.paths[index])
+    for index, path in enumerate(part.paths):
+        image = read_image(path)
+        found = detector.detect(image)
         for box in part.boxes[part.rows(index)]:
             draw_box(image, box, (255, 255, 255), width=1)
         for row in np.flatnonzero(found.scores >= score):
             draw_box(image, found.boxes[row], (60, 160, 255), f"{found.scores[row]:.2f}")
         pictures[f"val/{index}"] = np.ascontiguousarray(image[:, :, ::-1])
     return pictures
-
-
-def _rows(labels: LabelledImages) -> Iterator[slice]:
-    return (labels.rows(image) for image in range(len(labels)))

@@ -21,7 +21,7 @@ from smiletrack.detector.build import Detector, DetectorConfig, build_detector, 
 from smiletrack.detector.checkpoint import KEY, transfer
 from smiletrack.detector.letterbox import to_input
 from smiletrack.detector.losses import OTALossConfig
-from smiletrack.engine.eval_detector import detect_images, prediction_pictures, score_detections
+from smiletrack.engine.eval_detector import detect_images, in_training, prediction_pictures, score_detections
 from smiletrack.engine.fit import FitConfig, FitResult, fit
 from smiletrack.engine.progress import Picture
 from smiletrack.engine.runs import start_run
@@ -183,12 +183,13 @@ class _Training:
 
     def evaluate(self, net: nn.Module) -> dict[str, float]:
         """Return the figures on the validation images."""
-        found = detect_images(cast(Detector, net), self.network, self.judged.paths)
+        detector = in_training(cast(Detector, net), self.network)
+        found, _ = detect_images(detector, self.judged, batch_size=8)
         return score_detections(self.judged, found, self.config.operating_score)
 
     def pictures(self, net: nn.Module) -> dict[str, Picture]:
         """Return validation images with what the network finds in them."""
-        return prediction_pictures(cast(Detector, net), self.network, self.judged)
+        return prediction_pictures(in_training(cast(Detector, net), self.network), self.judged)
 
     def _rescaled(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Return the batch at a random size, both sides multiples of the stride; drawn from torch's generator."""

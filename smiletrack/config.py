@@ -10,6 +10,7 @@ import ast
 import dataclasses
 import difflib
 import inspect
+import types
 import typing
 from collections.abc import Sequence
 from pathlib import Path
@@ -139,7 +140,7 @@ def nearest(word: str, known: Sequence[str]) -> str:
 
 def _expand(schema: type, tree: dict[str, Any], key: str, source: str) -> dict[str, Any]:
     """Check every key against the schema and replace preset names by their trees."""
-    types = typing.get_type_hints(schema)
+    annotations = typing.get_type_hints(schema)
     known = [field.name for field in dataclasses.fields(schema)]
     expanded: dict[str, Any] = {}
     for name, value in tree.items():
@@ -149,19 +150,27 @@ def _expand(schema: type, tree: dict[str, Any], key: str, source: str) -> dict[s
             raise InputError(
                 f"{source}: unknown key {full!r}{nearest(full, choices) or '; there are ' + ', '.join(choices)}"
             )
-        section = _section(types[name])
-        if section is not None and isinstance(value, str):
+        section, item = _section(annotations[name]), _item_section(annotations[name])
+        if item is not None and isinstance(value, dict):
+            expanded[name] = {k: _expand_item(item, v, f"{full}.{k}.", source) for k, v in value.items()}
+        elif item is not None and isinstance(value, list):
+            expanded[name] = [_expand_item(item, v, f"{full}.{k}.", source) for k, v in enumerate(value)]
+        elif section is not None and isinstance(value, str):
             preset = preset_file(name, value)
             expanded[name] = {_RESET: True} | _expand(section, read_tree(preset), f"{full}.", str(preset))
         elif section is not None and isinstance(value, dict):
             expanded[name] = _expand(section, value, f"{full}.", source)
         elif section is not None and value is not None:
             raise InputError(f"{source}: {full} is a section (keys below it) or a preset's name, not {value!r}")
-        elif isinstance(value, str) and typing.get_origin(types[name]) is tuple:
+        elif isinstance(value, str) and typing.get_origin(annotations[name]) is tuple:
             expanded[name] = [part.strip() for part in value.split(",") if part.strip()]
         else:
             expanded[name] = value
     return expanded
+
+
+def _expand_item(section: type, value: Any, key: str, source: str) -> Any:
+    return _expand(section, value, key, source) if isinstance(value, dict) else value
 
 
 _RESET = "\0reset"  # marks a section that a preset fills: what lower layers said of it is dropped
@@ -196,10 +205,18 @@ def _parse_override(word: str) -> dict[str, Any]:
 
 def _section(annotation: Any) -> type | None:
     """Return the dataclass in `X` or `X | None`, None for every other annotation."""
-    for candidate in (annotation, *typing.get_args(annotation)):
+    optional = typing.get_origin(annotation) in (types.UnionType, typing.Union)
+    for candidate in typing.get_args(annotation) if optional else (annotation,):
         if dataclasses.is_dataclass(candidate) and isinstance(candidate, type):
             return candidate
     return None
+
+
+def _item_section(annotation: Any) -> type | None:
+    """Return the dataclass in `tuple[X, ...]` and `dict[str, X]`, None for every other annotation."""
+    if typing.get_origin(annotation) not in (tuple, dict):
+        return None
+    return next((a for a in typing.get_args(annotation) if dataclasses.is_dataclass(a) and isinstance(a, type)), None)
 
 
 def _plain(value: Any) -> Any:

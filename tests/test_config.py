@@ -36,6 +36,8 @@ class Whole:
     part: Part = field(default_factory=Part)
     """A section."""
     maybe: Part | None = None
+    parts: tuple[Part, ...] = ()
+    named: dict[str, Part] = field(default_factory=dict)
 
 
 def write(path: Path, text: str) -> Path:
@@ -44,10 +46,13 @@ def write(path: Path, text: str) -> Path:
 
 
 def test_precedence_is_base_then_file_then_flags_then_words(tmp_path: Path) -> None:
-    write(tmp_path / "base.yaml", "name: base\ncount: 1\npart: {speed: 2, mode: slow}\n")
+    write(
+        tmp_path / "base.yaml",
+        "parts: [{speed: 4}]\nnamed: {a: {mode: slow}}\nname: base\ncount: 1\npart: {speed: 2, mode: slow}\n",
+    )
     file = write(tmp_path / "file.yaml", "base: base.yaml\ncount: 2\npart: {speed: 3}\n")
     got = load_config(Whole, file, ["part.speed=1e1", "names=a,b"], count=7, name=None)
-    assert got == Whole("base", 7, ("a", "b"), Part(10.0, "slow"))
+    assert got == Whole("base", 7, ("a", "b"), Part(10.0, "slow"), None, (Part(4.0),), {"a": Part(1.0, "slow")})
 
 
 def test_a_text_in_a_section_names_a_preset_and_words_refine_it(
@@ -77,6 +82,9 @@ def test_a_text_in_a_section_names_a_preset_and_words_refine_it(
         ("part: {speed: -1}", "part.speed must be above 0, not -1"),
         ("part: {mode: fats}", "part.mode: 'fats' is not valid"),
         ("part: 3", "part is a section"),
+        ("parts: [{speed: 1}, {sped: 1}]", r"unknown key 'parts.1.sped' \(did you mean 'parts.1.speed'\?\)"),
+        ("named: {a: {sped: 1}}", "unknown key 'named.a.sped'"),
+        ("parts: [3]", "parts.0: 3 is not valid"),
         ("- 1", "a configuration is a mapping"),
         ("a: [", "not readable as YAML"),
         ("base: none.yaml", "none.yaml: no such configuration file"),

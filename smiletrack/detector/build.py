@@ -118,10 +118,13 @@ def build_loss(net: Detector, config: OTALossConfig | None = None) -> OTALoss | 
 
 
 def gflops(net: nn.Module, height: int, width: int) -> float:
-    """Return billions of floating point operations for one image, 2 a multiply-add, convolutions only."""
+    """Return billions of floating point operations for one image, 2 a multiply-add, convolutions only.
+
+    In train mode the auxiliary head counts too.
+    """
     meta = copy.deepcopy(net).to("meta")
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        meta.eval()(torch.empty(1, 3, height, width, device="meta"))
+        meta(torch.empty(1, 3, height, width, device="meta"))
     return float(counter.get_total_flops()) / 1e9
 
 

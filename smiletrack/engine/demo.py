@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Literal
 
 import cv2
-import numpy as np
 from rich.console import Console
 from rich.progress import track as progress
 
 from smiletrack.data.mot import write_results
 from smiletrack.data.video import Frame, FrameSource, VideoWriter, open_source
 from smiletrack.detector.predictor import PredictConfig, load_detector
-from smiletrack.engine.perceive import EMBEDDED_ABOVE, Detecting, Embedding
+from smiletrack.engine.perceive import EMBEDDED_ABOVE, Detecting, Embedding, with_embeddings
 from smiletrack.engine.runtime import choose_device, stop_signal
 from smiletrack.engine.track import join_tracks
 from smiletrack.errors import InputError
@@ -24,7 +23,7 @@ from smiletrack.motion.camera import CameraMotion, CameraMotionConfig
 from smiletrack.slm.embedder import load_embedder
 from smiletrack.tracking.config import TrackerConfig
 from smiletrack.tracking.tracker import Tracker
-from smiletrack.types import Detections, Floats, Tracks
+from smiletrack.types import Floats, Tracks
 from smiletrack.view.drawing import TrackPainter, draw_lines, speed_lines
 
 _SPEED_OVER = 30
@@ -97,7 +96,7 @@ class Pipeline:
         found = self.detector.detect(frame)
         stop("detection")
         if self.embedder is not None:
-            found = _with_embeddings(found, self.embedder, frame)
+            found = with_embeddings(found, self.embedder, frame)
             stop("re-identification")
         warp: Floats | None = None
         if self.camera is not None:
@@ -155,14 +154,6 @@ def _pipeline(config: DemoConfig, frame_rate: float) -> Pipeline:
         camera=None if config.camera_motion == "none" else CameraMotion(CameraMotionConfig(config.camera_motion)),
         tracker=Tracker(config.tracker, frame_rate),
     )
-
-
-def _with_embeddings(found: Detections, embedder: Embedding, frame: Frame) -> Detections:
-    wanted = np.flatnonzero(found.scores > EMBEDDED_ABOVE)
-    rows = embedder.embed(frame, found.boxes[wanted])
-    embeddings = np.zeros((len(found), rows.shape[1]))
-    embeddings[wanted] = rows
-    return Detections(found.boxes, found.scores, embeddings, found.classes)
 
 
 def _frames(source: FrameSource, limit: int, stop: threading.Event, console: Console) -> Iterator[Frame]:

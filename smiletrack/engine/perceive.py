@@ -81,7 +81,7 @@ def perceive(
         found = _rows(detector, number) if isinstance(detector, DetectionTable) else detector.detect(frame)
         clock.stop("detect")
         if embedder is not None:
-            found = _with_embeddings(found, embedder, frame)
+            found = with_embeddings(found, embedder, frame)
         clock.stop("embed")
         seen.append(found)
         if num_frames is not None and number == num_frames:
@@ -144,7 +144,8 @@ def read_perception(file: Path, fingerprint: dict[str, str] | None = None) -> Pe
     )
 
 
-def _with_embeddings(found: Detections, embedder: Embedding, frame: Frame) -> Detections:
+def with_embeddings(found: Detections, embedder: Embedding, frame: Frame) -> Detections:
+    """Return the detections of a frame with embeddings of those above the noise, zero rows for the others."""
     wanted = np.flatnonzero(found.scores > EMBEDDED_ABOVE)
     rows = embedder.embed(frame, found.boxes[wanted])
     embeddings = np.zeros((len(found), rows.shape[1]))

@@ -28,21 +28,29 @@ def best_pairs(pairs: Pairs, weights: Floats, truth_starts: Ints, result_starts:
 
     weights: (P,) positive. truth_starts, result_starts: (frames + 1,) the first row of each frame, and the end.
     """
-    chosen, tied = heaviest(pairs.truth_rows, pairs.result_rows, weights)
-    settle_ties(chosen, tied, pairs, weights, truth_starts, result_starts)
+    rows, columns = pairs.truth_rows, pairs.result_rows
+    chosen = _guess(rows, columns, weights)
+    doubtful = np.zeros(len(truth_starts), np.bool_)
+    doubtful[np.searchsorted(truth_starts, rows[_unproved(rows, columns, weights, chosen)], "right") - 1] = True
+    if doubtful.any():
+        ends = np.searchsorted(rows, truth_starts)  # pairs lie frame by frame
+        part = np.flatnonzero(np.repeat(doubtful[:-1], np.diff(ends)))
+        chosen[part], tied = heaviest(rows[part], columns[part], weights[part])
+        settle_ties(chosen, part[tied], pairs, weights, truth_starts, result_starts)
     return chosen
 
 
 def settle_ties(
     chosen: Mask, tied: Ints, pairs: Pairs, weights: Floats, truth_starts: Ints, result_starts: Ints
-) -> None:
-    """Change `chosen` to the official evaluator's choice in every frame that has a tied pair."""
-    for frame in np.unique(np.searchsorted(truth_starts, pairs.truth_rows[tied], "right") - 1):
-        first_row, end_row = truth_starts[frame : frame + 2]
-        first_column, end_column = result_starts[frame : frame + 2]
-        part = np.flatnonzero((pairs.truth_rows >= first_row) & (pairs.truth_rows < end_row))
+) -> Ints:
+    """Change `chosen` to the official evaluator's choice in every frame that has a tied pair; return those frames."""
+    frames = np.unique(np.searchsorted(truth_starts, pairs.truth_rows[tied], "right") - 1)
+    for frame in frames:
+        (first_row, end_row), (first_column, end_column) = (s[frame : frame + 2] for s in (truth_starts, result_starts))
+        part = slice(*np.searchsorted(pairs.truth_rows, (first_row, end_row)))  # pairs lie frame by frame
         rows, columns = pairs.truth_rows[part] - first_row, pairs.result_rows[part] - first_column
         chosen[part] = _solve(rows, columns, weights[part], (end_row - first_row, end_column - first_column))
+    return frames
 
 
 def heaviest(rows: Ints, columns: Ints, weights: Floats) -> tuple[Mask, Ints]:
@@ -54,12 +62,22 @@ def heaviest(rows: Ints, columns: Ints, weights: Floats) -> tuple[Mask, Ints]:
     doubtful = _unproved(rows, columns, weights, chosen)
     if not len(doubtful):
         return chosen, doubtful
-    parts = _components(rows, columns, doubtful)
-    for part in parts:
+    labels = components(rows, columns)
+    pairs = np.flatnonzero(np.isin(labels, labels[doubtful]))
+    pairs = pairs[np.argsort(labels[pairs], kind="stable")]
+    for part in np.split(pairs, np.flatnonzero(np.diff(labels[pairs])) + 1):
         r, c = (np.unique(side[part], return_inverse=True)[1] for side in (rows, columns))
         chosen[part] = _solve(r, c, weights[part], (int(r.max()) + 1, int(c.max()) + 1))
-    solved = np.concatenate(parts)
-    return chosen, solved[_unproved(rows[solved], columns[solved], weights[solved], chosen[solved])]
+    return chosen, pairs[_unproved(rows[pairs], columns[pairs], weights[pairs], chosen[pairs])]
+
+
+def components(rows: Ints, columns: Ints) -> Ints:
+    """Return for each pair the number, from 0, of the connected component of the graph that it is in."""
+    (_, r), (_, c) = (np.unique(side, return_inverse=True) for side in (rows, columns))
+    size = _size(r) + _size(c)
+    graph = sparse.coo_array((np.ones(len(r), np.bool_), (r, c + _size(r))), shape=(size, size))
+    labels: Ints = csgraph.connected_components(graph, directed=False)[1][r]
+    return labels
 
 
 def _guess(rows: Ints, columns: Ints, weights: Floats) -> Mask:
@@ -98,11 +116,12 @@ def _unproved(rows: Ints, columns: Ints, weights: Floats, chosen: Mask) -> Ints:
 
     others = np.flatnonzero(~chosen)
     row, column = rows[others], columns[others]
+    rival = partner[row]  # what the row would leave for `column`
     gain = weights[others] - worth[row] + _MARGIN
     against = []
     active = np.flatnonzero(gain > 0)
     for _ in range(_ROUNDS):
-        offer = price[partner[row[active]]] + gain[active]
+        offer = price[rival[active]] + gain[active]
         failed = offer > limit[column[active]]
         against.append(active[failed])
         rising = ~failed & (offer > price[column[active]])
@@ -112,19 +131,9 @@ def _unproved(rows: Ints, columns: Ints, weights: Floats, chosen: Mask) -> Ints:
         np.maximum.at(price, column[active], offer[rising])
         moved = np.zeros(alone + 1, np.bool_)
         moved[column[active]] = True
-        active = np.flatnonzero(moved[partner[row]])
+        active = np.flatnonzero(moved[rival])
     doubtful: Ints = others[np.concatenate([*against, active])]
     return doubtful
-
-
-def _components(rows: Ints, columns: Ints, wanted: Ints) -> list[Ints]:
-    """Return the pairs (indices) of each connected component of the graph that a wanted pair is in."""
-    num_rows, size = _size(rows), _size(rows) + _size(columns)
-    graph = sparse.coo_array((np.ones(len(rows), np.bool_), (rows, columns + num_rows)), shape=(size, size))
-    labels = csgraph.connected_components(graph, directed=False)[1][rows]
-    pairs = np.flatnonzero(np.isin(labels, labels[wanted]))
-    pairs = pairs[np.argsort(labels[pairs], kind="stable")]
-    return np.split(pairs, np.flatnonzero(np.diff(labels[pairs])) + 1)
 
 
 def _solve(rows: Ints, columns: Ints, weights: Floats, shape: tuple[int, int]) -> Mask:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from smiletrack.metrics.assignment import heaviest, settle_ties
+from smiletrack.metrics.assignment import components, heaviest, settle_ties
 from smiletrack.metrics.overlap import EPS, stable_order
 from smiletrack.metrics.preprocess import Comparison
 from smiletrack.types import Ints
@@ -58,8 +58,8 @@ def match(comparison: Comparison, threshold: float = 0.5) -> tuple[Ints, float]:
     """Return the result identity of each truth row, -1 for none, and the sum of IoU over matches.
 
     A frame's matches depend on those of the frame before, since a pair that goes on is worth more. All frames are
-    matched at once, as if only undisputed pairs went on; then frames whose continuations changed are matched again,
-    until none does. Each round settles at least the next frame, so the end is what frame by frame would give.
+    matched at once, as if only undisputed pairs went on; then groups of boxes whose continuations changed are matched
+    again, until none does. Each round settles at least the next frame, so the end is what frame by frame would give.
     """
     near = comparison.pairs[comparison.pairs.iou >= threshold - EPS]
     rows, columns = near.truth_rows, near.result_rows
@@ -68,26 +68,31 @@ def match(comparison: Comparison, threshold: float = 0.5) -> tuple[Ints, float]:
     partner = np.full(len(comparison.truth_ids) + 1, -1)  # the last row stands for "no row before"
     partner[rows[chosen]] = result_ids[chosen]
 
+    before = _row_before(comparison)[rows]
     disputed = np.flatnonzero(~chosen)
-    ids, frames = result_ids[disputed], comparison.truth_frames[rows[disputed]]
-    before = _row_before(comparison)[rows[disputed]]
-    compact_rows, compact_columns = (np.unique(side[disputed], return_inverse=True)[1] for side in (rows, columns))
-    goes_on = partner[before] == ids
-    weights = near.iou.copy()
+    r, c = (np.unique(side[disputed], return_inverse=True)[1] for side in (rows, columns))
+    groups = components(r, c)
+    goes_on = partner[before] == result_ids
     again = np.arange(len(disputed))
     while len(again):
         part = disputed[again]
-        weights[part] = near.iou[part] + _CONTINUATION * goes_on[again]
-        chosen[part], tied = heaviest(compact_rows[again], compact_columns[again], weights[part])
-        settle_ties(chosen, part[tied], near, weights, comparison.truth_starts, comparison.result_starts)
+        chosen[part], tied = heaviest(r[again], c[again], near.iou[part] + _CONTINUATION * goes_on[part])
+        if len(tied):  # the whole frame decides, now and whenever any of it changes
+            weights = near.iou + _CONTINUATION * (partner[before] == result_ids)
+            frames = settle_ties(chosen, part[tied], near, weights, comparison.truth_starts, comparison.result_starts)
+            whole = np.isin(comparison.truth_frames[rows[disputed]], frames)
+            groups[whole] = len(disputed) + comparison.truth_frames[rows[disputed[whole]]]
+            part = np.union1d(part, disputed[whole])
         partner[rows[part]] = -1
-        part = part[chosen[part]]
-        partner[rows[part]] = result_ids[part]
-        now = partner[before] == ids
-        changed = np.zeros(comparison.num_frames, np.bool_)
-        changed[frames[now != goes_on]] = True
-        goes_on = now
-        again = np.flatnonzero(changed[frames])
+        kept = part[chosen[part]]
+        partner[rows[kept]] = result_ids[kept]
+        touched = np.zeros(len(partner), np.bool_)
+        touched[rows[part]] = True
+        follow = disputed[np.flatnonzero(touched[before[disputed]])]
+        now = partner[before[follow]] == result_ids[follow]
+        changed = goes_on[follow] != now
+        goes_on[follow] = now
+        again = np.flatnonzero(np.isin(groups, groups[np.searchsorted(disputed, follow[changed])]))
     return partner[:-1], float(near.iou[chosen].sum())
 
 

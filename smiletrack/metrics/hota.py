@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from smiletrack.metrics.assignment import best_pairs
 from smiletrack.metrics.overlap import EPS
-from smiletrack.metrics.preprocess import Comparison
+from smiletrack.metrics.preprocess import Comparison, distinct
 from smiletrack.types import Floats, Ints
 
 ALPHAS = np.arange(0.05, 0.99, 0.05)
@@ -79,7 +79,7 @@ def _counts_of_identities(comparison: Comparison) -> tuple[Ints, Ints]:
 
 def _association(comparison: Comparison, passed: Ints, identities: Ints, tp: Floats) -> Fields:
     """Return AssA, AssRe and AssPr: over matches, how much of the two identities' boxes match each other."""
-    seen, rows = np.unique(identities, return_inverse=True)
+    seen, rows = distinct(identities)
     matches = _at_alphas(np.bincount(rows * 20 + passed, minlength=20 * len(seen)).reshape(-1, 20))  # (Q, 19)
     truth_counts, result_counts = (counts[seen, None] for counts in _counts_of_identities(comparison))
     weighted = matches / np.maximum(1.0, tp)

@@ -125,7 +125,7 @@ def _frames(starts: Ints) -> Ints:
 
 
 def _check_unique(table: TrackTable, source: Source) -> None:
-    labels = _distinct(table.ids)[1]
+    labels = distinct(table.ids)[1]
     repeated = _repeats(labels, table.frames)
     if len(repeated):
         row = int(repeated.min())
@@ -180,7 +180,7 @@ def _comparison(
     num_truth_ids, truth_ids = _renumber(truth, truth_source)
     num_result_ids, result_ids = _renumber(results, result_source)
     keys = truth_ids[pairs.truth_rows] * num_result_ids + result_ids[pairs.result_rows]
-    present, pair_identities = _distinct(keys)
+    present, pair_identities = distinct(keys)
     return Comparison(
         num_frames=num_frames,
         num_truth_ids=num_truth_ids,
@@ -203,7 +203,7 @@ def _renumber(table: TrackTable, source: Source) -> tuple[int, Ints]:
     TrackEval looks identities up in a table, where a negative one counts from the end: -1 becomes the largest identity
     and both are one, though counted as two. Kept, because its figures are the reference.
     """
-    ids, labels = _distinct(table.ids)
+    ids, labels = distinct(table.ids)
     if not len(ids) or ids[0] >= 0:
         return len(ids), labels
     slots = np.where(ids < 0, ids + ids[-1] + 1, ids)
@@ -221,7 +221,7 @@ def _renumber(table: TrackTable, source: Source) -> tuple[int, Ints]:
     return len(ids), labels
 
 
-def _distinct(numbers: Ints) -> tuple[Ints, Ints]:
+def distinct(numbers: Ints) -> tuple[Ints, Ints]:
     """Return the sorted distinct numbers and each number's place among them; without sorting where they lie close."""
     lowest, highest = int(numbers.min(initial=0)), int(numbers.max(initial=0))
     if highest - lowest > max(8 * len(numbers), 1 << 22):

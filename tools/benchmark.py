@@ -1,0 +1,23 @@
+"""Speed against the installed peers, on the same input in one run: medians of alternating turns, as ratios.
+
+  python tools/benchmark.py metrics                       # HOTA + CLEAR + Identity against TrackEval
+  python tools/benchmark.py metrics --rounds 3
+  python tools/benchmark.py metrics --gt datasets/MOT17/train --results my_results
+
+The peers come with `pip install 'smiletrack[bench]'`. Each benchmark has its own flags: benchmark.py metrics --help.
+"""
+
+import sys
+
+from smiletrack.engine.benchmark_metrics import MetricsBenchmarkConfig, benchmark_metrics
+from smiletrack.engine.cli import main
+
+BENCHMARKS = {"metrics": (benchmark_metrics, MetricsBenchmarkConfig)}
+
+if __name__ == "__main__":
+    name = sys.argv[1] if len(sys.argv) > 1 else "--help"
+    if name in BENCHMARKS:
+        main(*BENCHMARKS[name], __doc__, argv=sys.argv[2:])
+    else:
+        print(__doc__)
+        sys.exit(0 if name in ("-h", "--help") else f"benchmark.py: error: {name!r}: there are {', '.join(BENCHMARKS)}")

@@ -1,4 +1,4 @@
-"""Training batches of identity crops: P identities x K crops spread over time, augmented as tracking will spoil them."""
+"""Training batches: P identities x K crops spread over time, augmented as tracking will spoil them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -78,9 +78,7 @@ def augment(
     return image
 
 
-def _window(
-    crop: Image, jitter: float, rng: np.random.Generator, size: tuple[int, int], margin: float
-) -> Image:
+def _window(crop: Image, jitter: float, rng: np.random.Generator, size: tuple[int, int], margin: float) -> Image:
     """Cut the box, its four edges moved by `jitter`, out of a crop with a margin and resize it."""
     height, width = crop.shape[:2]
     side = np.array([width, height] * 2) / (1 + 2 * margin)
@@ -88,15 +86,13 @@ def _window(
     left, top, right, bottom = np.clip(np.rint(edges * side), 0, [width, height] * 2).astype(int)
     if right - left < 2 or bottom - top < 2:
         left, top, right, bottom = 0, 0, width, height
-    window: Image = cv2.resize(crop[top:bottom, left:right], size, interpolation=cv2.INTER_LINEAR)
-    return window
+    return np.asarray(cv2.resize(crop[top:bottom, left:right], size, interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def _shrink(image: Image, factor: float) -> Image:
     height, width = image.shape[:2]
     small = cv2.resize(image, (round(width / factor), round(height / factor)), interpolation=cv2.INTER_AREA)
-    back: Image = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
-    return back
+    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def _motion_blur(image: Image, length: int, angle: float) -> Image:
@@ -105,8 +101,7 @@ def _motion_blur(image: Image, length: int, angle: float) -> Image:
     offset = centre * np.array([np.cos(angle), np.sin(angle)])
     start, end = np.rint(centre - offset).astype(int), np.rint(centre + offset).astype(int)
     cv2.line(kernel, start.tolist(), end.tolist(), 1.0)
-    blurred: Image = cv2.filter2D(image, -1, kernel / kernel.sum())
-    return blurred
+    return np.asarray(cv2.filter2D(image, -1, kernel / kernel.sum()), np.uint8)
 
 
 def _occlude(image: Image, occluder: Image, rng: np.random.Generator) -> None:
@@ -129,8 +124,7 @@ def _recolour(image: Image, strength: float, rng: np.random.Generator) -> Image:
     gains = contrast * (1 + strength / 2 * rng.uniform(-1, 1, 3))
     levels = np.arange(256)[:, None] * gains + brightness + 127.5 * (1 - contrast)
     table = np.clip(levels, 0, 255).astype(np.uint8)[None]
-    recoloured: Image = cv2.LUT(image, table)
-    return recoloured
+    return np.asarray(cv2.LUT(image, table), np.uint8)
 
 
 def _erase(image: Image, rng: np.random.Generator) -> None:
@@ -155,7 +149,7 @@ class IdentityBatches(Sequence[tuple[Image, Ints]]):
         crops: CropStore,
         identities: Ints,
         frames: Ints,
-        sequences: Ints,
+        sequences: NDArray[np.generic],
         *,
         num_batches: int,
         num_identities: int,
@@ -211,9 +205,9 @@ class IdentityBatches(Sequence[tuple[Image, Ints]]):
         enough = 1 + int(np.searchsorted(np.cumsum(sizes[order]), self.num_identities))
         chosen = order[: max(enough, self.groups) if self.groups else len(order)]
         pool = np.concatenate([self.by_sequence[i] for i in chosen])
-        return rng.choice(pool, self.num_identities, replace=False)
+        return np.asarray(rng.choice(pool, self.num_identities, replace=False))
 
     def _spread(self, rows: Ints, rng: np.random.Generator) -> Ints:
         """Draw K rows in time order, one from each K-th of the identity's life (again where it has fewer than K)."""
         places = (np.arange(self.crops_per_identity) + rng.random(self.crops_per_identity)) / self.crops_per_identity
-        return rows[(places * len(rows)).astype(int)]
+        return np.asarray(rows[(places * len(rows)).astype(int)])

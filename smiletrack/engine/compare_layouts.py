@@ -38,9 +38,7 @@ def compare_layouts(config: CompareLayoutsConfig) -> dict[str, dict[str, float]]
     figures: dict[str, dict[str, float]] = {}
     for layout in config.layouts:
         network = dataclasses.replace(config.training.network, layout=layout, boxes=())
-        training = dataclasses.replace(
-            config.training, network=network, output=str(folder / layout), resume=True
-        )
+        training = dataclasses.replace(config.training, network=network, output=str(folder / layout), resume=True)
         last = train_slm(training).history[-1]
         figures[layout] = {name: last[name] for name in last if name.partition("_")[0] in ("AUC", "rank1", "mAP")}
     write_json(folder / "layouts.json", figures)

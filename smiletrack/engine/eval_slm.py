@@ -1,5 +1,6 @@
 """Score similarity networks on held-out crops: ranking, verification, time gaps, visibility, speed, hardest pairs."""
 
+import itertools
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -15,8 +16,7 @@ from rich.table import Table
 
 from smiletrack.data.identities import IdentityTable
 from smiletrack.data.video import read_image
-from smiletrack.engine.identity_data import read_table
-from smiletrack.engine.make_world import demo_world
+from smiletrack.engine.identity_data import demo_world, read_table
 from smiletrack.engine.runs import latest_run, start_run
 from smiletrack.engine.runtime import choose_device
 from smiletrack.errors import InputError
@@ -64,7 +64,7 @@ def eval_slm(config: EvalSLMConfig) -> dict[str, Any]:
     device = str(choose_device(config.device))
     files = [checkpoint] + ([config.against] if config.against else [])
     embedders = [load_embedder(file, device) for file in files]
-    table = read_table(config.data or (str(demo_world()),), "val_half", config.min_visibility, config.step)
+    table = read_table(config.data or (demo_world(),), "val_half", config.min_visibility, config.step)
     if table.num_identities < 2:
         raise InputError("two people at least are needed to tell anybody apart; use more data or a lower step")
     folder = start_run(config.output, config, "eval_slm")
@@ -89,9 +89,7 @@ def eval_slm(config: EvalSLMConfig) -> dict[str, Any]:
     return summary
 
 
-def embed_table(
-    embedders: Sequence[Embedder], table: IdentityTable, quiet: bool = False
-) -> list[tuple[Floats, float]]:
+def embed_table(embedders: Sequence[Embedder], table: IdentityTable, quiet: bool = False) -> list[tuple[Floats, float]]:
     """Return for each embedder (N, D) embeddings of the table's rows and the seconds they took, decoding excluded.
 
     The embedders take turns on every frame, so whatever else the machine does slows all of them alike.
@@ -111,9 +109,7 @@ def embed_table(
     return answers
 
 
-def score_by_gap(
-    Z: Floats, table: IdentityTable, gaps: Sequence[int] = GAPS
-) -> dict[int, RetrievalScores]:
+def score_by_gap(Z: Floats, table: IdentityTable, gaps: Sequence[int] = GAPS) -> dict[int, RetrievalScores]:
     """Return the scores over pairs of one sequence at least so many frames apart, by gap."""
     return {
         gap: retrieval_scores(Z @ Z.T, table.identities, time_candidates(table.frames, table.sequences, gap))
@@ -126,7 +122,7 @@ def score_by_visibility(Z: Floats, table: IdentityTable, gap: int) -> dict[str, 
     candidates = time_candidates(table.frames, table.sequences, gap)
     worse = np.minimum(table.visibility[:, None], table.visibility[None, :])
     bins = {}
-    for low, high in zip(VISIBILITY_EDGES[:-1], VISIBILITY_EDGES[1:], strict=True):
+    for low, high in itertools.pairwise(VISIBILITY_EDGES):
         inside = (worse >= low) & ((worse < high) if high < 1 else (worse <= 1))
         bins[f"{low:g}-{high:g}"] = retrieval_scores(Z @ Z.T, table.identities, candidates & inside)
     return bins
@@ -169,7 +165,7 @@ def _pair(embedder: Embedder, table: IdentityTable, similarities: Floats, i: int
 
 
 def _print(summary: dict[str, Any]) -> None:
-    console = Console(soft_wrap=True)
+    console = Console(width=130)
     console.print(f"{summary['crops']} crops of {summary['people']} people")
     columns = ("rank1", "rank5", "mAP", "AUC", "EER")
     shown = Table(box=None, pad_edge=False)

@@ -11,9 +11,7 @@ MARGIN = 0.15
 """Context kept around every training crop, as a share of the box's sides, so that boxes can jitter."""
 
 
-def read_table(
-    sources: tuple[str, ...], split: str, min_visibility: float = 0.3, step: int = 1
-) -> IdentityTable:
+def read_table(sources: tuple[str, ...], split: str, min_visibility: float = 0.3, step: int = 1) -> IdentityTable:
     """Read identity tables (FILE.csv) and MOTChallenge folders (FOLDER or FOLDER@SPLIT) and merge them.
 
     A folder is a sequence or holds sequences; `split` is that of folders that name none, `step` takes every which
@@ -28,13 +26,19 @@ def read_table(
         folder, _, own_split = source.partition("@")
         if not Path(folder).is_dir():
             raise InputError(f"{folder}: no such folder; datasets/README.md tells where each data set comes from")
-        tables.append(
-            mot_identities(Path(folder), own_split or split, min_visibility=min_visibility, step=step)
-        )
+        tables.append(mot_identities(Path(folder), own_split or split, min_visibility=min_visibility, step=step))
     merged = merge_identities(tables)
     if not len(merged):
         raise InputError(f"{', '.join(sources)}: no box of a person with visibility of {min_visibility} or more")
     return merged
+
+
+def demo_world() -> str:
+    """Return the folder of the demo world."""
+    folder = Path("datasets/demo")
+    if not folder.is_dir():
+        raise InputError(f"{folder}: the demo world is not made yet; make it with tools/make_world.py, or name data")
+    return str(folder)
 
 
 def training_crops(table: IdentityTable, folder: Path, size: tuple[int, int]) -> Crops:

@@ -11,8 +11,7 @@ from smiletrack.data.identities import IdentityTable
 from smiletrack.data.identity_crops import AugmentConfig, IdentityBatches
 from smiletrack.engine.eval_slm import embed_table, hardest_pairs, score_by_gap
 from smiletrack.engine.fit import FitConfig, FitResult, fit
-from smiletrack.engine.identity_data import MARGIN, read_table, training_crops
-from smiletrack.engine.make_world import demo_world
+from smiletrack.engine.identity_data import MARGIN, demo_world, read_table, training_crops
 from smiletrack.engine.runs import start_run
 from smiletrack.engine.runtime import Runtime, start_runtime
 from smiletrack.errors import InputError
@@ -106,7 +105,7 @@ def train_slm(config: TrainSLMConfig) -> FitResult:
     with start_runtime(config.device, config.seed, config.deterministic, config.threads) as runtime:
         train, val = config.train, config.val
         if not train:
-            train, val = ((str(demo_world()),),) * 2
+            train, val = ((demo_world(),),) * 2
         learned = read_table(train, "train_half", config.min_visibility, config.train_step)
         judged = read_table(val, "val_half", config.min_visibility, config.val_step)
         batches = make_batches(config, learned, runtime)
@@ -125,7 +124,7 @@ def train_slm(config: TrainSLMConfig) -> FitResult:
             evaluate=lambda network: evaluate(network, judged, runtime),
             monitor="AUC_30",
             pictures=lambda network: {"hardest_pairs": hardest_pairs(_embedder(network, runtime), judged)},
-            shipped=lambda network: network.slm,  # type: ignore[return-value]
+            shipped=lambda network: network.get_submodule("slm"),
             metadata=metadata(config.network),
             resume=config.resume,
         )
@@ -160,7 +159,7 @@ def epoch_loader(
     length = config.batches_per_epoch * runtime.world_size
     numbers = range(epoch * length + runtime.rank, (epoch + 1) * length, runtime.world_size)
     return DataLoader(
-        batches,
+        batches,  # type: ignore[arg-type]
         batch_size=None,
         sampler=numbers,
         num_workers=config.workers,
@@ -171,7 +170,7 @@ def epoch_loader(
 def evaluate(network: nn.Module, table: IdentityTable, runtime: Runtime) -> dict[str, float]:
     """Return AUC, rank-1 and mAP over the time gaps, by names like AUC_30."""
     (Z, _), *_ = embed_table([_embedder(network, runtime)], table, quiet=True)
-    figures = {}
+    figures: dict[str, float] = {}
     for gap, scores in score_by_gap(Z, table).items():
         figures |= {f"AUC_{gap}": scores.AUC, f"rank1_{gap}": scores.rank1, f"mAP_{gap}": scores.mAP}
     return figures

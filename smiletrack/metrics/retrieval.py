@@ -1,6 +1,7 @@
-"""How well appearance tells identities apart: ranking (rank-1, rank-5, mAP) and verification (ROC-AUC, equal error rate)."""
+"""How well appearance tells identities apart: ranking (rank-1, mAP) and verification (ROC-AUC, equal error rate)."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,8 +85,8 @@ def time_candidates(frames: Ints, sequences: NDArray[np.generic], least_gap: int
     apart = np.abs(frames[:, None] - frames[None, :]) >= least_gap
     timeless = frames < 0
     apart |= timeless[:, None] | timeless[None, :]
-    return (sequences[:, None] == sequences[None, :]) & apart
+    return np.asarray((sequences[:, None] == sequences[None, :]) & apart)
 
 
-def _mean(values: NDArray[np.generic]) -> float:
+def _mean(values: NDArray[Any]) -> float:
     return float(np.mean(values)) if len(values) else float("nan")

@@ -25,7 +25,7 @@ from smiletrack.weights import load_exactly, load_tensors, load_weights
 RELEASED_PREPROCESSING = Preprocessing(80, 224, colour="bgr", scale=1.0, float_resize=True)
 """BGR grey levels 0 ... 255 as they are (the paper has [0, 1]; the released weights were not trained so)."""
 
-_scalar = type(np.float64(0)).__reduce__(np.float64(0))[0]  # type: ignore[misc]
+_scalar: Any = np.float64(0).__reduce__()[0]
 _NUMBERS: list[Any] = [
     (_scalar, "numpy.core.multiarray.scalar"),
     (_scalar, "numpy._core.multiarray.scalar"),
@@ -92,7 +92,7 @@ def export_onnx(network: nn.Module, preprocessing: Preprocessing, path: Path) ->
         torch.onnx.export(
             _UnitRows(network).eval(),
             (example,),
-            buffer,
+            buffer,  # type: ignore[arg-type]
             input_names=["objects"],
             output_names=["embeddings"],
             dynamic_axes={"objects": {0: "N"}, "embeddings": {0: "N"}},

@@ -1,5 +1,6 @@
 """What pulls crops of one identity together and pushes identities apart. Z is (B, D), labels are (B,)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 import torch
@@ -69,7 +70,7 @@ class IdentityClassification(nn.Module):
 
 
 class BatchHardTriplet(nn.Module):
-    """softplus(hardest positive - hardest negative) of unit vectors' distances x 5 (Hermans et al., arXiv:1703.07737)."""
+    """softplus(5 (hardest positive - hardest negative distance)) of unit vectors (Hermans et al., arXiv:1703.07737)."""
 
     def forward(self, Z: Tensor, labels: Tensor) -> Tensor:
         same, different = _pairs(labels)
@@ -80,7 +81,7 @@ class BatchHardTriplet(nn.Module):
 
 
 class Circle(nn.Module):
-    """Circle loss with relaxation m = 0.25 and scale 32 (Sun et al., arXiv:2002.10857, equation 6), one row an anchor."""
+    """Circle loss, one row an anchor, m = 0.25 and gamma = 32 (Sun et al., arXiv:2002.10857, equation 6)."""
 
     margin, gamma = 0.25, 32.0
 
@@ -114,7 +115,7 @@ class SLMLoss(nn.Module):
 
     def __init__(self, config: LossConfig, dimension: int, num_identities: int) -> None:
         super().__init__()
-        makers = {
+        makers: dict[str, Callable[[], nn.Module]] = {
             "pair": PairSimilarity,
             "identity": lambda: IdentityClassification(dimension, num_identities),
             "triplet": BatchHardTriplet,

@@ -1,4 +1,4 @@
-"""The SLM network: object crop -> patches -> CSP backbone -> PSA -> Z; objects are compared by the cosine of their Z."""
+"""The SLM network: object -> patches -> CSP backbone -> PSA -> Z; objects are compared by the cosine of their Z."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -72,7 +72,7 @@ class SLM(nn.Module):
         num_patches, shape = len(self.boxes), (1, config.patch_height, config.patch_width)
         d_f = config.patch_height * config.patch_width
         if config.position == "sinusoidal":
-            self.register_buffer("E", sinusoidal(num_patches, d_f).unflatten(1, shape), persistent=False)
+            self.register_buffer("E", sinusoidal(num_patches, d_f).view(num_patches, *shape), persistent=False)
         elif config.position == "learned":
             self.E = nn.Parameter(torch.zeros(num_patches, *shape))
         self.backbone = CSPBackbone(config.channels, config.depths)
@@ -89,7 +89,7 @@ class SLM(nn.Module):
         P = cut_patches(objects, self.boxes, self.patch_size)
         A = P + self.E if self.config.position != "none" else P
         features = self.backbone(A.flatten(0, 1))
-        F = features.flatten(2).transpose(1, 2).unflatten(0, P.shape[:2])
+        F = features.flatten(2).transpose(1, 2).reshape(*P.shape[:2], -1, features.shape[1])
         Z: Tensor = self.fc(self.psa(F).flatten(1))
         return Z
 

@@ -42,7 +42,7 @@ class Preprocessing:
     def from_json(text: str) -> "Preprocessing":
         """Read back what `to_json` wrote; ValueError or TypeError where it is something else."""
         values: dict[str, Any] = json.loads(text)
-        return Preprocessing(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        return Preprocessing(**(values | {name: tuple(values[name]) for name in ("mean", "std")}))
 
     def cut(self, frame: NDArray[Any], boxes: Floats) -> tuple[Crops, Ints]:
         """Cut boxes (N, 4) out of a frame -> (M, height, width, 3) BGR crops and the M rows of `boxes` they show.
@@ -55,7 +55,7 @@ class Preprocessing:
         dtype = np.float32 if self.float_resize else np.uint8
         crops = np.empty((len(rows), self.height, self.width, 3), dtype)
         for crop, (x1, y1, x2, y2) in zip(crops, corners, strict=True):
-            part = frame[y1:y2, x1:x2].astype(dtype, copy=False)
+            part: NDArray[Any] = frame[y1:y2, x1:x2].astype(dtype, copy=False)
             cv2.resize(part, (self.width, self.height), dst=crop, interpolation=cv2.INTER_LINEAR)
         return crops, rows
 

@@ -14,7 +14,8 @@ GUARD = 1e-2
 def unit_norm(matrices: Tensor) -> Tensor:
     """(..., d_f, d) -> the same, each matrix divided by its Frobenius norm: ||Q_i|| = 1."""
     norms = torch.linalg.vector_norm(matrices, dim=(-2, -1), keepdim=True)
-    return matrices / norms.clamp_min(1e-6)
+    unit: Tensor = matrices / norms.clamp_min(1e-6)
+    return unit
 
 
 def attention(scores: Tensor, form: AttentionForm, scale: Tensor | float = 1.0) -> Tensor:
@@ -48,11 +49,12 @@ class PatchSelfAttention(nn.Module):
         self.W_V = nn.Linear(channels, d_v, bias=False)
         self.form: AttentionForm = form
         if form == "softmax":
-            self.scale = nn.Parameter(torch.tensor(4.0))
+            self.scale = nn.Parameter(torch.tensor(10.0))
 
     def forward(self, F: Tensor) -> Tensor:
         Q, K, V = (unit_norm(W(F)) for W in (self.W_Q, self.W_K, self.W_V))
         # Sum(Q_i o K_j) over d_f and d_k is the dot product of the flattened matrices
         scores = Q.flatten(2) @ K.flatten(2).transpose(1, 2)
         alpha = attention(scores, self.form, self.scale if self.form == "softmax" else 1.0)
-        return (alpha @ V.flatten(2)).unflatten(2, V.shape[2:])
+        V_bar: Tensor = alpha @ V.flatten(2)
+        return V_bar.view(V.shape)

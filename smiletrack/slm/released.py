@@ -39,9 +39,7 @@ class LinearAttention(nn.Module):
         """(B, N_P, 32, h, w) -> the same shape."""
         B, N_P, _, h, w = patches.shape
         flat = patches.flatten(0, 1)
-        q, k, v = (
-            to(flat).view(B, N_P, HEADS, KEY_CHANNELS, h * w) for to in (self.to_q, self.to_k, self.to_v)
-        )
+        q, k, v = (to(flat).view(B, N_P, HEADS, KEY_CHANNELS, h * w) for to in (self.to_q, self.to_k, self.to_v))
         q = (q * KEY_CHANNELS**-0.25).softmax(3)
         k = (k * KEY_CHANNELS**-0.25).softmax(4)
         # attention is linear in the context, so the sum over the quadrants attended to is taken there
@@ -49,7 +47,8 @@ class LinearAttention(nn.Module):
         mixed = torch.einsum("bphkn,bhkv->bphvn", q, context).reshape(B * N_P, -1, h, w)
         # the released code adds up N_P outputs of to_out, hence N_P biases
         bias = (N_P - 1) * self.to_out.bias[None, :, None, None]  # type: ignore[index]
-        return (self.to_out(mixed) + bias).unflatten(0, (B, N_P))
+        attended: Tensor = self.to_out(mixed) + bias
+        return attended.view(B, N_P, -1, h, w)
 
 
 class ReleasedSLM(nn.Module):

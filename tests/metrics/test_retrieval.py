@@ -24,7 +24,13 @@ def slow_scores(S, ids, candidates):  # type: ignore[no-untyped-def]
             if candidates[i, j]:
                 (right if ids[i] == ids[j] else wrong).append(S[i, j])
     wins = sum((r > w) + 0.5 * (r == w) for r in right for w in wrong)
-    return np.mean(rank1), np.mean(rank5), np.mean(precisions), wins / (len(right) * len(wrong)), len(right) + len(wrong)
+    return (
+        np.mean(rank1),
+        np.mean(rank5),
+        np.mean(precisions),
+        wins / (len(right) * len(wrong)),
+        len(right) + len(wrong),
+    )
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -33,16 +33,14 @@ def slow_embedding(network: SLM, image: Tensor) -> list[float]:
         A = P[i].clone()
         for p in range(D_p):  # row-major scan
             angle = i / 10000 ** (2 * (p // 2) / D_p)
-            A[:, p // config.patch_width, p % config.patch_width] += (
-                math.sin(angle) if p % 2 == 0 else math.cos(angle)
-            )
+            A[:, p // config.patch_width, p % config.patch_width] += math.sin(angle) if p % 2 == 0 else math.cos(angle)
         feature = network.backbone(A[None])[0]
-        F.append([[float(feature[c, y, x]) for c in range(feature.shape[0])] for y, x in np.ndindex(*feature.shape[1:])])
+        F.append(
+            [[float(feature[c, y, x]) for c in range(feature.shape[0])] for y, x in np.ndindex(*feature.shape[1:])]
+        )
 
     def unit_product(F_i: list[list[float]], W: Tensor) -> list[list[float]]:
-        product = [
-            [sum(row[c] * float(W[d, c]) for c in range(len(row))) for d in range(len(W))] for row in F_i
-        ]
+        product = [[sum(row[c] * float(W[d, c]) for c in range(len(row))) for d in range(len(W))] for row in F_i]
         norm = math.sqrt(sum(value * value for row in product for value in row))
         return [[value / norm for value in row] for row in product]
 

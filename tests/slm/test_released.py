@@ -94,9 +94,7 @@ class _Bomb:
         return Path.touch, (Path("ran"),)  # type: ignore[return-value]
 
 
-def test_a_pickle_that_wants_code_is_refused_and_does_not_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_pickle_that_wants_code_is_refused_and_does_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     torch.save({"model_G_state_dict": _Bomb()}, tmp_path / "bomb.pt")
     with pytest.raises(InputError, match="wants to run code"):

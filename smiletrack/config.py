@@ -63,7 +63,11 @@ def build_config(schema: type[ConfigT], tree: dict[str, Any]) -> ConfigT:
 def _default_sections(schema: type) -> dict[str, Any]:
     """Return the trees of sections whose default is more than their class's own: keys given later lie over them."""
     made = {f.name: f.default_factory() for f in dataclasses.fields(schema) if callable(f.default_factory)}
-    return {name: dataclasses.asdict(value) for name, value in made.items() if dataclasses.is_dataclass(value)}
+    return {
+        name: dataclasses.asdict(value)
+        for name, value in made.items()
+        if dataclasses.is_dataclass(value) and not isinstance(value, type)
+    }
 
 
 def altered(config: ConfigT, changes: dict[str, Any]) -> ConfigT:

@@ -109,7 +109,7 @@ def tune(config: TuneConfig) -> TrackerConfig:
         study_name="tracker",
         direction="maximize",
         load_if_exists=True,
-        sampler=optuna.samplers.TPESampler(seed=config.seed, multivariate=True, warn_independent_sampling=False),
+        sampler=optuna.samplers.TPESampler(seed=config.seed, multivariate=True),
     )
     if not study.trials:
         study.enqueue_trial({k: v for k, v in _values(config.tracker).items() if k in config.space})

@@ -58,15 +58,24 @@ class LabelledImages:
         )
 
 
-def read_labelled(source: str) -> LabelledImages:
-    """Read `FILE.json` (COCO) or `FOLDER[@SPLIT]` (MOTChallenge sequences below FOLDER, or FOLDER itself one)."""
+def read_labelled(sources: Sequence[str], min_visibility: float = 0.0, step: int = 1) -> LabelledImages:
+    """Read and merge `FILE.json` (COCO) and `FOLDER[@SPLIT]` (MOTChallenge sequences below FOLDER, or it is one).
+
+    `min_visibility` is for folders, as in `mot_images`. `step` takes every which image.
+    """
+    parts = [_read_source(source, min_visibility) for source in sources]
+    labels = _merged(parts)
+    return labels[range(0, len(labels), step)] if step > 1 else labels
+
+
+def _read_source(source: str, min_visibility: float) -> LabelledImages:
     if source.endswith(".json"):
         return read_coco(Path(source))
     folder, _, split = source.rpartition("@") if "@" in source else (source, "", "all")
-    return mot_images(Path(folder), split)
+    return mot_images(Path(folder), split, min_visibility)
 
 
-def merge_labelled(parts: Sequence[LabelledImages]) -> LabelledImages:
+def _merged(parts: Sequence[LabelledImages]) -> LabelledImages:
     """Return all images in one; InputError where the parts name other classes."""
     names = parts[0].class_names
     for part in parts[1:]:
@@ -83,20 +92,20 @@ def merge_labelled(parts: Sequence[LabelledImages]) -> LabelledImages:
     )
 
 
-def mot_images(root: Path, split: str = "all", sequences: Sequence[str] = (), step: int = 1) -> LabelledImages:
+def mot_images(root: Path, split: str = "all", min_visibility: float = 0.0) -> LabelledImages:
     """Return the frames of MOTChallenge sequences with their pedestrians; of MOT17's three copies only the first.
 
-    Rows marked 0 and the classes that MOTChallenge ignores (2, 7, 8, 12) are `ignored`; other classes (cars,
-    occluders) are left out. step: every which frame. InputError names a sequence without ground truth or a frame
-    without an image.
+    Rows marked 0, the classes that MOTChallenge ignores (2, 7, 8, 12) and pedestrians of whom less than
+    `min_visibility` is seen are `ignored`; other classes (cars, occluders) are left out. InputError names a sequence
+    without ground truth or a frame without an image.
     """
     parts = []
-    for folder in select_sequences(root, sequences):
+    for folder in select_sequences(root):
         info = read_sequence_info(folder)
         first, last = split_range(info.length, resolve_split(split, root))
         truth = read_training_truth(folder / "gt" / "gt.txt")
         present = frame_images(info)
-        frames = np.arange(first, last + 1, step)
+        frames = np.arange(first, last + 1)
         missing = [frame for frame in frames.tolist() if frame not in present]
         if missing:
             raise InputError(
@@ -107,6 +116,7 @@ def mot_images(root: Path, split: str = "all", sequences: Sequence[str] = (), st
         truth = truth[wanted & np.isin(truth.frames, frames)]
         truth = truth[np.argsort(truth.frames, kind="stable")]
         ignored = (truth.classes != PEDESTRIAN) | (truth.scores <= 0) | (area(truth.boxes) <= 0)
+        ignored |= truth.visibility < min_visibility
         parts.append(
             LabelledImages(
                 tuple(present[frame] for frame in frames.tolist()),
@@ -117,7 +127,7 @@ def mot_images(root: Path, split: str = "all", sequences: Sequence[str] = (), st
                 ("pedestrian",),
             )
         )
-    return merge_labelled(parts)
+    return _merged(parts)
 
 
 def read_coco(file: Path) -> LabelledImages:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from smiletrack.data.labelled import LabelledImages, merge_labelled, read_labelled
+from smiletrack.data.labelled import LabelledImages, read_labelled
 from smiletrack.data.video import read_image
 from smiletrack.detector.build import Detector, DetectorConfig
 from smiletrack.detector.postprocess import NMSConfig
@@ -35,6 +35,8 @@ class EvalDetectorConfig:
     """Checkpoints (a run's best.safetensors) and ONNX files (onnx:FILE), judged one after the other."""
     data: tuple[str, ...] = ()
     """COCO files (FILE.json) and MOTChallenge folders (FOLDER or FOLDER@SPLIT) with one set of classes."""
+    min_visibility: float = 0.0
+    """People in MOTChallenge folders of whom less than this part is seen are ignored, in [0, 1]."""
     step: int = 1
     """Every which image is used."""
     operating_score: float = 0.6
@@ -60,8 +62,7 @@ def eval_detector(config: EvalDetectorConfig) -> dict[str, dict[str, float]]:
     for name in ("detectors", "data"):
         if not getattr(config, name):
             raise InputError(f"{name}: nothing is named; see --help")
-    labels = merge_labelled([read_labelled(source) for source in config.data])
-    labels = labels[range(0, len(labels), config.step)]
+    labels = read_labelled(config.data, config.min_visibility, config.step)
     settings = PredictConfig(height=config.height, width=config.width, half=config.half, nms=JUDGED)
     results = {}
     for spec in config.detectors:

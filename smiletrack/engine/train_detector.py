@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 from smiletrack.boxes import area
 from smiletrack.data.detection import DetectionDataset, ScaledImages, detection_loader
 from smiletrack.data.detection_augment import DetectionAugmentConfig
-from smiletrack.data.labelled import LabelledImages, merge_labelled, read_labelled
+from smiletrack.data.labelled import LabelledImages, read_labelled
 from smiletrack.detector.build import Detector, DetectorConfig, build_detector, build_loss
 from smiletrack.detector.checkpoint import KEY, transfer
 from smiletrack.detector.letterbox import to_input
@@ -65,8 +65,12 @@ class TrainDetectorConfig:
     """Processes that prepare images; 0 = none beside the main one."""
     cache: bool = False
     """Keep the decoded images, scaled to the input, in memory."""
+    min_visibility: float = 0.0
+    """People in MOTChallenge folders of whom less than this part is seen are ignored, in [0, 1]."""
+    train_step: int = 1
+    """Every which image is learned from."""
     val_step: int = 1
-    """Every which image of `val` is judged."""
+    """Every which image is judged."""
     operating_score: float = 0.6
     """Score at which precision and recall are told: where the tracker's first stage begins."""
     fit: FitConfig = field(default_factory=FitConfig)
@@ -100,9 +104,8 @@ class TrainDetectorConfig:
 
 def train_detector(config: TrainDetectorConfig) -> FitResult:
     """Train as `config` says; the run folder holds the config, the curves and the weights."""
-    labels = merge_labelled([read_labelled(source) for source in config.train])
-    judged = merge_labelled([read_labelled(source) for source in config.val])
-    judged = judged[range(0, len(judged), config.val_step)]
+    labels = read_labelled(config.train, config.min_visibility, config.train_step)
+    judged = read_labelled(config.val, config.min_visibility, config.val_step)
     if judged.class_names != labels.class_names:
         raise InputError(f"val: has the classes {judged.class_names}, train has {labels.class_names}")
     network = dataclasses.replace(config.network, class_names=labels.class_names)

@@ -59,7 +59,7 @@ def iou_pairs(a: Tensor, b: Tensor) -> Tensor:
 
 
 def iou_loss_rows(predicted: Tensor, target: Tensor, kind: Literal["iou", "giou"] = "iou") -> Tensor:
-    """(N, 4), (N, 4) cxcywh -> (N,) YOLOX's box loss: 1 - IoU squared, or 1 - GIoU."""
+    """(N, 4), (N, 4) cxcywh -> (N,) YOLOX's box loss: 1 - IoU squared, or 1 less its form of GIoU."""
     a, b = to_corners(predicted), to_corners(target)
     low = torch.minimum(a[:, 2:], b[:, 2:]) - torch.maximum(a[:, :2], b[:, :2])
     intersection = low.prod(1) * (low > 0).all(1)
@@ -68,4 +68,5 @@ def iou_loss_rows(predicted: Tensor, target: Tensor, kind: Literal["iou", "giou"
     if kind == "iou":
         return 1 - iou.square()
     hull = (torch.maximum(a[:, 2:], b[:, 2:]) - torch.minimum(a[:, :2], b[:, :2])).prod(1)
-    return 1 - (iou - (hull - union) / hull.clamp(min=1e-16)).clamp(-1, 1)
+    # the original takes the hull without the intersection where GIoU takes it without the union
+    return 1 - (iou - (hull - intersection) / hull.clamp(min=1e-16)).clamp(-1, 1)

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import yaml
 from rich.console import Console
 from rich.table import Table
 
-from smiletrack.config import nearest
+from smiletrack.config import nearest, read_tree
 from smiletrack.data.mot import list_sequences, read_results, read_sequence_info, read_truth
 from smiletrack.data.splits import cut, resolve_split, split_range
+from smiletrack.data.synthetic import crowd_sequences
 from smiletrack.engine.cross_check import CrossCheck, combine_checks, cross_check
 from smiletrack.engine.runs import latest_run
 from smiletrack.errors import InputError
@@ -114,22 +114,29 @@ def compare_folders(
 
 def _compare_files(folder: Path, result_file: Path, benchmark: str, split: str) -> Comparison:
     truth_file = folder / "gt" / "gt.txt"
-    if not result_file.is_file():
-        raise InputError(f"{result_file}: no such file; every sequence needs one (--sequences chooses among them)")
     length = read_sequence_info(folder).length
     truth = read_truth(truth_file, min_columns=8)
     outside = (truth.frames < 1) | (truth.frames > length)
     if outside.any():
         row = int(outside.argmax())
         raise InputError(f"{truth_file}:{row + 1}: frame {truth.frames[row]} is outside the sequence, 1 .. {length}")
-    first, last = split_range(length, resolve_split(split, folder))
+    return _compare_part(truth, str(truth_file), length, result_file, benchmark, resolve_split(split, folder))
+
+
+def _compare_part(
+    truth: TrackTable, truth_name: str, length: int, result_file: Path, benchmark: str, split: str
+) -> Comparison:
+    """Compare a split of a sequence of `length` frames with results that count their frames from 1."""
+    if not result_file.is_file():
+        raise InputError(f"{result_file}: no such file; every sequence needs one (--sequences chooses among them)")
+    first, last = split_range(length, split)
     lines = np.flatnonzero((truth.frames >= first) & (truth.frames <= last)) + 1
     return compare(
         cut(truth, first, last),
         read_results(result_file, min_columns=7),
         last - first + 1,
         benchmark,
-        truth_source=Source(str(truth_file), lines),
+        truth_source=Source(truth_name, lines),
         result_source=Source(str(result_file)),
     )
 
@@ -151,35 +158,29 @@ def _compare_tables(
 
 def comparisons(config: EvalConfig) -> Iterator[tuple[str, Comparison]]:
     """Yield each sequence's name and preprocessed boxes, found as `tools/eval_mot.py` finds them."""
-    run = _run_folder(config)
-    asked = _asked(config, run)
-    folder = run / "tracks" if run else Path(config.results)
-    yield from compare_folders(asked.truth, folder, asked.benchmark, asked.split, asked.sequences)
+    yield from _comparisons(_asked(config))
 
 
 def eval_mot(config: EvalConfig) -> dict[str, Measures]:
     """Score as configured, print the table, write the JSON files; the command behind `tools/eval_mot.py`."""
-    run = _run_folder(config)
-    asked = _asked(config, run)
+    asked = _asked(config)
     measures: dict[str, Measures] = {}
     checks: dict[str, CrossCheck] = {}
-    folder = run / "tracks" if run else Path(config.results)
-    for name, comparison in compare_folders(asked.truth, folder, asked.benchmark, asked.split, asked.sequences):
+    for name, comparison in _comparisons(asked):
         measures[name] = measure(comparison)
         if config.cross_check:
             checks[name] = cross_check(comparison)
     measures = with_combined(measures)
-    speeds = _speeds(run, list(measures)) if run else {}
-    _print(measures, speeds, f"{folder}: {asked.benchmark} rules, split {asked.split}")
+    speeds = _speeds(asked.run, list(measures)) if asked.run else {}
+    _print(measures, speeds, f"{asked.results}: {asked.benchmark} rules, split {asked.split}")
     if config.cross_check:
         _print_checks(measures, checks | {COMBINED: combine_checks(list(checks.values()))})
+    scores = to_json(measures)
     if config.json:
-        write_json(Path(config.json), to_json(measures))
-    if run:
-        summary = to_json(measures)
-        write_json(
-            run / "summary.json", {k: v | ({"FPS": speeds[k]} if k in speeds else {}) for k, v in summary.items()}
-        )
+        write_json(Path(config.json), scores)
+    if asked.run:
+        speed = {name: {"FPS": speeds[name]} if name in speeds else {} for name in scores}
+        write_json(asked.run / "summary.json", {name: scores[name] | speed[name] for name in scores})
     return measures
 
 
@@ -196,33 +197,52 @@ def to_json(measures: Mapping[str, Measures]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Asked:
-    """What is scored, after the run's configuration filled what the flags left open."""
+    """What is scored, after the run's configuration filled what the flags left open.
 
-    truth: Path
+    truth: None for the generated crowd of `seed`. run: None where the results are a plain folder.
+    """
+
+    truth: Path | None
+    results: Path
+    run: Path | None
     benchmark: str
     split: str
     sequences: tuple[str, ...]
+    seed: int
 
 
-def _run_folder(config: EvalConfig) -> Path | None:
-    """Return the run that is scored, None for a plain folder of result files."""
-    if not config.results:
-        return latest_run()
-    folder = Path(config.results)
-    return folder if (folder / "tracks").is_dir() else None
-
-
-def _asked(config: EvalConfig, run: Path | None) -> _Asked:
-    file = run / "config.yaml" if run else None
-    ran = yaml.safe_load(file.read_text(encoding="utf-8")) if file and file.is_file() else {}
-    truth = Path(config.gt or ran.get("data") or (run / "data" if run else ""))
-    if not config.gt and not (ran and truth.is_dir()):
+def _asked(config: EvalConfig) -> _Asked:
+    folder = Path(config.results) if config.results else latest_run()
+    run = folder if (folder / "tracks").is_dir() else None
+    ran = read_tree(folder / "config.yaml") if run and (folder / "config.yaml").is_file() else {}
+    made = bool(ran) and not ran.get("data") and not config.gt
+    truth = None if made else Path(config.gt or ran.get("data", ""))
+    if not (made or config.gt or ran):
         raise InputError("gt: name the folder with the ground truth")
-    named = [name for name in BENCHMARKS if name.lower() in str(truth.resolve()).lower()]
-    benchmark = (named[-1] if named else "MOT17") if config.benchmark == "auto" else config.benchmark
-    # results are of the run's split and sequences whatever truth they are held against
+    named = [name for name in BENCHMARKS if name.lower() in str(truth and truth.resolve()).lower()]
+    # results are of the run's split and sequences, whatever truth they are held against
     split = (ran.get("split") or "all") if config.split == "auto" else config.split
-    return _Asked(truth, benchmark, resolve_split(split, truth), config.sequences or tuple(ran.get("sequences") or ()))
+    return _Asked(
+        truth,
+        folder / "tracks" if run else folder,
+        run,
+        (named[-1] if named else "MOT17") if config.benchmark == "auto" else config.benchmark,
+        resolve_split(split, truth) if truth else split,
+        config.sequences or tuple(ran.get("sequences") or ()),
+        int(ran.get("seed") or 0),
+    )
+
+
+def _comparisons(asked: _Asked) -> Iterator[tuple[str, Comparison]]:
+    if asked.truth:
+        yield from compare_folders(asked.truth, asked.results, asked.benchmark, asked.split, asked.sequences)
+        return
+    worlds = {world.name: world for world in crowd_sequences(seed=asked.seed)}
+    for name in asked.sequences or worlds:
+        if name not in worlds:
+            raise InputError(f"sequences: no {name!r} in the generated crowd{nearest(name, list(worlds))}")
+        world, file = worlds[name], asked.results / f"{name}.txt"
+        yield name, _compare_part(world.truth, f"{name} truth", world.info.length, file, asked.benchmark, asked.split)
 
 
 def _speeds(run: Path, names: list[str]) -> dict[str, float]:

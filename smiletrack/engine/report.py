@@ -13,7 +13,7 @@ from smiletrack.config import load_config
 from smiletrack.data.video import open_source
 from smiletrack.engine.run_files import Run, SequenceRun, benchmark_of, read_run, read_sequence
 from smiletrack.engine.runs import latest_run
-from smiletrack.engine.switch_evidence import Evidence
+from smiletrack.engine.switch_evidence import Evidence, witness_of
 from smiletrack.engine.track import SequenceInput, TrackConfig, sequence_inputs
 from smiletrack.errors import InputError
 from smiletrack.files import atomic_write, read_json
@@ -204,7 +204,11 @@ def _sequence_report(
     if switches:
         seen, complaint = _seen(settings, sequence.name)
         notes += complaint
-        evidence = Evidence(sequence.results, seen, None if settings is None else settings.tracker.first)
+        witness = None
+        if seen is not None and settings is not None:
+            witness = witness_of(seen, settings, sequence.results, switches)
+            notes += [] if witness else ["tracking again gives other tracks, so the tracker's own scores are not shown"]
+        evidence = Evidence(sequence.results, seen, witness)
         cards = [evidence.card(name, sequence.name, matching, switch) for switch in switches]
         pictures, complaint = _pictures(sequence, matching, switches[: config.pictures], evidence)
         notes += complaint

@@ -1,7 +1,8 @@
 """Why an identity changed: for both tracks of a switch, how near and how alike they were to the box at the switch.
 
-Computed again from the result file, the detections and the embeddings that the run used, so it also works for results
-of other programs; a track is where its last box and velocity put it, not where the run's Kalman filter had it.
+Where the run's detections and configuration are there, it is tracked once more and the tracker's own numbers are told.
+Else (SORT's kind of assignment, results of other programs) they come from the result file: a track is then where its
+last box and velocity put it.
 """
 
 from collections.abc import Sequence
@@ -9,22 +10,33 @@ from collections.abc import Sequence
 import numpy as np
 
 from smiletrack.boxes import iou
-from smiletrack.engine.track import SequenceInput
-from smiletrack.tracking import gate
-from smiletrack.tracking.config import StageConfig
+from smiletrack.config import altered
+from smiletrack.engine.track import SequenceInput, TrackConfig, track_sequence
+from smiletrack.tracking.witness import Considered, Witness
 from smiletrack.types import Floats, Ints, TrackTable
 from smiletrack.view.gallery import Candidate, SwitchCard
 from smiletrack.view.mistakes import Matching, Switch
 
 _LOOKS = 5
-"""Looks of a track that are compared, the last ones; the best counts (the paper's K)."""
+"""Looks of a track that are compared where it is not tracked again, the last ones; the best counts."""
+
+
+def witness_of(
+    seen: SequenceInput, settings: TrackConfig, results: TrackTable, switches: Sequence[Switch]
+) -> Witness | None:
+    """Track a sequence again and return what was considered at its switches; None where other tracks come out."""
+    config = altered(settings.tracker, settings.sequence_tracker.get(seen.name, {}))
+    witness = Witness(config, seen.frame_rate, {switch.frame for switch in switches})
+    table = track_sequence(witness, seen.frames(), seen.warps).table
+    return witness if np.array_equal(np.unique(table.ids), np.unique(results.ids)) else None
 
 
 class Evidence:
-    """Answers about the tracks of one result file. `seen`: what the tracker was given, None where that is not known."""
+    """Answers about the tracks of one result file. seen, witness: None where they are not known."""
 
-    def __init__(self, results: TrackTable, seen: SequenceInput | None, stage: StageConfig | None) -> None:
-        self._results, self._seen, self._stage = results, seen, stage
+    def __init__(self, results: TrackTable, seen: SequenceInput | None, witness: Witness | None) -> None:
+        self._results, self._seen = results, seen
+        self._considered = None if witness is None else witness.considered
         order = np.lexsort((results.frames, results.ids))
         ids, starts = np.unique(results.ids[order], return_index=True)
         self._rows = dict(zip(ids.tolist(), np.split(order, starts[1:]), strict=True)) if len(ids) else {}
@@ -36,8 +48,7 @@ class Evidence:
         detection = self._detection(switch.frame, box)
         score = None if self._seen is None or detection is None else float(self._seen.detections.scores[detection])
         before, after = (
-            self._candidate(identity, switch.frame, box, detection, score)
-            for identity in (switch.before_id, switch.after_id)
+            self._candidate(identity, switch.frame, box, detection) for identity in (switch.before_id, switch.after_id)
         )
         return SwitchCard(run, sequence, switch, before, after, score)
 
@@ -49,17 +60,27 @@ class Evidence:
             found += [(identity, self._results.boxes[row]) for row in rows[self._results.frames[rows] == frame]]
         return found
 
-    def _candidate(
-        self, identity: int, frame: int, box: Floats, detection: int | None, score: float | None
-    ) -> Candidate:
+    def _candidate(self, identity: int, frame: int, box: Floats, detection: int | None) -> Candidate:
         rows = self._rows.get(identity, np.empty(0, np.int64))
         rows = rows[self._results.frames[rows] < frame]
         if not len(rows):
             return Candidate(identity)
         gap = frame - int(self._results.frames[rows[-1]])
+        thought = self._thought(identity, frame, detection)
+        if thought is not None:
+            looks = None if np.isnan(thought.appearance) else thought.appearance
+            score = 1 - thought.cost if np.isfinite(thought.cost) else None
+            return Candidate(identity, gap, thought.overlap, looks, score, _gate(thought))
         overlap = float(iou(self._moved(rows, frame)[None], box[None])[0, 0])
-        looks = self._appearance(rows, detection)
-        return Candidate(identity, gap, overlap, looks, self._fused(overlap, looks, score), self._gate(looks))
+        compared = "" if self._considered is None else "not compared"
+        return Candidate(identity, gap, overlap, self._appearance(rows, detection), None, compared)
+
+    def _thought(self, identity: int, frame: int, detection: int | None) -> Considered | None:
+        """Return what the tracker thought of a track and a detection."""
+        if self._considered is None or self._seen is None or detection is None:
+            return None
+        row = int(np.flatnonzero(self._seen.detections.frame(frame) == detection)[0])
+        return self._considered.get((frame, identity, row))
 
     def _moved(self, rows: Ints, frame: int) -> Floats:
         """Return the last box of a track, moved on to `frame` with its mean velocity over the last five rows."""
@@ -94,27 +115,8 @@ class Evidence:
         looks = [look for look in map(self._embedding, detections) if look is not None]
         return float(max(look @ target for look in looks)) if looks else None
 
-    def _fused(self, overlap: float, looks: float | None, score: float | None) -> float | None:
-        """Return 1 - cost by the fusion of stage I, None for those that need the filter's state."""
-        stage = self._stage
-        if stage is None:
-            return None
-        scored = np.array([overlap * score if stage.score and score is not None else overlap])
-        appearance = np.array([np.nan if looks is None else looks])
-        match stage.fusion:
-            case "iou":
-                return float(scored[0])
-            case "sum":
-                return float(1 - gate.sum_cost(scored, appearance)[0])
-            case "minimum":
-                limits = stage.max_iou_cost, stage.max_appearance_cost
-                return float(1 - gate.minimum_cost(1 - scored, np.array([1 - overlap]), appearance, *limits)[0])
-            case _:
-                return None
 
-    def _gate(self, looks: float | None) -> str:
-        if self._stage is None:
-            return ""
-        if self._stage.gate is None:
-            return "off"
-        return "no looks" if looks is None else "refused" if looks < self._stage.gate else "passed"
+def _gate(thought: Considered) -> str:
+    if np.isinf(thought.cost):
+        return "refused"
+    return "passed" if thought.cost < thought.max_cost else "too costly"

@@ -13,9 +13,9 @@ from smiletrack.view.mistakes import Switch
 class Candidate:
     """What spoke for one of the two tracks at the switch; None is "not known".
 
-    identity: of the result. gap: frames since it was seen last. iou: overlap of its last box, moved on with its last
-    velocity, and the box at the switch. appearance: cosine of its looks and those at the switch. score: what the
-    tracker's fusion makes of both, up is good. gate: "passed", "refused", "off" or "".
+    identity: of the result. gap: frames since it was seen last. iou: overlap of its predicted box and the one at the
+    switch. appearance: cosine of its looks and those at the switch. score: 1 - cost of the pair, up is good. gate:
+    "passed", "refused", "too costly" (above the stage's limit), "not compared" (no overlap, or taken before), or "".
     """
 
     identity: int
@@ -73,8 +73,9 @@ def gallery(cards: Sequence[SwitchCard]) -> str:
     return (
         '<section id="switches"><h2>Identity switches</h2>'
         "<p>Sorted by what each cost: IDF1 points (of its sequence) that would be won had the boxes from this switch "
-        "to the next kept the identity before. A switch back costs nothing or less. Similarities are computed again "
-        "from the boxes and embeddings that the run left.</p>"
+        "to the next kept the identity before. A switch back costs nothing or less. Dashed white is the truth. IoU, "
+        "looks (cosine) and score (1 - cost) are what the tracker itself weighed, found by tracking again; where that "
+        "is not possible, IoU and looks come from the last boxes and embeddings.</p>"
         f'<form id="filters">{filters}'
         '<label>cost at least <input type="number" name="cost" step="0.05" placeholder="any"></label>'
         '<label>sort by <select name="sort"><option value="cost">cost</option><option value="frame">time</option>'

@@ -1,5 +1,7 @@
 """Speed against the installed peers, on the same input in one run: medians of alternating turns, as ratios.
 
+  python tools/benchmark.py association                   # ByteTrack against roboflow's, on the generated crowd
+  python tools/benchmark.py association --data datasets/MOT17/train --split val_half --detections yolox_x
   python tools/benchmark.py metrics                       # HOTA + CLEAR + Identity against TrackEval
   python tools/benchmark.py metrics --rounds 3
   python tools/benchmark.py metrics --gt datasets/MOT17/train --results my_results
@@ -8,11 +10,17 @@ The peers come with `pip install 'smiletrack[bench]'`. Each benchmark has its ow
 """
 
 import sys
+from collections.abc import Callable
+from typing import Any
 
+from smiletrack.engine.benchmark_association import AssociationBenchmarkConfig, benchmark_association
 from smiletrack.engine.benchmark_metrics import MetricsBenchmarkConfig, benchmark_metrics
 from smiletrack.engine.cli import main
 
-BENCHMARKS = {"metrics": (benchmark_metrics, MetricsBenchmarkConfig)}
+BENCHMARKS: dict[str, tuple[Callable[[Any], object], type]] = {
+    "association": (benchmark_association, AssociationBenchmarkConfig),
+    "metrics": (benchmark_metrics, MetricsBenchmarkConfig),
+}
 
 if __name__ == "__main__":
     name = sys.argv[1] if len(sys.argv) > 1 else "--help"

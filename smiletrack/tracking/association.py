@@ -43,15 +43,24 @@ def assign(pairs: Pairs, cost: Floats, max_cost: float) -> Pairs:
 
 def _solve_block(rows: Ints, columns: Ints, cost: Floats, max_cost: float) -> Ints:
     """Return which of the listed pairs are in the optimum, by one dense assignment."""
-    row_ids, row = np.unique(rows, return_inverse=True)
-    column_ids, column = np.unique(columns, return_inverse=True)
-    block = np.zeros((len(row_ids), len(column_ids)))
-    gain = cost - max_cost
-    block[row, column] = gain
-    matched = np.full(len(row_ids), -1)
+    (row, num_rows), (column, num_columns) = _renumbered(rows), _renumbered(columns)
+    block = np.zeros((num_rows, num_columns))
+    block[row, column] = cost - max_cost
+    matched = np.full(num_rows, -1)
     found = solve(block)
     matched[found[0]] = found[1]
     return np.asarray((matched.take(row) == column).nonzero()[0])
+
+
+def _renumbered(numbers: Ints) -> tuple[Ints, int]:
+    """Return whole numbers renumbered from 0 without gaps, in order, and how many there are.
+
+    The same as `np.unique` with its inverse, without sorting.
+    """
+    present = np.zeros(int(numbers.max()) + 1, np.int64)
+    present[numbers] = 1
+    upto = present.cumsum()
+    return upto.take(numbers) - 1, int(upto[-1])
 
 
 def solve(cost: Floats) -> Pairs:

@@ -9,7 +9,7 @@ import numpy as np
 
 from smiletrack.types import Floats, Ints
 
-DENSE_PAIRS = 3000
+DENSE_PAIRS = 2000
 """Up to this many pairs, comparing all with all is faster than sorting first."""
 
 Pairs = tuple[Ints, Ints]

@@ -217,6 +217,8 @@ class Tracker:
         else:
             rows, columns = all_pairs(len(tracks), len(detections))
         pairs = tracks.take(rows), detections.take(columns)
+        if not len(rows):
+            return pairs
         return assign(pairs, self._cost(stage, scene, boxes, pairs), stage.max_cost)
 
     def _match_then_filter(
@@ -420,6 +422,8 @@ class Tracker:
         tracked = (pool.state != LOST).nonzero()[0]
         pixel = self.config.iou_pixel
         rows, columns = overlapping_pairs(boxes.take(tracked, 1), boxes.take(lost, 1), pixel)
+        if not len(rows):
+            return boxes
         pairs = tracked.take(rows), lost.take(columns)
         same = 1 - iou(boxes, boxes, pairs, pixel) < limit
         if not same.any():

@@ -48,7 +48,7 @@ class Witness(Tracker):
                 scene.embeddings, scene.known, pairs, self.frame, stage.newest_template
             )
         tracks, detections = self._pool.ids.take(pairs[0]), scene.rows.take(pairs[1])
-        for row, key in enumerate(zip(tracks.tolist(), detections.tolist(), strict=True)):
+        for row, (track, detection) in enumerate(zip(tracks.tolist(), detections.tolist(), strict=True)):
             thought = Considered(float(overlap[row]), float(appearance[row]), float(cost[row]), stage.max_cost)
-            self.considered[(self.frame, *key)] = thought
+            self.considered[self.frame, track, detection] = thought
         return cost

@@ -28,13 +28,13 @@ class AugmentConfig:
     """Probability of a left-right flip."""
     jitter: float = 0.06
     """Standard deviation of each box edge, as a fraction of the box's side: the error of a detector."""
-    colour: float = 0.2
+    colour: float = 0.1
     """Largest relative change of brightness and contrast; each channel's gain changes by up to half of it."""
-    blur: float = 0.15
+    blur: float = 0.1
     """Probability of a motion blur of 3 to 7 pixels, in any direction."""
-    shrink: float = 0.3
+    shrink: float = 0.2
     """Probability of losing resolution: the crop is taken from an object 1 to 4 times smaller."""
-    erase: float = 0.2
+    erase: float = 0.15
     """Probability that a random rectangle, 5 to 25 % of the crop, is replaced by one colour."""
     occlude: float = 0.3
     """Probability that another object of the batch covers 15 to 50 % of the crop from a side or from below."""

@@ -51,7 +51,7 @@ def estimate_camera_motion(
     fingerprint = {
         "source": str(Path(sequence).resolve()),
         "num_frames": source.num_frames,
-        "detections": _digest(detections),
+        "detections": digest(detections),
         "opencv": cv2.__version__,
         **asdict(config),
     }
@@ -79,7 +79,8 @@ def _movers(detections: DetectionTable | None, number: int) -> Floats | None:
     return boxes
 
 
-def _digest(detections: DetectionTable | None) -> str:
+def digest(detections: DetectionTable | None) -> str:
+    """Return 16 letters that tell one table of detections from another."""
     if detections is None:
         return "none"
     digest = hashlib.sha256()

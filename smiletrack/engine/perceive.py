@@ -7,6 +7,7 @@ frame range, detector, SLM) and is refused for anything else.
 import json
 import time
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -69,23 +70,25 @@ def perceive(
     """Run the networks over `frames`; frame k of the iteration is frame number k + 1.
 
     `detector` may be a table of ready detections (numbered alike), then only the embeddings are computed and the rows
-    keep their order. A frame smaller than its boxes is no error: boxes are clipped for the crops.
+    keep their order. A frame smaller than its boxes is no error: boxes are clipped for the crops. Without `num_frames` the
+    source may be endless: Ctrl-C ends it, and what was seen counts.
     """
     seconds = {"decode": 0.0, "detect": 0.0, "embed": 0.0}
     seen: list[Detections] = []
     clock = _Clock(seconds)
     clock.start()
-    for frame in track(frames, description=name, total=num_frames, transient=True, disable=quiet):
-        clock.stop("decode")
-        number = len(seen) + 1
-        found = _rows(detector, number) if isinstance(detector, DetectionTable) else detector.detect(frame)
-        clock.stop("detect")
-        if embedder is not None:
-            found = with_embeddings(found, embedder, frame)
-        clock.stop("embed")
-        seen.append(found)
-        if num_frames is not None and number == num_frames:
-            break
+    with suppress(KeyboardInterrupt) if num_frames is None else nullcontext():  # nothing else ends a camera
+        for frame in track(frames, description=name, total=num_frames, transient=True, disable=quiet):
+            clock.stop("decode")
+            number = len(seen) + 1
+            found = _rows(detector, number) if isinstance(detector, DetectionTable) else detector.detect(frame)
+            clock.stop("detect")
+            if embedder is not None:
+                found = with_embeddings(found, embedder, frame)
+            clock.stop("embed")
+            seen.append(found)
+            if num_frames is not None and number == num_frames:
+                break
     if isinstance(detector, DetectionTable):
         del seconds["detect"]
     return Perception(*_stack(seen), len(seen), seconds, tuple(getattr(frames, "problems", ())))

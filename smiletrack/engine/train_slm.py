@@ -1,10 +1,12 @@
 """Train the similarity network on identity tables, MOTChallenge folders or the demo world."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
-from torch import Tensor, nn
+import torch
+from torch import Tensor, distributed, nn
 from torch.utils.data import DataLoader
 
 from smiletrack.data.identities import IdentityTable
@@ -20,6 +22,8 @@ from smiletrack.slm.embedder import Embedder
 from smiletrack.slm.losses import LossConfig, SLMLoss
 from smiletrack.slm.network import SLM, SLMConfig
 from smiletrack.slm.preprocessing import Preprocessing
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,7 @@ class Trainee(nn.Module):
 def train_slm(config: TrainSLMConfig) -> FitResult:
     """Train as `config` says; the run folder holds the config, the curves and the weights."""
     with start_runtime(config.device, config.seed, config.deterministic, config.threads) as runtime:
+        torch.set_flush_denormal(True)  # numbers below 1e-38 say nothing and are slow on a CPU
         train, val = config.train, config.val
         if not train:
             train, val = ((demo_world(),),) * 2
@@ -132,7 +137,8 @@ def train_slm(config: TrainSLMConfig) -> FitResult:
 
 def make_batches(config: TrainSLMConfig, table: IdentityTable, runtime: Runtime) -> IdentityBatches:
     """Return every batch of the run; cuts the crops in the main process first."""
-    crops = training_crops(table, Path(config.cache), (config.network.width, config.network.height))
+    size = (config.network.width, config.network.height)
+    crops = _main_first(runtime, lambda: training_crops(table, Path(config.cache), size))
     try:
         return IdentityBatches(
             crops,
@@ -144,7 +150,7 @@ def make_batches(config: TrainSLMConfig, table: IdentityTable, runtime: Runtime)
             crops_per_identity=config.crops_per_identity,
             groups=config.sequences_per_batch,
             augment=config.augment,
-            size=(config.network.width, config.network.height),
+            size=size,
             margin=MARGIN,
             seed=config.seed,
         )
@@ -174,6 +180,16 @@ def evaluate(network: nn.Module, table: IdentityTable, runtime: Runtime) -> dict
     for gap, scores in score_by_gap(Z, table).items():
         figures |= {f"AUC_{gap}": scores.AUC, f"rank1_{gap}": scores.rank1, f"mAP_{gap}": scores.mAP}
     return figures
+
+
+def _main_first(runtime: Runtime, make: Callable[[], Made]) -> Made:
+    """Call `make` in the main process, then in the others, who find its files."""
+    if not runtime.is_main:
+        distributed.barrier()
+    made = make()
+    if runtime.is_main and runtime.world_size > 1:
+        distributed.barrier()
+    return made
 
 
 def _loss(network: nn.Module, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Mapping[str, Tensor]]:

@@ -14,15 +14,15 @@ from smiletrack.slm.network import similarity
 class LossConfig:
     """Weight of each loss; 0 leaves it out. The total is their weighted sum."""
 
-    pair: float = 1.0
+    pair: float = 0.0
     """Pair similarity, the siamese target: same or different."""
-    identity: float = 0.0
+    identity: float = 0.5
     """Identity classification with label smoothing; needs to know every identity beforehand."""
     triplet: float = 0.0
     """Batch-hard triplet with soft margin."""
     circle: float = 0.0
     """Circle loss on pairs."""
-    contrastive: float = 0.0
+    contrastive: float = 1.0
     """Supervised contrastive loss (NT-Xent with several positives)."""
 
     def __post_init__(self) -> None:
@@ -31,7 +31,7 @@ class LossConfig:
             if weight < 0:
                 raise ValueError(f"{field.name} must not be negative: {weight}")
         if not any(weights):
-            raise ValueError("pair must be above 0 where no other loss is")
+            raise ValueError("contrastive must be above 0 where no other loss is")
 
 
 def _pairs(labels: Tensor) -> tuple[Tensor, Tensor]:

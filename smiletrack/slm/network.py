@@ -29,7 +29,7 @@ class SLMConfig:
     """W_P, pixels, of every patch."""
     patch_height: int = 112
     """H_P, pixels, of every patch."""
-    position: Literal["sinusoidal", "learned", "none"] = "sinusoidal"
+    position: Literal["sinusoidal", "learned", "none"] = "learned"
     """Position embedding E_i added to the patch's pixels; learned ones start at zero."""
     channels: tuple[int, ...] = (16, 32, 64, 128)
     """Channels of the backbone's stem and of its stages; the last is C."""
@@ -37,11 +37,11 @@ class SLMConfig:
     """Bottlenecks in each stage."""
     d_k: int = 32
     """Columns of W^Q and W^K."""
-    d_v: int = 32
+    d_v: int = 64
     """Columns of W^V."""
     embedding: int = 128
     """Length of Z."""
-    attention: AttentionForm = "positive"
+    attention: AttentionForm = "softmax"
     """Form of equation 2, whose denominator can be zero or negative: literal (guarded), positive or softmax."""
 
     def __post_init__(self) -> None:

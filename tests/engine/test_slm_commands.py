@@ -1,0 +1,180 @@
+"""Training, evaluation, layout comparison and export of the SLM on a street of people in plain colours."""
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+import smiletrack.engine.train_slm as train_module
+from smiletrack.data.identity_crops import AugmentConfig
+from smiletrack.engine.cli import main
+from smiletrack.engine.compare_layouts import CompareLayoutsConfig, compare_layouts
+from smiletrack.engine.eval_slm import EvalSLMConfig, eval_slm
+from smiletrack.engine.export import ExportConfig, export
+from smiletrack.engine.fit_config import FitConfig
+from smiletrack.engine.identity_data import read_table
+from smiletrack.engine.train_slm import TrainSLMConfig, train_slm
+from smiletrack.errors import InputError
+from smiletrack.slm.embedder import load_embedder
+from smiletrack.slm.network import SLMConfig
+from smiletrack.weights import load_weights
+
+NETWORK = SLMConfig(
+    width=16, height=32, patch_width=8, patch_height=16, channels=(4, 8, 8), depths=(0, 0), d_k=4, d_v=4, embedding=8
+)
+NUM_PEOPLE, NUM_FRAMES, SIZE = 5, 24, (24, 48)
+
+
+@pytest.fixture(scope="module")
+def street(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A MOTChallenge sequence of people as rectangles, trousers and jacket of a colour of their own, noise around."""
+    folder = tmp_path_factory.mktemp("street") / "TINY-01"
+    (folder / "img1").mkdir(parents=True)
+    (folder / "gt").mkdir()
+    rng = np.random.default_rng(0)
+    colours = rng.integers(0, 256, (NUM_PEOPLE, 2, 3))
+    rows = []
+    width, height = 40 * NUM_PEOPLE, 80
+    for frame in range(1, NUM_FRAMES + 1):
+        image = rng.integers(90, 150, (height, width, 3), dtype=np.uint8)
+        for person in range(NUM_PEOPLE):
+            x, y = 40 * person + int(rng.integers(0, 12)), int(rng.integers(5, 25))
+            image[y : y + 24, x : x + 24], image[y + 24 : y + 48, x : x + 24] = colours[person]
+            rows.append(f"{frame},{person + 1},{x + 1},{y + 1},24,48,1,1,1.0")
+        cv2.imwrite(str(folder / "img1" / f"{frame:06d}.png"), image)
+    (folder / "gt" / "gt.txt").write_text("\n".join(rows) + "\n")
+    (folder / "seqinfo.ini").write_text(
+        f"[Sequence]\nname=TINY-01\nimDir=img1\nframeRate=10\nseqLength={NUM_FRAMES}\n"
+        f"imWidth={width}\nimHeight={height}\nimExt=.png\n"
+    )
+    return folder
+
+
+def settings(street: Path, folder: Path, **changes: object) -> TrainSLMConfig:
+    config = TrainSLMConfig(
+        train=(str(street),),
+        val=(f"{street}@all",),
+        output=str(folder / "run"),
+        cache=str(folder / "crops"),
+        network=NETWORK,
+        augment=AugmentConfig(erase=0, occlude=0, colour=0),
+        identities_per_batch=4,
+        batches_per_epoch=20,
+        val_step=2,
+        workers=0,
+        fit=FitConfig(epochs=2, learning_rate=1e-2),
+        device="cpu",
+        seed=1,
+    )
+    return dataclasses.replace(config, **changes)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def trained(street: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trained")
+    train_slm(settings(street, folder))
+    return folder / "run"
+
+
+def test_colours_are_learned_and_the_weights_say_what_they_are(trained: Path) -> None:
+    history = json.loads((trained / "history.json").read_text())
+    assert history[-1]["AUC_5"] > 0.98 and history[-1]["loss"] < history[0]["loss"]
+    assert {"contrastive", "identity", "mAP_30", "rank1_5"} <= history[-1].keys()
+    embedder = load_embedder(trained / "model.safetensors")
+    assert (embedder.preprocessing.width, embedder.preprocessing.height, embedder.dimension) == (16, 32, 8)
+
+
+class Killed(Exception):
+    pass
+
+
+def test_the_same_seed_gives_the_same_weights_and_a_resumed_run_too(
+    street: Path, trained: Path, tmp_path: Path
+) -> None:
+    config = settings(street, tmp_path)
+    stopped = dataclasses.replace(config, fit=dataclasses.replace(config.fit, checkpoint_s=1e-9))
+    calls = 0
+    original = train_module._loss
+
+    def killing(*arguments: object) -> object:
+        nonlocal calls
+        calls += 1
+        if calls == 27:
+            raise Killed
+        return original(*arguments)  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train_module, "_loss", killing)
+        with pytest.raises(Killed):
+            train_slm(stopped)
+    train_slm(dataclasses.replace(stopped, resume=True))
+    assert calls == 27
+    whole, resumed = (load_weights(folder / "model.safetensors")[0] for folder in (trained, tmp_path / "run"))
+    assert whole.keys() == resumed.keys() and all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_eval_scores_two_networks_on_the_same_crops(street: Path, trained: Path, tmp_path: Path) -> None:
+    exported = export(ExportConfig(checkpoint=str(trained / "model.safetensors"), output=str(tmp_path / "slm.onnx")))
+    summary = eval_slm(
+        EvalSLMConfig(
+            checkpoint=str(trained / "model.safetensors"),
+            against=str(exported),
+            data=(f"{street}@val_half",),
+            gaps=(2, 4),
+            step=1,
+            output=str(tmp_path / "eval"),
+            device="cpu",
+        )
+    )
+    first, second = summary["networks"]
+    assert summary["people"] == NUM_PEOPLE and first["gaps"]["4"]["AUC"] > 0.98
+    for gap in ("2", "4"):
+        assert first["gaps"][gap] == pytest.approx(second["gaps"][gap], abs=1e-3)
+    assert first["visibility"]["0.8-1"]["pairs"] == first["gaps"]["2"]["pairs"] > 0
+    assert first["crops_per_s"] > 0 and first["fingerprint"] != second["fingerprint"]
+    assert cv2.imread(str(tmp_path / "eval" / "hardest_pairs.png")) is not None
+
+
+def test_layouts_are_compared_with_one_budget(street: Path, tmp_path: Path) -> None:
+    training = settings(street, tmp_path, fit=FitConfig(epochs=1), batches_per_epoch=2)
+    figures = compare_layouts(CompareLayoutsConfig(("A", "E"), str(tmp_path / "layouts"), training))
+    assert list(figures) == ["A", "E"] and figures["A"] != figures["E"]
+    assert json.loads((tmp_path / "layouts" / "layouts.json").read_text()).keys() == {"A", "E"}
+    embedder = load_embedder(tmp_path / "layouts" / "A" / "model.safetensors")
+    assert embedder.dimension == 8
+
+
+def test_too_few_identities_and_absent_data_are_one_line(street: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="needs 9 identities with two crops or more, there are 5; lower identities"):
+        train_slm(settings(street, tmp_path, identities_per_batch=9))
+    with pytest.raises(InputError, match="no such folder"):
+        train_slm(settings(street, tmp_path, train=(str(tmp_path / "none"),)))
+    with pytest.raises(InputError, match="no box of a person"):
+        read_table((str(street),), "train_half", min_visibility=1.1)
+
+
+@pytest.mark.parametrize(
+    ("command", "schema", "words", "reason"),
+    [
+        (export, ExportConfig, ["slm"], "checkpoint: name the weights"),
+        (export, ExportConfig, ["tracker"], "'tracker' cannot be exported"),
+        (eval_slm, EvalSLMConfig, ["--checkpoint", "none.pt"], "none.pt: no such SLM file"),
+        (train_slm, TrainSLMConfig, ["--train", "x"], "train and val must both name data"),
+    ],
+)
+def test_commands_tell_mistakes_in_one_line(
+    command: Callable[..., object],
+    schema: type,
+    words: list[str],
+    reason: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(command, schema, "", positional="network" if schema is ExportConfig else None, argv=words)
+    message = capsys.readouterr().err
+    assert ended.value.code == 2 and reason in message and message.count("\n") == 1

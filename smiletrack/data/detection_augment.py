@@ -110,11 +110,13 @@ def _mosaic_and_affine(
     others = rng.integers(number, size=cells * cells - 1).tolist()
     examples = [load(one) for one in (index, *others)]
     order = rng.permutation(len(examples))
-    canvas = mosaic([examples[i] for i in order], cells, size, rng.uniform(0.5, 1.5, 2))
+    canvas = mosaic([examples[i] for i in order], cells, size, rng.uniform(0.5, 1.5, 2), config)
     return warp(canvas, affine_matrix(canvas.image.shape[:2], size, config, rng), size, config)
 
 
-def mosaic(examples: list[Example], cells: int, size: tuple[int, int], seam: Floats) -> Example:
+def mosaic(
+    examples: list[Example], cells: int, size: tuple[int, int], seam: Floats, config: DetectionAugmentConfig
+) -> Example:
     """Lay cells x cells examples of at most `size` on a canvas of twice that size.
 
     Four meet at the point `seam` * size (y, x), cut where they are larger than their quarter; of nine, laid out as a
@@ -138,8 +140,9 @@ def mosaic(examples: list[Example], cells: int, size: tuple[int, int], seam: Flo
         if y1 >= y2 or x1 >= x2:
             continue
         canvas[y1:y2, x1:x2] = example.image[y1 - shift_y : y2 - shift_y, x1 - shift_x : x2 - shift_x]
-        boxes.append(example.boxes + np.tile([shift_x, shift_y], 2))
-        classes.append(example.classes)
+        there = visible(example.boxes, example.image.shape, config)
+        boxes.append(example.boxes[there] + np.tile([shift_x, shift_y], 2))
+        classes.append(example.classes[there])
     return Example(canvas, np.concatenate(boxes), np.concatenate(classes))
 
 
@@ -169,13 +172,19 @@ def warp(example: Example, matrix: Floats, size: tuple[int, int], config: Detect
     image = cv2.warpAffine(
         example.image, centred, (width, height), flags=cv2.INTER_LINEAR, borderValue=(GREY, GREY, GREY)
     )
-    corners = example.boxes[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2) @ matrix[:, :2].T + matrix[:, 2]
+    there = visible(example.boxes, example.image.shape, config)
+    corners = example.boxes[there][:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2) @ matrix[:, :2].T + matrix[:, 2]
     boxes = np.concatenate([corners.min(1), corners.max(1)], 1)
+    keep = visible(boxes, size, config) & (boxes[:, 2:] - boxes[:, :2] >= config.min_side).all(1)
+    return Example(np.asarray(image, np.uint8), boxes[keep], example.classes[there][keep])
+
+
+def visible(boxes: Floats, shape: tuple[int, ...], config: DetectionAugmentConfig) -> NDArray[np.bool_]:
+    """(K,) is the centre of a box, and enough of the box, inside an image of `shape` (height, width)?"""
+    height, width = shape[:2]
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
-    keep = ((centres >= 0) & (centres < [width, height])).all(1)
-    keep &= (boxes[:, 2:] - boxes[:, :2] >= config.min_side).all(1)
-    keep &= area(clip_boxes(boxes, width, height)) >= config.min_visible * area(boxes)
-    return Example(np.asarray(image, np.uint8), boxes[keep], example.classes[keep])
+    inside = ((centres >= 0) & (centres < [width, height])).all(1)
+    return np.asarray(inside & (area(clip_boxes(boxes, width, height)) >= config.min_visible * area(boxes)))
 
 
 def blend(example: Example, other: Example, share: float) -> Example:

@@ -83,7 +83,9 @@ def make(**changes: object) -> SLM:
 @pytest.mark.parametrize("form", ["literal", "positive", "softmax"])
 @pytest.mark.parametrize("layout", ["D", "E"])
 def test_the_network_is_the_equations(form: AttentionForm, layout: str) -> None:
-    network = make(layout=layout, attention=form, width=16, height=24, patch_width=8, patch_height=12)
+    network = make(
+        layout=layout, attention=form, position="sinusoidal", width=16, height=24, patch_width=8, patch_height=12
+    )
     image = torch.rand(3, 24, 16, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         np.testing.assert_allclose(network(image[None])[0].numpy(), slow_embedding(network, image), atol=2e-4)
@@ -184,3 +186,13 @@ def test_the_default_network_has_the_cost_its_card_states() -> None:
         network(torch.zeros(1, 3, 224, 80))
     assert sum(p.numel() for p in network.parameters()) == 1_094_993
     assert counter.get_total_flops() == pytest.approx(0.0927e9, rel=0.005)
+
+
+def test_learned_positions_start_at_zero_and_are_added_to_the_pixels() -> None:
+    plain, learned = make(position="none"), make(position="learned")
+    learned.load_state_dict(plain.state_dict() | {"E": torch.zeros(5, 1, 112, 40)})
+    image = torch.rand(1, 3, 224, 80)
+    with torch.no_grad():
+        torch.testing.assert_close(learned(image), plain(image))
+        learned.E += 0.25
+        torch.testing.assert_close(learned(image), plain(image + 0.25))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smiletrack.lazy import LazyModule
+from smiletrack.metrics.numbering import distinct, stable_order
 from smiletrack.metrics.overlap import Pairs
 from smiletrack.types import Floats, Ints
 
@@ -64,7 +65,7 @@ def heaviest(rows: Ints, columns: Ints, weights: Floats) -> tuple[Mask, Ints]:
         return chosen, doubtful
     labels = components(rows, columns)
     pairs = np.flatnonzero(np.isin(labels, labels[doubtful]))
-    pairs = pairs[np.argsort(labels[pairs], kind="stable")]
+    pairs = pairs[stable_order(labels[pairs])]
     for part in np.split(pairs, np.flatnonzero(np.diff(labels[pairs])) + 1):
         r, c = (np.unique(side[part], return_inverse=True)[1] for side in (rows, columns))
         chosen[part] = _solve(r, c, weights[part], (int(r.max()) + 1, int(c.max()) + 1))
@@ -73,7 +74,7 @@ def heaviest(rows: Ints, columns: Ints, weights: Floats) -> tuple[Mask, Ints]:
 
 def components(rows: Ints, columns: Ints) -> Ints:
     """Return for each pair the number, from 0, of the connected component of the graph that it is in."""
-    (_, r), (_, c) = (np.unique(side, return_inverse=True) for side in (rows, columns))
+    (_, r), (_, c) = distinct(rows), distinct(columns)
     size = _size(r) + _size(c)
     graph = sparse.coo_array((np.ones(len(r), np.bool_), (r, c + _size(r))), shape=(size, size))
     labels: Ints = csgraph.connected_components(graph, directed=False)[1][r]

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from smiletrack.metrics.assignment import components, heaviest, settle_ties
-from smiletrack.metrics.overlap import EPS, stable_order
+from smiletrack.metrics.numbering import distinct, stable_order
+from smiletrack.metrics.overlap import EPS
 from smiletrack.metrics.preprocess import Comparison
 from smiletrack.types import Ints
 
@@ -70,13 +71,14 @@ def match(comparison: Comparison, threshold: float = 0.5) -> tuple[Ints, float]:
 
     before = _row_before(comparison)[rows]
     disputed = np.flatnonzero(~chosen)
-    r, c = (np.unique(side[disputed], return_inverse=True)[1] for side in (rows, columns))
+    r, c = distinct(rows[disputed])[1], distinct(columns[disputed])[1]
     groups = components(r, c)
-    goes_on = partner[before] == result_ids
+    ids, row_before = result_ids[disputed], before[disputed]
+    goes_on = partner[row_before] == ids
     again = np.arange(len(disputed))
     while len(again):
         part = disputed[again]
-        chosen[part], tied = heaviest(r[again], c[again], near.iou[part] + _CONTINUATION * goes_on[part])
+        chosen[part], tied = heaviest(r[again], c[again], near.iou[part] + _CONTINUATION * goes_on[again])
         if len(tied):  # the whole frame decides, now and whenever any of it changes
             weights = near.iou + _CONTINUATION * (partner[before] == result_ids)
             frames = settle_ties(chosen, part[tied], near, weights, comparison.truth_starts, comparison.result_starts)
@@ -88,11 +90,12 @@ def match(comparison: Comparison, threshold: float = 0.5) -> tuple[Ints, float]:
         partner[rows[kept]] = result_ids[kept]
         touched = np.zeros(len(partner), np.bool_)
         touched[rows[part]] = True
-        follow = disputed[np.flatnonzero(touched[before[disputed]])]
-        now = partner[before[follow]] == result_ids[follow]
-        changed = goes_on[follow] != now
-        goes_on[follow] = now
-        again = np.flatnonzero(np.isin(groups, groups[np.searchsorted(disputed, follow[changed])]))
+        follow = np.flatnonzero(touched[row_before])
+        changed = follow[(partner[row_before[follow]] == ids[follow]) != goes_on[follow]]
+        goes_on[changed] = ~goes_on[changed]
+        stirred = np.zeros(len(disputed) + comparison.num_frames, np.bool_)
+        stirred[groups[changed]] = True
+        again = np.flatnonzero(stirred[groups])
     return partner[:-1], float(near.iou[chosen].sum())
 
 

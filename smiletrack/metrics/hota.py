@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smiletrack.metrics.assignment import best_pairs
+from smiletrack.metrics.numbering import distinct
 from smiletrack.metrics.overlap import EPS
-from smiletrack.metrics.preprocess import Comparison, distinct
+from smiletrack.metrics.preprocess import Comparison
 from smiletrack.types import Floats, Ints
 
 ALPHAS = np.arange(0.05, 0.99, 0.05)

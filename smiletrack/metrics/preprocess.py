@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from smiletrack.errors import InputError
 from smiletrack.metrics.assignment import best_pairs
-from smiletrack.metrics.overlap import EPS, Pairs, overlapping_pairs, stable_order
+from smiletrack.metrics.numbering import distinct, stable_order
+from smiletrack.metrics.overlap import EPS, Pairs, overlapping_pairs
 from smiletrack.types import Ints, TrackTable
 
 BENCHMARKS = ("MOT15", "MOT16", "MOT17", "MOT20", "DanceTrack")
@@ -83,8 +84,9 @@ def compare(
     """
     truth, truth_source = _by_frame(truth, num_frames, truth_source)
     results, result_source = _by_frame(results, num_frames, result_source)
-    _check_unique(truth, truth_source)
-    _check_unique(results, result_source)
+    for table, source in ((truth, truth_source), (results, result_source)):
+        _check_unique(table, source)
+        _check_boxes(table, source)
     _refuse(results, result_source, results.classes > _PEDESTRIAN, "is not pedestrian (1), the one class evaluated")
     truth_starts, result_starts = _starts(truth.frames, num_frames), _starts(results.frames, num_frames)
     pairs = overlapping_pairs(truth.frames, truth.boxes, results.frames, results.boxes)
@@ -130,6 +132,12 @@ def _check_unique(table: TrackTable, source: Source) -> None:
     if len(repeated):
         row = int(repeated.min())
         raise source.error(row, f"id {table.ids[row]} is there more than once in frame {table.frames[row]}")
+
+
+def _check_boxes(table: TrackTable, source: Source) -> None:
+    if np.isnan(table.boxes.sum()):
+        row = int(np.isnan(table.boxes.sum(axis=1)).argmax())
+        raise source.error(row, f"NaN in a box of frame {table.frames[row]}")
 
 
 def _repeats(labels: Ints, frames: Ints) -> Ints:
@@ -219,14 +227,3 @@ def _renumber(table: TrackTable, source: Source) -> tuple[int, Ints]:
         row = int(repeated.min())
         raise InputError(f"{source.name}: ids {table.ids[row]} and {ids[-1]} are one to TrackEval, and share a frame")
     return len(ids), labels
-
-
-def distinct(numbers: Ints) -> tuple[Ints, Ints]:
-    """Return the sorted distinct numbers and each number's place among them; without sorting where they lie close."""
-    lowest, highest = int(numbers.min(initial=0)), int(numbers.max(initial=0))
-    if highest - lowest > max(8 * len(numbers), 1 << 22):
-        distinct, places = np.unique(numbers, return_inverse=True)
-        return distinct, places
-    present = np.zeros(highest - lowest + 1, np.bool_)
-    present[numbers - lowest] = True
-    return np.flatnonzero(present) + lowest, (np.cumsum(present) - 1)[numbers - lowest]

@@ -1,6 +1,6 @@
 """Export a trained network to ONNX and check it against the checkpoint with ONNX Runtime.
 
-  python tools/export.py slm --checkpoint runs/slm/model.safetensors --format onnx
+python tools/export.py slm --checkpoint runs/slm/model.safetensors --format onnx
 """
 
 from smiletrack.engine.cli import main

@@ -18,7 +18,7 @@ from smiletrack.config import build_config
 from smiletrack.detector.anchor_head import AnchorHead
 from smiletrack.detector.build import ARCHITECTURES, Detector, DetectorConfig, build_detector
 from smiletrack.detector.coco import class_names
-from smiletrack.detector.letterbox import BYTETRACK_INPUT, InputConfig
+from smiletrack.detector.letterbox import BYTETRACK_INPUT, YOLOX_INPUT, InputConfig
 from smiletrack.detector.pickles import StandIn, module_state, read_checkpoint
 from smiletrack.detector.public_names import public_names
 from smiletrack.detector.yolox import YOLOX
@@ -104,17 +104,31 @@ def import_public(
     outputs = state[key].shape[0]
     num_classes = outputs if yolox else outputs // 3 - 5
     stride = 64 if "fpn6" in architecture or "e6e" in architecture else 32
-    rows, columns = size or ((800, 1440) if yolox else (1280, 1280) if stride == 64 else (640, 640))
+    rows, columns = size or _usual_size(yolox, num_classes, stride)
     config = DetectorConfig(
         architecture,
         names if len(names) == num_classes else class_names(num_classes),
         rows,
         columns,
-        input=source_input or (BYTETRACK_INPUT if yolox else InputConfig()),
+        input=source_input or _usual_input(yolox, num_classes),
     )
     net = build_detector(config)
     load_exactly(net, from_public(net, state), f"{path} as {architecture}")
     return net.eval(), config
+
+
+def _usual_size(yolox: bool, num_classes: int, stride: int) -> tuple[int, int]:
+    """Return the input size of ByteTrack's detectors, of the P6 networks, and of the others."""
+    if yolox and num_classes == 1:
+        return 800, 1440
+    return (1280, 1280) if stride == 64 else (640, 640)
+
+
+def _usual_input(yolox: bool, num_classes: int) -> InputConfig:
+    """Return what the publishers fed: PRB-Net's, ByteTrack's with one class, else YOLOX's for COCO."""
+    if not yolox:
+        return InputConfig()
+    return BYTETRACK_INPUT if num_classes == 1 else YOLOX_INPUT
 
 
 def from_public(net: Detector, state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -64,7 +64,12 @@ def read_checkpoint(path: Path) -> Any:
     if not path.is_file():
         raise InputError(f"{path}: no such checkpoint")
     if not zipfile.is_zipfile(path):
-        return load_tensors(path)  # the format before PyTorch 1.6: plain tensors only
+        try:
+            return load_tensors(path)  # the format before PyTorch 1.6
+        except InputError:
+            raise InputError(
+                f"{path}: not a PyTorch checkpoint, or one from before PyTorch 1.6 that holds more than tensors"
+            ) from None
     try:
         with zipfile.ZipFile(path) as archive:
             return _TensorUnpickler(archive, path).load()

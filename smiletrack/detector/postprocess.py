@@ -6,7 +6,6 @@ threshold; at most 30,000 candidates go into suppression. "yolox": score = objec
 is enough.
 """
 
-from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -14,35 +13,10 @@ from torch import Tensor
 from torchvision.ops import batched_nms, nms
 
 from smiletrack.detector.overlaps import to_corners
+from smiletrack.detector.settings import NMSConfig as NMSConfig
 
 Rule = Literal["prb", "yolox"]
 MAX_CANDIDATES = 30_000
-
-
-@dataclass(frozen=True)
-class NMSConfig:
-    """Which predictions become detections."""
-
-    score_threshold: float = 0.1
-    """Lowest score kept, in [0, 1]. The tracker's second stage lives from low scores."""
-    iou_threshold: float = 0.7
-    """Of two boxes of one class that overlap more than this, in [0, 1], the lower score goes."""
-    max_detections: int = 300
-    """Most boxes an image, the best ones; 0 for no limit."""
-    agnostic: bool = False
-    """Suppress across classes."""
-    multi_label: bool = False
-    """Give a box for every class above the threshold instead of the best class only."""
-    classes: tuple[int, ...] = ()
-    """Class numbers kept, from 0; empty for all."""
-
-    def __post_init__(self) -> None:
-        for name in ("score_threshold", "iou_threshold"):
-            value = getattr(self, name)
-            if not 0 <= value <= 1:
-                raise ValueError(f"{name} must be in [0, 1], not {value}")
-        if self.max_detections < 0:
-            raise ValueError(f"max_detections must be 0 or more, not {self.max_detections}")
 
 
 def postprocess(predictions: Tensor, config: NMSConfig, rule: Rule) -> list[Tensor]:

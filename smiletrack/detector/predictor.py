@@ -9,7 +9,6 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -23,31 +22,10 @@ from smiletrack.detector.checkpoint import load_network
 from smiletrack.detector.deploy import fuse
 from smiletrack.detector.letterbox import Frame, Placement, letterbox, place, to_frame, to_input
 from smiletrack.detector.onnx_model import OnnxDetector
-from smiletrack.detector.postprocess import NMSConfig, Rule, postprocess
+from smiletrack.detector.postprocess import Rule, postprocess
+from smiletrack.detector.settings import PredictConfig as PredictConfig
 from smiletrack.errors import InputError
 from smiletrack.types import Detections
-
-
-@dataclass(frozen=True)
-class PredictConfig:
-    """How a detector is used."""
-
-    classes: tuple[str, ...] = ()
-    """Names of the classes to report; empty = person where the network knows it, else all."""
-    height: int = 0
-    """Rows of the network's input; 0 = what it was made for."""
-    width: int = 0
-    """Columns of the network's input; 0 = what it was made for."""
-    half: bool = False
-    """Half precision, on a GPU only."""
-    compile: bool = False
-    """Let torch.compile speed the network up; the first frames of each size take long."""
-    nms: NMSConfig = field(default_factory=NMSConfig)
-    """Thresholds; its `classes` are numbers and are set from the names above."""
-
-    def __post_init__(self) -> None:
-        if (self.height > 0) != (self.width > 0) or self.height < 0:
-            raise ValueError("height and width must be given both, in pixels, or be 0 both")
 
 
 class Predictor:

@@ -1,0 +1,67 @@
+"""Public detector checkpoints as weight files of this project."""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from smiletrack.detector.checkpoint import import_public, save_detector
+from smiletrack.detector.letterbox import BYTETRACK_INPUT, YOLOX_INPUT, InputConfig
+from smiletrack.detector.onnx_model import import_onnx
+from smiletrack.errors import InputError
+
+INPUTS = {"bytetrack": BYTETRACK_INPUT, "yolox": YOLOX_INPUT, "prb": InputConfig()}
+"""What the publishers fed their networks."""
+
+
+@dataclass(frozen=True)
+class ImportConfig:
+    """The command `tools/import_weights.py`."""
+
+    checkpoint: str = ""
+    """Checkpoint: .pt of PRB-Net or YOLOv7, .pth or .pth.tar of YOLOX or ByteTrack, .onnx of YOLOX."""
+
+    architecture: str = ""
+    """What it is: prb-fpn6-2py, yolox-x ... (also written --as)."""
+
+    output: str = ""
+    """File to write; empty = beside the checkpoint, with .safetensors."""
+
+    class_names: tuple[str, ...] = ()
+    """Names of the classes, separated by commas; empty = those in the checkpoint, else person or COCO's."""
+
+    height: int = 0
+    """Rows of the input; 0 = what the family was trained with."""
+
+    width: int = 0
+    """Columns of the input; 0 = what the family was trained with."""
+
+    normalisation: Literal["auto", "bytetrack", "yolox", "prb"] = "auto"
+    """Colours and values the network was trained on; auto: bytetrack for one class, yolox for more, prb for PRB-Net."""
+
+
+def import_weights(config: ImportConfig) -> Path:
+    """Write the weights with everything needed to use them, print what they are, and return the file's path."""
+    if not config.checkpoint:
+        raise InputError("checkpoint: name the checkpoint to import")
+    if not config.architecture:
+        raise InputError("architecture: say what the checkpoint is, e.g. --as yolox-x")
+    path = Path(config.checkpoint)
+    if path.suffix == ".onnx":
+        net, about = import_onnx(path, config.architecture)
+    else:
+        size = (config.height, config.width) if config.height and config.width else None
+        net, about = import_public(path, config.architecture, size, INPUTS.get(config.normalisation))
+    if config.class_names:
+        if len(config.class_names) != about.num_classes:
+            raise InputError(
+                f"class_names: {about.num_classes} classes in the checkpoint, but {len(config.class_names)} names came"
+            )
+        about = dataclasses.replace(about, class_names=config.class_names)
+    output = Path(config.output) if config.output else path.with_name(path.name.split(".")[0] + ".safetensors")
+    save_detector(output, net, about, source=path.name)
+    names = ", ".join(about.class_names[:5]) + (" ..." if about.num_classes > 5 else "")
+    print(
+        f"{output}: {about.architecture}, {about.num_classes} classes ({names}), input {about.height} x {about.width}"
+    )
+    return output

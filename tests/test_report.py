@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from smiletrack.data.mot import write_results
+from smiletrack.data.synthetic import crowd_sequences
 from smiletrack.data.video import open_source
 from smiletrack.engine.report import ReportConfig, distinct_names, report
 from smiletrack.engine.run_files import read_run, read_sequence
@@ -170,6 +171,24 @@ def test_figures_of_a_run_whose_truth_is_gone_come_from_its_summary(run: Path, t
     (lonely / "summary.json").write_text(json.dumps({NAME: families, "COMBINED": families}))
     page = report(ReportConfig(runs=(str(lonely),))).read_text("utf-8")
     assert "<td>50.00</td>" in page and "<td>7</td>" in page and "no config.yaml" in page
+
+
+def test_a_broken_result_file_is_named_and_the_rest_reported(world: Path, tmp_path: Path) -> None:
+    run = make_run(world, tmp_path / "run", swapped(people()))
+    (run / "tracks" / "Other.txt").write_text("1,1,0,0,5,5,1\n1,x,0,0,5,5,1\n")
+    page = report(ReportConfig(runs=(str(run),))).read_text("utf-8")
+    assert "Other.txt:2: column 2 (id)" in page and len(cards(page)) == 2
+
+
+def test_a_run_on_the_generated_crowd_knows_its_truth(tmp_path: Path) -> None:
+    truth = crowd_sequences(seed=3)[0].truth
+    counted = (truth.scores > 0) & (truth.classes == 1) & (truth.frames > 151)
+    late = truth[np.flatnonzero(counted)]
+    start_run(tmp_path, TrackConfig(split="val_half", seed=3), "track")
+    write_results(tmp_path / "tracks" / "CROWD-01.txt", TrackTable(late.frames - 151, late.ids, late.boxes))
+    sequence = read_sequence(read_run(tmp_path), "CROWD-01")
+    assert sequence.num_frames == 149 and sequence.matching is not None and not sequence.notes
+    assert len(sequence.matching.truth) == len(late) and (sequence.matching.partner >= 0).all()
 
 
 def test_show_tracks_marks_mistakes(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,10 +11,11 @@ from rich.progress import track as progress
 
 from smiletrack.config import load_config
 from smiletrack.data.video import open_source
+from smiletrack.engine.inputs import SequenceInput, sequence_inputs
 from smiletrack.engine.run_files import Run, SequenceRun, benchmark_of, read_run, read_sequence
 from smiletrack.engine.runs import latest_run
 from smiletrack.engine.switch_evidence import Evidence, witness_of
-from smiletrack.engine.track import SequenceInput, TrackConfig, sequence_inputs
+from smiletrack.engine.track import TrackConfig
 from smiletrack.errors import InputError
 from smiletrack.files import atomic_write, read_json
 from smiletrack.metrics.bootstrap import paired_bootstrap
@@ -126,7 +127,11 @@ def _run_report(run: Run, name: str, config: ReportConfig, console: Console) -> 
     comparisons: Comparisons = {}
     sequences = []
     for key in progress(list(run.results), name, transient=True, disable=not console.is_terminal, console=console):
-        sequence = read_sequence(run, key, config.gt, config.split, _benchmark(config, run))
+        try:
+            sequence = read_sequence(run, key, config.gt, config.split, _benchmark(config, run))
+        except InputError as error:
+            sequences.append(SequenceReport(key, 0, _figures(run.summary.get(key, {})), notes=[str(error)]))
+            continue
         if sequence.comparison is not None:
             comparisons[key] = sequence.comparison
             measures[key] = measure(sequence.comparison)
@@ -202,7 +207,7 @@ def _sequence_report(
     notes = list(sequence.notes)
     cards: list[SwitchCard] = []
     if switches:
-        seen, complaint = _seen(settings, sequence.name)
+        seen, complaint = _seen(run, settings, sequence.name)
         notes += complaint
         witness = None
         if seen is not None and settings is not None:
@@ -226,14 +231,18 @@ def _sequence_report(
     )
 
 
-def _seen(settings: TrackConfig | None, name: str) -> tuple[SequenceInput | None, list[str]]:
-    """Return what the tracker was given of a sequence, as far as it is still there."""
+def _seen(run: Run, settings: TrackConfig | None, name: str) -> tuple[SequenceInput | None, list[str]]:
+    """Return what the tracker was given of a sequence, as far as it is still there; no network runs for it."""
     if settings is None:
         return None, []
+    cache = Path(settings.cache or run.folder / "detections")
+    by_networks = not settings.stored or settings.slm not in ("", "none")
+    if by_networks and not (cache / f"{name}.npz").is_file():
+        return None, [f"what the networks saw is gone ({cache / name}.npz), so switches are not explained"]
     try:
-        return next(iter(sequence_inputs(replace(settings, sequences=(name,))))), []
+        return next(iter(sequence_inputs(replace(settings, sequences=(name,)), cache))), []
     except InputError as error:
-        return None, [f"its detections are gone, so looks are not compared ({error})"]
+        return None, [f"its detections are gone, so switches are not explained ({error})"]
 
 
 def _pictures(

@@ -2,7 +2,8 @@
 
 import glob
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import numpy as np
 from smiletrack.config import read_tree
 from smiletrack.data.mot import SequenceInfo, list_sequences, read_results, read_sequence_info, read_truth
 from smiletrack.data.splits import cut, resolve_split, split_range
+from smiletrack.data.synthetic import crowd_sequences
+from smiletrack.data.world.sequence import WorldSequence
 from smiletrack.errors import InputError
 from smiletrack.files import read_json
 from smiletrack.metrics import clear
@@ -38,8 +41,17 @@ class Run:
     def data_root(self, gt: str = "") -> Path | None:
         """Return the folder of the sequences: `gt`, else what the run was made from, None where that is not there."""
         named = [Path(root) for root in (gt, str(self.config.get("data") or "")) if root]
-        roots = [*named[:1], self.folder / "data"]
-        return next((root for root in roots if root.is_dir()), None)
+        return next((root for root in named[:1] if root.is_dir()), None)
+
+    @property
+    def made_crowd(self) -> bool:
+        """Whether the run tracked the generated crowd, which is what track.py does without data."""
+        return self.config.get("data") == "" and not self.config.get("source")
+
+    @cached_property
+    def crowd(self) -> dict[str, WorldSequence]:
+        """The sequences of the generated crowd by name, made anew from the run's seed."""
+        return {world.name: world for world in crowd_sequences(seed=int(self.config.get("seed") or 0))}
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,29 +97,56 @@ def read_run(folder: str | Path) -> Run:
 def read_sequence(run: Run, name: str, gt: str = "", split: str = "auto", benchmark: str = "MOT17") -> SequenceRun:
     """Read one sequence of a run with its truth; what is missing is told in `notes`.
 
-    gt: root of the sequences, "" = the run's own data. split: auto = the run's own.
+    gt: root of the sequences, "" = the run's own data. split: auto = the run's own. Raises InputError for a result or
+    truth file that cannot be read or compared.
     """
     results = by_frame(read_results(run.results[name]))
     last = int(results.frames.max()) if len(results) else 0
+    footage = _footage(run, name, gt)
+    split = str(run.config.get("split") or "all") if split == "auto" else split
+    if footage.folder is not None:
+        split = resolve_split(split, footage.folder.parent)
+    length = last if footage.length is None else footage.length
+    first, end = split_range(length, split) if footage.length is not None else (1, last)
+    common = SequenceRun(name, end - first + 1, results, footage.folder, first - 1, footage.frame_rate)
+    if footage.truth is None:
+        return replace(common, num_frames=max(common.num_frames, last), notes=footage.notes)
+    notes = []
+    if last < 0.9 * common.num_frames:
+        notes.append(f"the results end at frame {last} of {common.num_frames}: all truth after that counts as missed")
+    truth = by_frame(cut(footage.truth, first, end))
+    comparison, matching = match_tables(truth, results, common.num_frames, benchmark)
+    return replace(common, comparison=comparison, matching=matching, notes=notes)
+
+
+@dataclass(frozen=True, eq=False)
+class _Footage:
+    """What is known of the sequence that was tracked, all of its frames. length: None where nothing tells it."""
+
+    folder: Path | None = None
+    length: int | None = None
+    frame_rate: float = 30.0
+    truth: TrackTable | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+def _footage(run: Run, name: str, gt: str) -> _Footage:
+    if run.made_crowd and not gt:
+        world = run.crowd.get(name)
+        return _Footage(None, world.info.length, world.info.frame_rate, world.truth) if world else _Footage()
+    source = str(run.config.get("source") or "")
+    if source and not gt:
+        return _Footage(Path(source) if Path(source).exists() else None, notes=["no ground truth"])
     root = run.data_root(gt)
     folder = _find(root, name) if root is not None else None
     if folder is None:
         where = f"not found in {root}" if root is not None else "not found: give --gt"
-        return SequenceRun(name, last, results, notes=[f"sequence {where}; no truth and no images"])
+        return _Footage(notes=[f"sequence {where}; no truth and no images"])
     info = _info(folder)
-    length = info.length if info is not None else last
-    rate = info.frame_rate if info is not None else 30.0
-    split = resolve_split(str(run.config.get("split") or "all") if split == "auto" else split, folder.parent)
-    first, end = split_range(length, split)
-    num_frames, offset = end - first + 1, first - 1
+    length, rate = (None, 30.0) if info is None else (info.length, info.frame_rate)
     if not (folder / "gt" / "gt.txt").is_file():
-        return SequenceRun(name, max(num_frames, last), results, folder, offset, rate, notes=["no ground truth"])
-    truth = by_frame(cut(read_truth(folder / "gt" / "gt.txt"), first, end))
-    notes = []
-    if last < num_frames and len(results) and last < 0.9 * num_frames:
-        notes.append(f"the results end at frame {last} of {num_frames}: unfinished? All later truth counts as missed")
-    comparison, matching = match_tables(truth, results, num_frames, benchmark)
-    return SequenceRun(name, num_frames, results, folder, offset, rate, comparison, matching, notes)
+        return _Footage(folder, length, rate, notes=["no ground truth"])
+    return _Footage(folder, length, rate, read_truth(folder / "gt" / "gt.txt"))
 
 
 def benchmark_of(root: Path | None) -> str:

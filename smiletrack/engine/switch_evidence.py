@@ -11,7 +11,8 @@ import numpy as np
 
 from smiletrack.boxes import iou
 from smiletrack.config import altered
-from smiletrack.engine.track import SequenceInput, TrackConfig, track_sequence
+from smiletrack.engine.inputs import SequenceInput
+from smiletrack.engine.track import TrackConfig, track_sequence
 from smiletrack.tracking.witness import Considered, Witness
 from smiletrack.types import Floats, Ints, TrackTable
 from smiletrack.view.gallery import Candidate, SwitchCard

@@ -26,6 +26,8 @@ if __name__ == "__main__":
     name = sys.argv[1] if len(sys.argv) > 1 else "--help"
     if name in BENCHMARKS:
         main(*BENCHMARKS[name], __doc__, argv=sys.argv[2:])
-    else:
+    elif name in ("-h", "--help"):
         print(__doc__)
-        sys.exit(0 if name in ("-h", "--help") else f"benchmark.py: error: {name!r}: there are {', '.join(BENCHMARKS)}")
+    else:
+        print(f"benchmark.py: error: no benchmark {name!r}; there are {', '.join(BENCHMARKS)}", file=sys.stderr)
+        sys.exit(2)

@@ -22,6 +22,7 @@ from smiletrack.slm.embedder import Embedder
 from smiletrack.slm.losses import LossConfig, SLMLoss
 from smiletrack.slm.network import SLM, SLMConfig
 from smiletrack.slm.preprocessing import Preprocessing
+from smiletrack.weights import load_exactly, load_weights
 
 Made = TypeVar("Made")
 
@@ -39,6 +40,8 @@ class TrainSLMConfig:
     """Run folder."""
     resume: bool = False
     """Go on where the run in the folder stopped."""
+    weights: str = ""
+    """model.safetensors to start from, of the same network; empty = from nothing."""
     network: SLMConfig = field(default_factory=SLMConfig)
     """The network."""
     loss: LossConfig = field(default_factory=LossConfig)
@@ -115,6 +118,8 @@ def train_slm(config: TrainSLMConfig) -> FitResult:
         judged = read_table(val, "val_half", config.min_visibility, config.val_step)
         batches = make_batches(config, learned, runtime)
         slm = SLM(config.network)
+        if config.weights:
+            load_exactly(slm, load_weights(Path(config.weights))[0], config.weights)
         trainee = Trainee(slm, SLMLoss(config.loss, config.network.embedding, batches.num_labels))
         if runtime.is_main:
             start_run(config.output, config, "train_slm")

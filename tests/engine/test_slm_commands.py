@@ -149,6 +149,18 @@ def test_layouts_are_compared_with_one_budget(street: Path, tmp_path: Path) -> N
     assert embedder.dimension == 8
 
 
+def test_training_goes_on_from_weights_of_the_same_network_only(
+    street: Path, trained: Path, tmp_path: Path
+) -> None:
+    short = FitConfig(epochs=1, learning_rate=1e-9, warmup_epochs=0, ema_decay=0)
+    weights = str(trained / "model.safetensors")
+    config = settings(street, tmp_path, weights=weights, fit=short, batches_per_epoch=1)
+    assert train_slm(config).history[-1]["AUC_5"] > 0.98  # nothing could be learned in this step
+    other = dataclasses.replace(NETWORK, embedding=5)
+    with pytest.raises(InputError, match="does not fit the network"):
+        train_slm(dataclasses.replace(config, network=other))
+
+
 def test_too_few_identities_and_absent_data_are_one_line(street: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="needs 9 identities with two crops or more, there are 5; lower identities"):
         train_slm(settings(street, tmp_path, identities_per_batch=9))

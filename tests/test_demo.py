@@ -48,8 +48,7 @@ def walk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for x, y in ((10 + 8 * i, 10), (200 - 8 * i, 90)):
             frame[y : y + 50, x : x + 20] = (20, 20, 230)
         cv2.imencode(".png", frame)[1].tofile(folder / f"{i:03d}.png")
-    monkeypatch.setattr(module, "load_detector", lambda spec, device, settings: RedDetector())
-    monkeypatch.setattr(module, "load_embedder", lambda path, device: PlaceEmbedder())
+    monkeypatch.setattr(module, "load_networks", lambda *_: (RedDetector(), PlaceEmbedder()))
     return folder
 
 
@@ -64,7 +63,7 @@ def test_video_and_tracks(walk: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     frames = list(open_source(save))
     assert len(frames) == 10 and frames[0].shape == (160, 240, 3)
     told = capsys.readouterr().out
-    for stage in ("10 frames, 2 identities", "detection", "re-identification", "camera motion", "association"):
+    for stage in ("10 frames, 2 identities", "detect", "embed", "camera motion", "association"):
         assert stage in told
 
 
@@ -78,12 +77,20 @@ def test_what_was_made_before_an_error_is_kept(walk: Path, tmp_path: Path, monke
                 raise InputError("GPU memory ran out")
             return super().detect(frame)
 
-    monkeypatch.setattr(module, "load_detector", lambda spec, device, settings: Failing())
+    failing = Failing()
+    monkeypatch.setattr(module, "load_networks", lambda *_: (failing, None))
     save = tmp_path / "out.mp4"
     with pytest.raises(InputError, match="GPU memory"):
         demo(DemoConfig(source=str(walk), detector="x", save=str(save), device="cpu"))
     assert len(list(open_source(save))) == 4
     assert read_results(save.with_suffix(".txt")).frames.max() == 4
+
+
+def test_nothing_is_left_when_the_first_frame_is_bad(walk: Path, tmp_path: Path) -> None:
+    (walk / "000.png").write_bytes(b"")
+    with pytest.raises(InputError, match=r"000\.png"):
+        demo(DemoConfig(source=str(walk), detector="x", save=str(tmp_path / "new" / "a.mp4"), device="cpu"))
+    assert list((tmp_path / "new").iterdir()) == []
 
 
 def test_unreadable_images_are_told(walk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -98,7 +105,7 @@ def test_pipeline_times_every_stage_it_has() -> None:
     pipeline = Pipeline(RedDetector(), None, CameraMotion(CameraMotionConfig()), Tracker())
     for _ in range(2):
         pipeline.step(np.zeros((90, 120, 3), np.uint8), seconds)
-    assert list(seconds) == ["detection", "camera motion", "association"] and min(seconds.values()) > 0
+    assert list(seconds) == ["detect", "camera motion", "association"] and min(seconds.values()) > 0
 
 
 @pytest.mark.parametrize(

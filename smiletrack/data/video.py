@@ -127,7 +127,7 @@ def read_image(path: Path) -> Frame:
 
 
 class VideoWriter:
-    """Write BGR frames to a video file that appears at `path` when the `with` block ends well.
+    """Write BGR frames to a video file that appears at `path` when the `with` block ends well and wrote any.
 
     H.264 where the ffmpeg behind PyAV has an encoder for it, else MPEG-4. The first frame sets the size (an odd last
     row or column is cut, 4:2:0 colour needs even ones); later frames of other sizes are scaled to it.
@@ -155,7 +155,8 @@ class VideoWriter:
                 self._container.mux(self._stream.encode())
             self._container.close()
         finally:
-            self._atomic.__exit__(*error)
+            nothing = InputError(f"{self.path}: no frames to write")
+            self._atomic.__exit__(*(error if self._stream is not None else (InputError, nothing, None)))
 
     def write(self, frame: Frame) -> None:
         """Append one frame."""

@@ -14,15 +14,15 @@ from rich.progress import track as progress
 
 from smiletrack.data.mot import write_results
 from smiletrack.data.video import Frame, FrameSource, VideoWriter, open_source
-from smiletrack.detector.predictor import PredictConfig, load_detector
+from smiletrack.detector.settings import PredictConfig
+from smiletrack.engine.networks import load_networks
 from smiletrack.engine.perceive import EMBEDDED_ABOVE, Detecting, Embedding, with_embeddings
-from smiletrack.engine.runtime import choose_device, stop_signal
+from smiletrack.engine.runtime import stop_signal
 from smiletrack.engine.track import join_tracks
 from smiletrack.errors import InputError
 from smiletrack.motion.camera import CameraMotion, CameraMotionConfig
-from smiletrack.slm.embedder import load_embedder
 from smiletrack.tracking.config import TrackerConfig
-from smiletrack.tracking.tracker import Tracker
+from smiletrack.tracking.tracker import Tracker, default_config
 from smiletrack.types import Floats, Tracks
 from smiletrack.view.drawing import TrackPainter, draw_lines, speed_lines
 
@@ -43,7 +43,7 @@ class DemoConfig:
     slm: str = "none"
     """Similarity network: a checkpoint, an .onnx file of any re-identification network, or none."""
 
-    tracker: TrackerConfig = field(default_factory=TrackerConfig)
+    tracker: TrackerConfig = field(default_factory=default_config)
     """Preset (configs/tracker), a YAML file, or keys tracker.*=..."""
 
     camera_motion: Literal["none", "flow", "ecc", "orb"] = "none"
@@ -94,10 +94,10 @@ class Pipeline:
             start = now
 
         found = self.detector.detect(frame)
-        stop("detection")
+        stop("detect")
         if self.embedder is not None:
             found = with_embeddings(found, self.embedder, frame)
-            stop("re-identification")
+            stop("embed")
         warp: Floats | None = None
         if self.camera is not None:
             warp = self.camera.step(frame, found.boxes[found.scores > EMBEDDED_ABOVE])
@@ -147,10 +147,11 @@ def demo(config: DemoConfig) -> Path | None:
 
 
 def _pipeline(config: DemoConfig, frame_rate: float) -> Pipeline:
-    device = str(choose_device(config.device))
+    detector, embedder = load_networks(config.detector, config.slm, config.device, config.predict)
+    assert detector is not None, "the command asks for one"
     return Pipeline(
-        detector=load_detector(config.detector, device, config.predict),
-        embedder=None if config.slm in ("", "none") else load_embedder(config.slm.removeprefix("onnx:"), device),
+        detector=detector,
+        embedder=embedder,
         camera=None if config.camera_motion == "none" else CameraMotion(CameraMotionConfig(config.camera_motion)),
         tracker=Tracker(config.tracker, frame_rate),
     )

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 from smiletrack.data.detection_augment import DetectionAugmentConfig, Example, Image, augmented
 from smiletrack.data.labelled import LabelledImages
 from smiletrack.data.video import read_image
+from smiletrack.data.workers import leave_signals_to_main
 
 Batch = tuple[Tensor, Tensor]
 """images (B, H, W, 3) uint8 BGR, targets (M, 6): image in the batch, class, centre x, centre y, width, height in px."""
@@ -129,6 +130,7 @@ def detection_loader(
         sampler=mine,
         num_workers=workers,
         collate_fn=collate,
+        worker_init_fn=leave_signals_to_main,
         pin_memory=torch.cuda.is_available(),
         prefetch_factor=4 if workers else None,
     )

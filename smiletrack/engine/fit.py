@@ -117,6 +117,13 @@ def fit(
             f"out of GPU memory at step {run.progress.step + 1}; lower the batch size (and raise fit.accumulate by as "
             "much to keep its effect) or the image size, or set fit.amp to bfloat16"
         ) from None
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise InputError(
+            f"a process that prepares batches died ({str(error).splitlines()[0].strip()}); lower `workers` or give the "
+            f"machine more memory, then resume"
+        ) from None
     weights, best = run.folder / "model.safetensors", run.folder / "best.safetensors"
     return FitResult(run.shipped, weights, best if best.is_file() else weights, run.progress.history)
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
+from smiletrack.data.workers import leave_signals_to_main
 from smiletrack.engine.checkpoint import load_state
 from smiletrack.engine.fit import FitConfig, FitResult, fit
 from smiletrack.engine.runtime import Runtime, choose_device
@@ -210,6 +211,38 @@ def test_error_of_the_data_is_one_line_and_what_was_done_is_saved(tmp_path: Path
     with pytest.raises(InputError, match=line):
         fit(network(), loss_function, lambda e: DataLoader(Corrupt(), 2, num_workers=workers), FitConfig(), tmp_path)
     assert load_state(tmp_path / "last.pt")["progress"]["batch"] == 2
+
+
+class Deadly(Corrupt):
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        if index == 5:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return INPUTS[index], TARGETS[index]
+
+
+def test_killed_worker_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"^a process that prepares batches died .*lower `workers`"):
+        fit(network(), loss_function, lambda e: DataLoader(Deadly(), 2, num_workers=1), FitConfig(), tmp_path)
+
+
+class Terminating(Corrupt):
+    """Sends SIGTERM to the whole run, as a batch system does, while a worker prepares the third batch."""
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        if index == 5:
+            os.kill(os.getppid(), signal.SIGTERM)
+            os.kill(os.getpid(), signal.SIGTERM)
+        return INPUTS[index], TARGETS[index]
+
+
+def test_sigterm_to_all_processes_saves_a_whole_step(tmp_path: Path) -> None:
+    def make_loader(epoch: int) -> DataLoader[Any]:
+        return DataLoader(Terminating(), 2, num_workers=1, worker_init_fn=leave_signals_to_main)
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(network(), loss_function, make_loader, FitConfig(), tmp_path)
+    progress = load_state(tmp_path / "last.pt")["progress"]
+    assert progress["step"] == progress["batch"] > 0
 
 
 def test_resume_refuses_other_settings_and_foreign_files(tmp_path: Path) -> None:

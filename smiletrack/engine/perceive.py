@@ -70,8 +70,8 @@ def perceive(
     """Run the networks over `frames`; frame k of the iteration is frame number k + 1.
 
     `detector` may be a table of ready detections (numbered alike), then only the embeddings are computed and the rows
-    keep their order. A frame smaller than its boxes is no error: boxes are clipped for the crops. Without `num_frames` the
-    source may be endless: Ctrl-C ends it, and what was seen counts.
+    keep their order. A frame smaller than its boxes is no error: boxes are clipped for the crops. Without `num_frames`
+    the source may be endless: Ctrl-C ends it, and what was seen counts.
     """
     seconds = {"decode": 0.0, "detect": 0.0, "embed": 0.0}
     seen: list[Detections] = []

@@ -1,27 +1,18 @@
 """Detections in, result files in MOTChallenge format out: one tracker a sequence, timed."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
-from zipfile import BadZipFile
+from typing import Any
 
 import numpy as np
 from rich.console import Console
 from rich.progress import track as progress
 
 from smiletrack.config import altered, nearest
-from smiletrack.data.mot import (
-    DetectionTable,
-    list_sequences,
-    read_detections,
-    read_sequence_info,
-    read_warps,
-    write_results,
-)
-from smiletrack.data.splits import Split, cut, resolve_split, split_range
-from smiletrack.data.synthetic import crowd_sequences
+from smiletrack.data.mot import write_results
+from smiletrack.engine.inputs import InputConfig, SequenceInput, sequence_inputs, sequence_names
 from smiletrack.engine.runs import start_run
 from smiletrack.errors import InputError
 from smiletrack.files import write_json
@@ -62,11 +53,17 @@ class SequenceTracks:
 
 def track(config: TrackConfig) -> Path:
     """Track every sequence asked for; return the run folder. Each result file is written as soon as it is ready."""
-    sequences = sequence_inputs(config, Path(config.output) / "detections")
-    started: Path | None = None
+    names = sequence_names(config)
+    for name in config.sequence_tracker:
+        if name not in names:
+            raise InputError(f"sequence_tracker.{name}: no such sequence{nearest(name, names)}")
+    inputs: Iterable[SequenceInput] = sequence_inputs(config, Path(config.output) / "detections")
+    if not config.needs_frames:
+        inputs = list(inputs)  # stored files are all read, and found good, before anything is written
+    run = start_run(config.output, config, "track")
     for old in (run / "tracks").glob("*.txt"):
         old.unlink()  # of an earlier run into the same folder: its configuration is gone
-    console = Console()
+    console = Console(highlight=False, soft_wrap=True)
     solve(np.zeros((1, 1)))  # loads the solver before any clock runs
     timing: dict[str, Any] = {}
     for sequence in inputs:
@@ -76,13 +73,13 @@ def track(config: TrackConfig) -> Path:
         )
         result = track_sequence(tracker, frames, sequence.warps)
         write_results(run / "tracks" / f"{sequence.name}.txt", interpolate(result.table, config.interpolation))
-        timing[sequence.name] = {"frames": result.num_frames, "seconds": result.seconds}
+        seconds = sequence.seconds | result.seconds
+        timing[sequence.name] = {"frames": result.num_frames, "seconds": seconds, "apart": sequence.apart}
         write_json(run / "timing.json", timing)
-        console.print(_line(sequence.name, result), highlight=False, soft_wrap=True)
-    frames_total = sum(entry["frames"] for entry in timing.values())
-    seconds_total = sum(entry["seconds"]["association"] for entry in timing.values())
-    rate = f"{frames_total / seconds_total:.0f} frames/s of association" if seconds_total else "no frames"
-    console.print(f"{len(inputs)} sequences, {frames_total} frames, {rate} -> {run}", highlight=False, soft_wrap=True)
+        console.print(_line(sequence.name, result))
+        for problem in sequence.problems:
+            console.print(f"  {problem}")
+    _summary(console, timing, run)
     return run
 
 
@@ -120,3 +117,18 @@ def _line(name: str, result: SequenceTracks) -> str:
         (skipped.warps, "unusable camera warps ignored"),
     )
     return line + "".join(f"; {count} {note}" for count, note in notes if count)
+
+
+def _summary(console: Console, timing: dict[str, Any], run: Path) -> None:
+    """Print the speed of all stages together, as the paper counts it, and stage by stage."""
+    frames = sum(entry["frames"] for entry in timing.values())
+    stages: dict[str, float] = {}
+    for entry in timing.values():
+        for stage, seconds in (entry["seconds"] | entry["apart"]).items():
+            stages[stage] = stages.get(stage, 0.0) + seconds
+    counted = sum(seconds for entry in timing.values() for seconds in entry["seconds"].values())
+    rates = {stage: frames / seconds for stage, seconds in stages.items() if seconds > 0}
+    rate = f"{frames / counted:.0f} frames/s of {' + '.join(next(iter(timing.values()))['seconds'])}" if counted else ""
+    console.print(f"{len(timing)} sequences, {frames} frames, {rate or 'no frames'} -> {run}")
+    if len(rates) > 1:
+        console.print("by stage, frames/s: " + ", ".join(f"{stage} {value:.0f}" for stage, value in rates.items()))

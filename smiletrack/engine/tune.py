@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import optuna
 import yaml
@@ -14,37 +14,12 @@ from rich.progress import Progress
 from rich.table import Table
 
 from smiletrack.config import altered
-from smiletrack.data.mot import read_sequence_info, read_truth
-from smiletrack.data.splits import Split, cut, resolve_split, split_range
+from smiletrack.engine.problems import ProblemConfig, mean_hota, measure_tracker, read_problems
 from smiletrack.engine.runs import start_run
-from smiletrack.engine.track import SequenceInput, TrackConfig, sequence_inputs, track_sequence
-from smiletrack.errors import InputError
 from smiletrack.files import atomic_write
-from smiletrack.metrics.preprocess import compare
-from smiletrack.metrics.table import combine, measure
+from smiletrack.metrics.table import COMBINED
 from smiletrack.tracking.config import TrackerConfig
-from smiletrack.tracking.tracker import Tracker, default_config
-from smiletrack.types import TrackTable
-
-
-@dataclass(frozen=True)
-class SourceConfig:
-    """One data set of a search; see `TrackConfig` for what the keys mean."""
-
-    data: str
-    """Folder of MOTChallenge sequences with ground truth."""
-    split: Split = "all"
-    """Part of each sequence to search on."""
-    detections: str = "det"
-    """Which detections: <seq>/det/NAME.txt."""
-    embeddings: str = ""
-    """Folder with one <seq>.npz each; empty = none."""
-    camera_motion: Literal["none", "file"] = "none"
-    """Where the camera's motion comes from."""
-    benchmark: Literal["MOT15", "MOT16", "MOT17", "MOT20", "DanceTrack"] = "MOT17"
-    """Whose preprocessing rules apply."""
-    sequences: tuple[str, ...] = ()
-    """Names of the sequences to search on; empty = all that are not held out."""
+from smiletrack.tracking.tracker import default_config
 
 
 @dataclass(frozen=True)
@@ -73,7 +48,7 @@ class RangeConfig:
 class TuneConfig:
     """The command `tools/tune.py`."""
 
-    sources: tuple[SourceConfig, ...] = ()
+    sources: tuple[ProblemConfig, ...] = ()
     """Data sets to search on; each counts the same, whatever its length."""
     held_out: tuple[str, ...] = ()
     """Names of sequences that are never read, whatever `sources` says: report on these afterwards."""
@@ -101,7 +76,7 @@ def tune(config: TuneConfig) -> TrackerConfig:
     """Search, print what mattered, write `best.yaml` (a preset) and return it."""
     for key in config.space:
         _changed(config.tracker, {key: _first_value(config.space[key])})
-    problems = [list(_problems(source, config.held_out)) for source in config.sources]
+    problems = [read_problems(source, config.held_out) for source in config.sources]
     run = start_run(config.output, config, "tune")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
@@ -119,7 +94,7 @@ def tune(config: TuneConfig) -> TrackerConfig:
 
         def objective(trial: optuna.Trial) -> float:
             tracker = _changed(config.tracker, {key: _draw(trial, key, r) for key, r in config.space.items()})
-            scores = [score(tracker, problem) for problem in problems]
+            scores = [mean_hota(measure_tracker(tracker, part)[COMBINED]) for part in problems]
             trial.set_user_attr("scores", scores)
             return sum(scores) / len(scores)
 
@@ -135,31 +110,6 @@ def tune(config: TuneConfig) -> TrackerConfig:
     _write_preset(run / "best.yaml", config, study)
     _print(console, config, study, run)
     return best
-
-
-def score(tracker: TrackerConfig, problem: list[tuple[SequenceInput, TrackTable, str]]) -> float:
-    """Return the combined HOTA, in [0, 1], of a tracker on sequences with truth and benchmark."""
-    measures = {}
-    for sequence, truth, benchmark in problem:
-        found = track_sequence(Tracker(tracker, sequence.frame_rate), sequence.frames(), sequence.warps)
-        measures[sequence.name] = measure(compare(truth, found.table, sequence.num_frames, benchmark))
-    return float(combine(measures)["HOTA"]["HOTA"].mean())
-
-
-def _problems(source: SourceConfig, held_out: tuple[str, ...]) -> Iterator[tuple[SequenceInput, TrackTable, str]]:
-    """Yield the sequences of a source that are not held out, with their truth."""
-    root = Path(source.data)
-    names = [folder.name for folder in sorted(root.iterdir()) if folder.is_dir()] if root.is_dir() else []
-    wanted = tuple(name for name in source.sequences or names if name not in held_out)
-    if names and not wanted:
-        raise InputError(f"sources: every sequence of {root} is held out")
-    keys = ("data", "split", "detections", "embeddings", "camera_motion")
-    asked = TrackConfig(sequences=wanted, **{key: getattr(source, key) for key in keys})
-    for sequence in sequence_inputs(asked):
-        folder = root / sequence.name
-        split = resolve_split(source.split, root)
-        first, last = split_range(read_sequence_info(folder).length, split)
-        yield sequence, cut(read_truth(folder / "gt" / "gt.txt", min_columns=6), first, last), source.benchmark
 
 
 def _draw(trial: optuna.Trial, key: str, values: RangeConfig) -> Any:

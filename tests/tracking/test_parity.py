@@ -16,7 +16,8 @@ import pytest
 from smiletrack.config import load_config, preset_file
 from smiletrack.data.mot import read_detections, read_results, read_sequence_info, read_warps
 from smiletrack.data.splits import cut, split_range
-from smiletrack.engine.track import SequenceInput, join_tracks
+from smiletrack.engine.inputs import SequenceInput
+from smiletrack.engine.track import join_tracks
 from smiletrack.tracking.config import TrackerConfig
 from smiletrack.tracking.tracker import Tracker
 from smiletrack.types import Floats, TrackTable

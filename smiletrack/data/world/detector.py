@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit, ndtr
 
 from smiletrack.boxes import xywh_to_xyxy, xyxy_to_xywh
 from smiletrack.data.world.config import DetectorConfig
 from smiletrack.data.world.scene import Figures, Scene
+from smiletrack.lazy import LazyModule
 from smiletrack.types import Floats, Ints
+
+special = LazyModule("scipy.special")
 
 
 @dataclass(frozen=True)
@@ -28,8 +30,8 @@ class Sightings:
 
 def quality(config: DetectorConfig, visible: Floats, heights: Floats) -> Floats:
     """(M,) visible shares and heights in px -> (M,) quality in (0, 1), as `DetectorConfig` defines it."""
-    seen = expit((visible - config.half_visibility) / 0.1)
-    return np.asarray(seen * expit((heights / config.half_height_px - 1) / 0.2))
+    seen = special.expit((visible - config.half_visibility) / 0.1)
+    return np.asarray(seen * special.expit((heights / config.half_height_px - 1) / 0.2))
 
 
 def detect(scene: Scene, people: Figures, visible: Floats, hider: Ints, config: DetectorConfig) -> Sightings:
@@ -38,7 +40,7 @@ def detect(scene: Scene, people: Figures, visible: Floats, hider: Ints, config: 
     q = quality(config, visible, people.boxes[:, 3] - people.boxes[:, 1])
     length, number = scene.config.length, len(scene.actors)
     errors = correlated_noise(length, (number, 6), config.correlation, rng)[people.times, people.actors]
-    found = np.flatnonzero(ndtr(errors[:, 0]) < config.recall * np.minimum(1, 2 * q))
+    found = np.flatnonzero(special.ndtr(errors[:, 0]) < config.recall * np.minimum(1, 2 * q))
     errors, q = errors[found], q[found]
 
     boxes_xywh = xyxy_to_xywh(people.boxes[found])
@@ -68,7 +70,7 @@ def false_alarms(scene: Scene, config: DetectorConfig, rng: np.random.Generator)
     """Return frame indices (F,), boxes (F, 4) and scores (F,): half at four fixed places again and again, half anywhere."""
     length, ground, places = scene.config.length, scene.ground, 4
     chance = min(0.95, config.false_alarms / 2 / places)
-    fires = ndtr(correlated_noise(length, (places,), max(config.correlation, 0.8), rng)) < chance
+    fires = special.ndtr(correlated_noise(length, (places,), max(config.correlation, 0.8), rng)) < chance
     clutter_times, which = np.nonzero(fires)
     fixed = _person_like_boxes(scene, places, rng)[which]
     maps = scene.path[clutter_times]

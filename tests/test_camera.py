@@ -6,7 +6,14 @@ import cv2
 import numpy as np
 import pytest
 
-from smiletrack.motion.camera import CameraMotion, CameraMotionConfig, Method, is_plausible, replace_implausible
+from smiletrack.motion.camera import (
+    CameraMotion,
+    CameraMotionConfig,
+    Method,
+    is_plausible,
+    replace_implausible,
+    to_full_size,
+)
 
 WIDTH, HEIGHT = 640, 384
 
@@ -79,6 +86,15 @@ def test_masked_crowd_does_not_pull_the_warp(method: Method) -> None:
     error = corner_error(masked.step(after, boxes[1]), truth)
     assert error < 1
     assert corner_error(blind.step(after), truth) > max(1, 2 * error), "without the mask the crowd pulls"
+
+
+def test_a_warp_of_the_scaled_frame_is_that_of_the_full_one() -> None:
+    """Pixel centres move with the scale: follow one through block means of 4 x 4 pixels, where x' = (x - 1.5) / 4."""
+    small = np.array([[0.9, -0.2, 3.0], [0.2, 0.9, -1.0]])
+    full = to_full_size(small, 1 / 4)
+    for x, y in ((0.0, 0.0), (639.0, 17.0)):
+        scaled = small @ np.array([(x - 1.5) / 4, (y - 1.5) / 4, 1])
+        np.testing.assert_allclose(full @ np.array([x, y, 1]), scaled * 4 + 1.5, atol=1e-9)
 
 
 @pytest.mark.parametrize("method", ["flow", "ecc", "orb"])

@@ -1,5 +1,6 @@
 """The report of a small run with known mistakes: what it says, what it lacks, and how a browser takes it."""
 
+import base64
 import json
 import re
 import shutil
@@ -105,7 +106,16 @@ def test_every_switch_has_a_card_with_pictures_and_reasons(page: str) -> None:
     found = cards(page)
     assert len(found) == 2
     for card in found:
-        assert card.count("<img") == 3 and f"frame {SWAP}" in card
+        captions = re.findall(r"<figcaption>(.*?)</figcaption>", card)
+        assert captions == [f"before, frame {SWAP - 1}", f"at, frame {SWAP}", f"after, frame {SWAP + 10}"]
+        pictures = [
+            cv2.imdecode(np.frombuffer(base64.b64decode(data), np.uint8), cv2.IMREAD_COLOR)
+            for data in re.findall(r'src="data:image/jpeg;base64,(.*?)"', card)
+        ]
+        for picture in pictures:
+            blue, _, red = picture[100:120, picture.shape[1] // 2 - 5 : picture.shape[1] // 2 + 5].mean((0, 1))
+            # person 1 is blue, person 2 red, whatever identity the result gave them
+            assert (blue > red + 80) if "truth 1" in card else (red > blue + 80)
         was, became = re.findall(r"<tr><th>(?:was|became).*?</tr>", card, re.S)
         # the right track was here and looked the same; the one that was taken was far and looked otherwise
         assert re.findall(r"<td>([-\d.–]+)</td>", was)[:2] == ["1.00", "1.00"]

@@ -23,6 +23,7 @@ from smiletrack.errors import InputError
 from smiletrack.files import atomic_path, write_json
 from smiletrack.metrics.retrieval import RetrievalScores, retrieval_scores, time_candidates
 from smiletrack.slm.embedder import Embedder, load_embedder
+from smiletrack.slm.preprocessing import Preprocessing
 from smiletrack.types import Floats
 from smiletrack.view.pairs import Pair, pair_sheet
 
@@ -69,7 +70,8 @@ def eval_slm(config: EvalSLMConfig) -> dict[str, Any]:
         raise InputError("two people at least are needed to tell anybody apart; use more data or a lower step")
     folder = start_run(config.output, config, "eval_slm")
     summary: dict[str, Any] = {"crops": len(table), "people": table.num_identities, "networks": []}
-    for file, embedder, (Z, seconds) in zip(files, embedders, embed_table(embedders, table), strict=True):
+    answers = embed_table(embedders, table)
+    for file, embedder, (Z, seconds) in zip(files, embedders, answers, strict=True):
         scores = score_by_gap(Z, table, config.gaps)
         bins = score_by_visibility(Z, table, min(config.gaps))
         summary["networks"].append(
@@ -83,7 +85,7 @@ def eval_slm(config: EvalSLMConfig) -> dict[str, Any]:
         )
     _print(summary)
     with atomic_path(folder / "hardest_pairs.png") as path:
-        cv2.imwrite(str(path), hardest_pairs(embedders[0], table)[:, :, ::-1])
+        cv2.imwrite(str(path), hardest_pairs(table, answers[0][0])[:, :, ::-1])
     write_json(folder / "summary.json", summary)
     print(f"{folder}/summary.json, {folder}/hardest_pairs.png")
     return summary
@@ -128,14 +130,13 @@ def score_by_visibility(Z: Floats, table: IdentityTable, gap: int) -> dict[str, 
     return bins
 
 
-def hardest_pairs(embedder: Embedder, table: IdentityTable, number: int = 8) -> NDArray[np.uint8]:
+def hardest_pairs(table: IdentityTable, Z: Floats, number: int = 8) -> NDArray[np.uint8]:
     """Return an RGB sheet: the least alike crops of one person, and the most alike crops of two, one pair a person."""
-    ((Z, _),) = embed_table([embedder], table, quiet=True)
     similarities = Z @ Z.T
     candidates = np.triu(time_candidates(table.frames, table.sequences, min(GAPS)), 1)
     same = table.identities[:, None] == table.identities[None, :]
     rows = [
-        [_pair(embedder, table, similarities, *place) for place in _extreme(values, table, number)]
+        [_pair(table, similarities, *place) for place in _extreme(values, table, number)]
         for values in (
             np.where(candidates & same, -similarities, -np.inf),
             np.where(candidates & ~same, similarities, -np.inf),
@@ -156,11 +157,11 @@ def _extreme(values: Floats, table: IdentityTable, number: int) -> list[tuple[in
     return list(found.values())
 
 
-def _pair(embedder: Embedder, table: IdentityTable, similarities: Floats, i: int, j: int) -> Pair:
+def _pair(table: IdentityTable, similarities: Floats, i: int, j: int) -> Pair:
     crops = []
     for row in (i, j):
         frame = read_image(table.images[table.image_indices[row]])
-        crops.append(embedder.preprocessing.cut(frame, table.boxes[row : row + 1])[0][0].astype(np.uint8))
+        crops.append(Preprocessing(80, 224).cut(frame, table.boxes[row : row + 1])[0][0].astype(np.uint8))
     return Pair(crops[0], crops[1], f"{similarities[i, j]:.2f}")
 
 

@@ -22,6 +22,7 @@ from smiletrack.slm.embedder import Embedder
 from smiletrack.slm.losses import LossConfig, SLMLoss
 from smiletrack.slm.network import SLM, SLMConfig
 from smiletrack.slm.preprocessing import Preprocessing
+from smiletrack.types import Floats
 from smiletrack.weights import load_exactly, load_weights
 
 Made = TypeVar("Made")
@@ -133,7 +134,7 @@ def train_slm(config: TrainSLMConfig) -> FitResult:
             runtime=runtime,
             evaluate=lambda network: evaluate(network, judged, runtime),
             monitor="AUC_30",
-            pictures=lambda network: {"hardest_pairs": hardest_pairs(_embedder(network, runtime), judged)},
+            pictures=lambda network: {"hardest_pairs": hardest_pairs(judged, _embed(network, judged, runtime))},
             shipped=lambda network: network.get_submodule("slm"),
             metadata=metadata(config.network),
             resume=config.resume,
@@ -180,7 +181,7 @@ def epoch_loader(
 
 def evaluate(network: nn.Module, table: IdentityTable, runtime: Runtime) -> dict[str, float]:
     """Return AUC, rank-1 and mAP over the time gaps, by names like AUC_30."""
-    (Z, _), *_ = embed_table([_embedder(network, runtime)], table, quiet=True)
+    Z = _embed(network, table, runtime)
     figures: dict[str, float] = {}
     for gap, scores in score_by_gap(Z, table).items():
         figures |= {f"AUC_{gap}": scores.AUC, f"rank1_{gap}": scores.rank1, f"mAP_{gap}": scores.mAP}
@@ -204,9 +205,12 @@ def _loss(network: nn.Module, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Map
     return answer
 
 
-def _embedder(network: nn.Module, runtime: Runtime) -> Embedder:
+def _embed(network: nn.Module, table: IdentityTable, runtime: Runtime) -> Floats:
+    """Return (N, D) unit rows of a network in training."""
     config: SLMConfig = network.config  # type: ignore[assignment]
-    return Embedder(network, Preprocessing(config.width, config.height), "in training", str(runtime.device))
+    preprocessing = Preprocessing(config.width, config.height)
+    embedder = Embedder(network, preprocessing, "in training", str(runtime.device))
+    return embed_table([embedder], table, quiet=True)[0][0]
 
 
 def _summary(name: str, table: IdentityTable) -> str:

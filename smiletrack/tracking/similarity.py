@@ -26,14 +26,13 @@ def overlapping_pairs(a: Floats, b: Floats, pixel: float = 0.0) -> Pairs:
     `pixel` is added to the right and lower borders (see `iou`).
     """
     if pixel:
-        a, b = a.copy(), b.copy()
-        a[2:] += pixel
-        b[2:] += pixel
+        a, b = np.concatenate((a[:2], a[2:] + pixel)), np.concatenate((b[:2], b[2:] + pixel))
     if a.shape[1] * b.shape[1] <= DENSE_PAIRS:
-        touching = np.less.outer(a[0], b[2])
-        touching &= np.greater.outer(a[2], b[0])
-        touching &= np.less.outer(a[1], b[3])
-        touching &= np.greater.outer(a[3], b[1])
+        column = a[:, :, None]
+        touching = column[0] < b[2]
+        touching &= column[2] > b[0]
+        touching &= column[1] < b[3]
+        touching &= column[3] > b[1]
         rows, columns = touching.nonzero()
         return rows, columns
     return _swept_pairs(a, b)

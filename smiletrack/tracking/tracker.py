@@ -311,13 +311,14 @@ class Tracker:
         pool.mean[..., tracks], pool.covariance[..., tracks] = mean, covariance
         pool.scores[tracks] = scores
         pool.classes[tracks] = scene.classes.take(scene.rows.take(detections))
-        if life.revive:
+        if life.revive and absent.max() > self._max_lost + 1:
             pool.doomed[tracks] |= absent > self._max_lost + 1
         pool.last_frame[tracks] = self.frame
         pool.streak[tracks] += 1
-        streak = pool.streak.take(tracks)
-        newly = (pool.state.take(tracks) != UNCONFIRMED) | (streak >= life.confirm)
-        pool.state[tracks] = np.where(newly, TRACKED, UNCONFIRMED)
+        other = tracks[pool.state.take(tracks) != TRACKED]
+        if len(other):
+            stays = (pool.state[other] == UNCONFIRMED) & (pool.streak[other] < life.confirm)
+            pool.state[other] = np.where(stays, UNCONFIRMED, TRACKED)
 
     def _replay(
         self,

@@ -48,7 +48,7 @@ class Part(NamedTuple):
 
 
 # corners of a capsule: (along, across) in units of the half-width, four around each end
-_ROUND = np.array([[-1.0, 0.42], [-0.42, 1.0], [-0.42, -1.0], [-1.0, -0.42]])
+_ROUND = np.array([[-0.42, 1.0], [-1.0, 0.42], [-1.0, -0.42], [-0.42, -1.0]])
 
 
 def polygons(pose: Pose, build: "Build") -> tuple[Floats, list[str]]:

@@ -19,7 +19,6 @@ CLASSES = {"walker": 1, "cyclist": 2, "seated": 7, "mannequin": 8, "reflection":
 """MOTChallenge class of each kind of actor; all but the first are distractors."""
 OBSTACLE_CLASSES = {"van": 3, "pole": 9, "tree": 9, "kiosk": 11, "wall": 11}
 """MOTChallenge class of each kind of obstacle: car, occluder, full occluder."""
-BICYCLE = 4
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from smiletrack.detector.letterbox import to_input
 from smiletrack.detector.losses import OTALossConfig
 from smiletrack.engine.eval_detector import detect_images, in_training, prediction_pictures, score_detections
 from smiletrack.engine.fit import FitConfig, FitResult, fit
+from smiletrack.engine.identity_data import demo_world
 from smiletrack.engine.progress import Picture
 from smiletrack.engine.runs import start_run
 from smiletrack.engine.runtime import Runtime, start_runtime
@@ -104,8 +105,9 @@ class TrainDetectorConfig:
 
 def train_detector(config: TrainDetectorConfig) -> FitResult:
     """Train as `config` says; the run folder holds the config, the curves and the weights."""
-    labels = read_labelled(config.train, config.min_visibility, config.train_step)
-    judged = read_labelled(config.val, config.min_visibility, config.val_step)
+    train, val = (config.train, config.val) if config.train else _demo_sources()
+    labels = read_labelled(train, config.min_visibility, config.train_step)
+    judged = read_labelled(val, config.min_visibility, config.val_step)
     if judged.class_names != labels.class_names:
         raise InputError(f"val: has the classes {judged.class_names}, train has {labels.class_names}")
     network = dataclasses.replace(config.network, class_names=labels.class_names)
@@ -201,6 +203,14 @@ class _Training:
         scale_x, scale_y = width / images.shape[3], height / images.shape[2]
         images = functional.interpolate(images, (height, width), mode="bilinear", align_corners=False)
         return images, targets * targets.new_tensor([1, 1, scale_x, scale_y, scale_x, scale_y])
+
+
+def _demo_sources() -> tuple[tuple[str], tuple[str]]:
+    """Return the demo world's training and validation sequences, or its halves where it has no such folders."""
+    folder = demo_world()
+    if (Path(folder) / "train").is_dir():
+        return (f"{folder}/train",), (f"{folder}/val",)
+    return (f"{folder}@train_half",), (f"{folder}@val_half",)
 
 
 def _summary(labels: LabelledImages, name: str) -> str:

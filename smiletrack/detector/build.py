@@ -33,6 +33,7 @@ ARCHITECTURES: dict[str, Callable[[int], Detector]] = {
     "prb-fpn6-2py": prbnet.prb_fpn6_2py,
     "prb-2py-e6e-auxpy1": partial(prbnet.prb_fpn6_2py, auxiliary="first"),
     "prb-fpn6-3py": prbnet.prb_fpn6_3py,
+    "prb-fpn6-msp": prbnet.prb_fpn6_msp,
     "prb-fpn-csp": prbnet.prb_fpn_csp,
     "prb-fpn-msp": prbnet.prb_fpn_msp,
     "prb-fpn-elan": prbnet.prb_fpn_elan,

@@ -9,7 +9,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from smiletrack.detector.anchor_head import AnchorHead
 from smiletrack.detector.blocks import Conv, RepConv
-from smiletrack.detector.necks import BiFusionNeck
+from smiletrack.detector.necks import BiFusionNeck, ChainedNeck
 
 NetT = TypeVar("NetT", bound=nn.Module)
 
@@ -37,6 +37,8 @@ def fuse(net: NetT) -> NetT:
             module.auxiliary = nn.ModuleList()
         elif isinstance(module, BiFusionNeck):
             module.auxiliary, module.aux = "none", nn.ModuleList()
+        elif isinstance(module, ChainedNeck):
+            module.aux = nn.ModuleList()
     return fused
 
 

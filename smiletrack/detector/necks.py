@@ -67,3 +67,28 @@ class TopDownNeck(nn.Module):
         first, second = (p(features, c) for p, c in zip(self.pyramids, contexts, strict=True))
         scales = zip([*first[:-1], contexts[0]], second, strict=True)
         return [merge(list(scale)) for merge, scale in zip(self.merges, scales, strict=True)], []
+
+
+class ChainedNeck(nn.Module):
+    """Three short pyramids from P6, P5 and P4, one RB and one BFM block each; where two meet on a scale they are added.
+
+    An auxiliary head reads what only went down (and the coarsest output).
+    """
+
+    def __init__(
+        self, pyramids: Sequence[BiFusionPyramid], widen: Sequence[nn.Module], aux: Sequence[nn.Module]
+    ) -> None:
+        super().__init__()
+        self.pyramids = nn.ModuleList(pyramids)
+        self.widen = nn.ModuleList(widen)
+        self.aux = nn.ModuleList(aux)
+
+    def forward(self, features: Features, auxiliary: bool = False) -> tuple[list[Tensor], list[Tensor]]:
+        # each pyramid gives its finer and its coarser scale
+        coarse, middle, fine = (pyramid(features).outputs for pyramid in self.pyramids)
+        scales = [fine[0], fine[1] + middle[0], middle[1] + coarse[0], coarse[1]]
+        lead = [conv(x) for conv, x in zip(self.widen, scales, strict=True)]
+        if not auxiliary:
+            return lead, []
+        down = [fine[0], middle[0], coarse[0], coarse[1]]
+        return lead, [conv(x) for conv, x in zip(self.aux, down, strict=True)]

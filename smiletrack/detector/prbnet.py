@@ -25,7 +25,7 @@ from smiletrack.detector.backbones import (
 )
 from smiletrack.detector.blocks import SPPCSPC, Conv, RepConv
 from smiletrack.detector.fusion import BiFusionPyramid, DownStep, ScaleMerge, TopDownPyramid, UpStep
-from smiletrack.detector.necks import BiFusionNeck, TopDownNeck
+from smiletrack.detector.necks import BiFusionNeck, ChainedNeck, TopDownNeck
 from smiletrack.detector.postprocess import Rule
 
 
@@ -112,6 +112,30 @@ def prb_fpn6_3py(num_classes: int) -> PRBNet:
     merges = [ScaleMerge([w] * 3, h, out, 2, 3) for w, h, out in zip(pyramids[0].widths, hidden, widths, strict=True)]
     aux = [Conv(w, out, 3) for w, out in zip((64, 128, 192, 384), widths, strict=True)]
     neck = BiFusionNeck(pyramids, merges, auxiliary="first", aux=aux)
+    return PRBNet(backbone, neck, AnchorHead(widths, num_classes, ANCHORS_P6, auxiliary=widths))
+
+
+def prb_fpn6_msp(num_classes: int) -> PRBNet:
+    """PRB-FPN6-MSP: MSPA blocks down to P6, three short chained pyramids.
+
+    The released table is described only in part; the widths here meet its published size (227.8 million parameters,
+    1746 GFLOPs at 1280) within 0.2 %, so a released checkpoint need not fit.
+    """
+    backbone = DarknetBackbone((64, 192, 384, 640, 1024, 1280), (2, 4, 4, 2, 2), mspa)
+    out = {3: 160, 4: 320, 5: 512, 6: 640}
+    pyramids = [
+        BiFusionPyramid(
+            backbone.channels,
+            start,
+            512,
+            [DownStep(fine, fine, fine // 2, 2 * fine, 2 * fine, fine)],
+            [UpStep(coarse * 5 // 8, coarse * 5 // 8, coarse * 5 // 4, coarse, bottleneck=coarse)],
+        )
+        for start, fine, coarse in ((s, out[s - 1], out[s]) for s in (6, 5, 4))
+    ]
+    widths = (320, 640, 960, 1280)
+    widen, aux = ([Conv(c, w, 3) for c, w in zip(out.values(), widths, strict=True)] for _ in range(2))
+    neck = ChainedNeck(pyramids, widen, aux)
     return PRBNet(backbone, neck, AnchorHead(widths, num_classes, ANCHORS_P6, auxiliary=widths))
 
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from smiletrack.detector import backbones, blocks, fusion, yolov7, yolox
 from smiletrack.detector.anchor_head import AnchorHead
-from smiletrack.detector.necks import BiFusionNeck, TopDownNeck
+from smiletrack.detector.necks import BiFusionNeck, ChainedNeck, TopDownNeck
 from smiletrack.detector.prbnet import PRBNet
 
 Path = str | None
@@ -148,6 +148,9 @@ def _neck(neck: nn.Module) -> list[Path]:
         paths += [f"neck.refine.{i}" for i in range(len(neck.refine))]
         for i, module in enumerate(neck.aux):
             paths += _merge(f"neck.aux.{i}") if isinstance(module, fusion.ScaleMerge) else [f"neck.aux.{i}"]
+    elif isinstance(neck, ChainedNeck):
+        paths = [p for i, pyramid in enumerate(neck.pyramids) for p in _pyramid(f"neck.pyramids.{i}", pyramid)]
+        paths += [None, None, *(f"neck.widen.{i}" for i in range(4)), *(f"neck.aux.{i}" for i in range(4))]
     elif isinstance(neck, TopDownNeck):
         paths = ["neck.contexts.1", "neck.contexts.0"]
         paths += [path for p in range(len(neck.pyramids)) for path in _top_down(f"neck.pyramids.{p}")]

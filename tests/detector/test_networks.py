@@ -83,6 +83,7 @@ def check_record(record: Record) -> None:
     [
         ("prb-fpn6-2py", 137.6, 0),
         ("prb-fpn6-3py", 184.6, 938 / 4),
+        ("prb-fpn6-msp", 227.8, 1746 / 4),
         ("yolox-m", 25.3, 73.8),
         ("yolox-l", 54.2, 0),
         ("yolox-x", 99.1, 0),

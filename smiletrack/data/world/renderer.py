@@ -68,8 +68,12 @@ class Renderer:
         config, margin = self.scene.config, self._street.margin
         size, affine = (config.width, config.height), self.scene.path[time].copy()
         affine[:, 2] -= affine[:, :2] @ [margin, margin]
-        image = cv2.warpAffine(self._street.image, affine, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        hides = cv2.warpAffine(self._street.hides, affine, size, flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+        image = cv2.warpAffine(
+            self._street.image, affine, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
+        hides = cv2.warpAffine(
+            self._street.hides, affine, size, flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE
+        )
         if self._still:
             self._empty = image, hides
             return image.copy(), hides

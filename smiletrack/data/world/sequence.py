@@ -28,6 +28,7 @@ class WorldSequence:
     truth: all annotated rows, sorted by id and then by frame, scores 1 where the row counts. detections: sorted by frame
     and then by falling score; row i has `embeddings[i]` (unit norm) and the true id `detection_ids[i]`, -1 for a false
     alarm. warps: (T, 2, 3) from the frame before. answers: by situation, what is known of certain ids and frames.
+    people: id, kind and clothes (equal numbers dress alike) of everybody seen.
     """
 
     info: SequenceInfo
@@ -37,6 +38,7 @@ class WorldSequence:
     detection_ids: Ints
     warps: Floats
     answers: dict[str, list[dict[str, Any]]]
+    people: list[dict[str, Any]]
 
     @property
     def name(self) -> str:
@@ -68,6 +70,14 @@ def observe(
         detection_ids=np.where(sightings.actors >= 0, ids[sightings.actors], -1),
         warps=frame_warps(scene.path),
         answers={name: [_with_ids(answer, ids) for answer in answers] for name, answers in scene.answers.items()},
+        people=sorted(
+            (
+                {"id": int(number), "kind": actor.kind, "clothes": actor.look.group}
+                for number, actor in zip(ids, scene.actors, strict=True)
+                if number > 0
+            ),
+            key=lambda person: person["id"],
+        ),
     )
 
 

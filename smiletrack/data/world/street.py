@@ -13,7 +13,14 @@ from smiletrack.data.world.scene import Scene
 from smiletrack.types import Floats
 
 Pixels = NDArray[np.uint8]
-_WALLS: tuple[Color, ...] = ((88, 104, 156), (150, 178, 200), (140, 146, 150), (96, 150, 190), (160, 160, 140), (110, 120, 168))
+_WALLS: tuple[Color, ...] = (
+    (88, 104, 156),
+    (150, 178, 200),
+    (140, 146, 150),
+    (96, 150, 190),
+    (160, 160, 140),
+    (110, 120, 168),
+)
 _AWNINGS: tuple[Color, ...] = ((60, 60, 170), (60, 120, 50), (140, 80, 40), (40, 140, 200))
 
 
@@ -77,7 +84,9 @@ class _Canvas:
         """Fill a rectangle given in metres around the foot."""
         self.polygon(x, z, [(left, low), (right, low), (right, high), (left, high)], color, solid)
 
-    def disc(self, x: float, z: float, right: float, up: float, radius: float, color: Color, solid: bool = True) -> None:
+    def disc(
+        self, x: float, z: float, right: float, up: float, radius: float, color: Color, solid: bool = True
+    ) -> None:
         """Fill a disc given in metres around the foot."""
         angles = np.linspace(0, 2 * np.pi, 24, endpoint=False)
         corners = [(right + radius * float(np.cos(a)), up + radius * float(np.sin(a))) for a in angles]
@@ -184,7 +193,9 @@ def _paint_shop(canvas: _Canvas, x: float, z: float, width: float, rng: np.rando
 def _paint_window(canvas: _Canvas, x: float, z: float, left: float, low: float, rng: np.random.Generator) -> None:
     canvas.rectangle(x, z, left - 0.08, low - 0.1, left + 1.08, low + 1.5, (215, 218, 220))
     canvas.rectangle(x, z, left, low, left + 1.0, low + 1.42, (120, 100, 78))
-    canvas.polygon(x, z, [(left, low + 0.6), (left + 1, low + 1.1), (left + 1, low + 1.42), (left, low + 1.42)], (160, 140, 112))
+    canvas.polygon(
+        x, z, [(left, low + 0.6), (left + 1, low + 1.1), (left + 1, low + 1.42), (left, low + 1.42)], (160, 140, 112)
+    )
     if rng.random() < 0.5:
         canvas.rectangle(x, z, left, low + 0.5, left + 0.25, low + 1.42, (190, 200, 205))
         canvas.rectangle(x, z, left + 0.75, low + 0.5, left + 1.0, low + 1.42, (190, 200, 205))

@@ -1,0 +1,120 @@
+"""Make a world: training, validation and scripted sequences with pictures, as MOTChallenge folders."""
+
+import dataclasses
+import multiprocessing
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+from rich.console import Console
+from rich.progress import track as progress
+
+from smiletrack.config import save_config
+from smiletrack.data.synthetic import SITUATIONS, known_scene, random_scenes
+from smiletrack.data.world.config import DetectorConfig, SceneConfig
+from smiletrack.data.world.scene import Scene
+from smiletrack.data.world.writing import is_made, render_sequence
+from smiletrack.errors import InputError
+
+_VERSION = 1  # of the drawing: sequences made by another version are made again
+
+
+@dataclass(frozen=True)
+class MakeWorldConfig:
+    """A world of three folders: `train`, `val` (other people, other streets) and `known` (scripted situations)."""
+
+    output: str = "datasets/world"
+    """Folder of the world; train/, val/ and known/ are made in it."""
+    seed: int = 0
+    """Number that decides everything; the same seed gives the same bytes."""
+    train_sequences: int = 2
+    """Sequences in train/, at least 0."""
+    val_sequences: int = 1
+    """Sequences in val/, at least 0."""
+    situations: tuple[str, ...] = ()
+    """Scripted situations in known/: swap, lookalike, absent25, absent40, figure8."""
+    quality: int = 92
+    """Quality of the JPEG files, 1 to 100."""
+    workers: int = 1
+    """Sequences that are drawn at the same time, at least 1."""
+    scene: SceneConfig = field(default_factory=SceneConfig)
+    """The street and who walks there."""
+    detector: DetectorConfig = field(default_factory=DetectorConfig)
+    """The noise of det/det.txt. Scripted situations are seen by a detector without errors."""
+
+    def __post_init__(self) -> None:
+        for name, low in (("seed", 0), ("train_sequences", 0), ("val_sequences", 0), ("workers", 1)):
+            if getattr(self, name) < low:
+                raise ValueError(f"{name} must be at least {low}, not {getattr(self, name)}")
+        if not 1 <= self.quality <= 100:
+            raise ValueError(f"quality must be in [1, 100], not {self.quality}")
+        unknown = [name for name in self.situations if name not in SITUATIONS]
+        if unknown:
+            raise ValueError(f"situations: {unknown[0]!r} is not known; there are {', '.join(SITUATIONS)}")
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One sequence to draw."""
+
+    folder: Path
+    scene: Scene
+    detector: DetectorConfig
+    recipe: dict[str, Any]
+    quality: int
+
+    def __call__(self) -> int:
+        cv2.setNumThreads(1)
+        render_sequence(self.scene, self.detector, self.folder, self.recipe, self.quality)
+        return self.scene.config.length
+
+
+def make_world(config: MakeWorldConfig) -> Path:
+    """Make every sequence that is not there yet and return the folder; finished ones are left as they are."""
+    root = Path(config.output)
+    jobs = [job for job in _jobs(config) if not is_made(job.folder, job.recipe)]
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        save_config(config, root / "world.yaml")
+        start = time.perf_counter()
+        frames = sum(_run(jobs, config.workers))
+    except OSError as error:
+        raise InputError(f"{root}: cannot be written ({error.strerror})") from None
+    spent_s = time.perf_counter() - start
+    made = f"{len(jobs)} sequences, {frames} frames in {spent_s:.1f} s" if jobs else "nothing to do, all is there"
+    print(f"{root}: {made}")
+    return root
+
+
+def _jobs(config: MakeWorldConfig) -> Iterator[_Job]:
+    split_scenes = {
+        "train": random_scenes("TRAIN", config.scene, config.seed, config.train_sequences),
+        "val": random_scenes("VAL", config.scene, config.seed, config.val_sequences),
+        "known": [known_scene(name, config.seed) for name in config.situations],
+    }
+    for split, scenes in split_scenes.items():
+        detector = DetectorConfig.perfect() if split == "known" else config.detector
+        for scene in scenes:
+            recipe = {
+                "version": _VERSION, "name": scene.name, "seed": config.seed, "quality": config.quality,
+                "moving": bool(scene.path.std(0).max() > 0), "scene": dataclasses.asdict(scene.config),
+                "detector": dataclasses.asdict(detector),
+            }  # fmt: skip
+            yield _Job(Path(config.output) / split / scene.name, scene, detector, recipe, config.quality)
+
+
+def _run(jobs: list[_Job], workers: int) -> Iterator[int]:
+    """Draw, several at a time where asked; yield the number of frames of each finished sequence."""
+    console = Console(file=sys.stderr)
+    shown = {"console": console, "disable": not console.is_terminal, "total": len(jobs), "transient": True}
+    if workers == 1 or len(jobs) < 2:
+        yield from progress((job() for job in jobs), "Drawing the world", **shown)
+        return
+    # spawned, not forked: the parent may have threads
+    with ProcessPoolExecutor(min(workers, len(jobs)), multiprocessing.get_context("spawn")) as pool:
+        yield from progress(pool.map(_Job.__call__, jobs), "Drawing the world", **shown)

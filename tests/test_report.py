@@ -172,6 +172,8 @@ def test_what_is_missing_is_named(world: Path, tmp_path: Path) -> None:
     assert "give --gt" in page
     with pytest.raises(InputError, match="no such folder"):
         report(ReportConfig(runs=(str(tmp_path / "nothing"),)))
+    with pytest.raises(InputError, match=r"^gt: .*nowhere: no such folder"):
+        report(ReportConfig(runs=(str(run),), gt=str(tmp_path / "nowhere")))
 
 
 def test_figures_of_a_run_whose_truth_is_gone_come_from_its_summary(run: Path, tmp_path: Path) -> None:

@@ -77,6 +77,7 @@ def report(config: ReportConfig) -> Path:
     """Write the report of the runs; return its path. What is missing is left out of it and named in it."""
     runs = [read_run(folder) for folder in config.runs or (str(latest_run()),)]
     names = distinct_names([run.folder for run in runs])
+    benchmark = _benchmark(config, runs[0])
     console = Console()
     compared: list[Comparisons] = []
     made = []
@@ -86,7 +87,7 @@ def report(config: ReportConfig) -> Path:
         compared.append(comparisons)
     differences = _differences(names, compared, config.resamples)
     path = Path(config.output) if config.output else runs[0].folder / "report.html"
-    page = render(", ".join(names), made, ALPHAS.tolist(), differences, benchmark=_benchmark(config, runs[0]))
+    page = render(", ".join(names), made, ALPHAS.tolist(), differences, benchmark=benchmark)
     with atomic_write(path) as stream:
         stream.write(page)
     missing = sum(len(run.notes) + sum(len(sequence.notes) for sequence in run.sequences) for run in made)

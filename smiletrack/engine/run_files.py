@@ -39,9 +39,14 @@ class Run:
         return self.folder.resolve().name
 
     def data_root(self, gt: str = "") -> Path | None:
-        """Return the folder of the sequences: `gt`, else what the run was made from, None where that is not there."""
-        named = [Path(root) for root in (gt, str(self.config.get("data") or "")) if root]
-        return next((root for root in named[:1] if root.is_dir()), None)
+        """Return the folder of the sequences: `gt`, else what the run was made from, None where that is not there.
+
+        Raises InputError where `gt` is given and not there.
+        """
+        if gt and not Path(gt).is_dir():
+            raise InputError(f"gt: {gt}: no such folder")
+        named = gt or str(self.config.get("data") or "")
+        return Path(named) if named and Path(named).is_dir() else None
 
     @property
     def made_crowd(self) -> bool:

@@ -75,7 +75,8 @@ def gallery(cards: Sequence[SwitchCard]) -> str:
         "<p>Sorted by what each cost: IDF1 points (of its sequence) that would be won had the boxes from this switch "
         "to the next kept the identity before. A switch back costs nothing or less. Dashed white is the truth. IoU, "
         "looks (cosine) and score (1 - cost) are what the tracker itself weighed, found by tracking again; where that "
-        "is not possible, IoU and looks come from the last boxes and embeddings.</p>"
+        "is not possible, IoU and looks come from the last boxes and embeddings. Not compared: no overlap, or the "
+        "track was gone or taken.</p>"
         f'<form id="filters">{filters}'
         '<label>cost at least <input type="number" name="cost" step="0.05" placeholder="any"></label>'
         '<label>sort by <select name="sort"><option value="cost">cost</option><option value="frame">time</option>'
@@ -109,11 +110,15 @@ def _card(card: SwitchCard) -> str:
         f'data-gap="{gap}"><h4>{_identity(switch.before_id)} → {_identity(switch.after_id)}'
         f'<span class="cost" title="IDF1 points of the sequence">{cost}</span></h4>'
         f"<p>{escape(card.sequence)} · frame {switch.frame} · truth {switch.truth_id} · {card.kind}"
-        f"{f' of {gap - 1} frames' if gap > 1 else ''}{score}</p>"
+        f"{_frames(gap - 1) if gap > 1 else ''}{score}</p>"
         f'<div class="crops">{crops}</div>'
         "<table><thead><tr><th></th><th>id</th><th>IoU</th><th>looks</th><th>score</th><th>gate</th><th>last seen</th>"
         f'</tr></thead><tbody>{rows}</tbody></table><p class="run">{escape(card.run)}</p></article>'
     )
+
+
+def _frames(count: int) -> str:
+    return f" of {count} frame{'s' * (count > 1)}"
 
 
 def _candidate(role: str, candidate: Candidate) -> str:

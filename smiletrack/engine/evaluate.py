@@ -14,6 +14,7 @@ from smiletrack.data.mot import list_sequences, read_results, read_sequence_info
 from smiletrack.data.splits import cut, resolve_split, split_range
 from smiletrack.data.synthetic import crowd_sequences
 from smiletrack.engine.cross_check import CrossCheck, combine_checks, cross_check
+from smiletrack.engine.run_files import benchmark_of
 from smiletrack.engine.runs import latest_run
 from smiletrack.errors import InputError
 from smiletrack.files import read_json, write_json
@@ -219,14 +220,13 @@ def _asked(config: EvalConfig) -> _Asked:
     truth = None if made else Path(config.gt or ran.get("data", ""))
     if not (made or config.gt or ran):
         raise InputError("gt: name the folder with the ground truth")
-    named = [name for name in BENCHMARKS if name.lower() in str(truth and truth.resolve()).lower()]
     # results are of the run's split and sequences, whatever truth they are held against
     split = (ran.get("split") or "all") if config.split == "auto" else config.split
     return _Asked(
         truth,
         folder / "tracks" if run else folder,
         run,
-        (named[-1] if named else "MOT17") if config.benchmark == "auto" else config.benchmark,
+        benchmark_of(truth) if config.benchmark == "auto" else config.benchmark,
         resolve_split(split, truth) if truth else split,
         config.sequences or tuple(ran.get("sequences") or ()),
         int(ran.get("seed") or 0),

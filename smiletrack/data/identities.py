@@ -1,7 +1,7 @@
 """The table that identity training reads: which box of which image shows whom, unique over all sequences and sets."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,28 +76,30 @@ def empty_identities() -> IdentityTable:
     return IdentityTable((), nothing, np.zeros((0, 4)), np.zeros(0), nothing, nothing, np.zeros(0, np.str_))
 
 
-def merge_identities(tables: Iterable[IdentityTable]) -> IdentityTable:
-    """Stack tables; identities are renumbered 0, 1, 2 ... so that no two tables share one."""
-    merged = [empty_identities()]
-    num_images = num_identities = 0
-    images: list[Path] = []
-    for table in tables:
-        _, numbers = np.unique(table.identities, return_inverse=True)
-        shifted = (table.image_indices + num_images, numbers.astype(np.int64) + num_identities)
-        merged.append(
-            IdentityTable((), shifted[0], table.boxes, table.visibility, shifted[1], table.frames, table.sequences)
-        )
-        images += table.images
-        num_images += len(table.images)
-        num_identities += table.num_identities
+def merge_identities(tables: Sequence[IdentityTable], sets: Sequence[Hashable] | None = None) -> IdentityTable:
+    """Stack tables; identities are renumbered 0, 1, 2 ... so that no two sets share one.
+
+    sets: which set each table is of, one each if not given. Tables of one set (its `train` and `test`) share numbers.
+    """
+    tables = list(tables)
+    sets = list(sets) if sets is not None else list(range(len(tables)))
+    order = {name: i for i, name in enumerate(dict.fromkeys(sets))}
+    offsets = np.cumsum([0, *(len(table.images) for table in tables)])
+    stacked = [empty_identities(), *tables]
+    numbers = [np.full(len(table), order[name]) for table, name in zip(tables, sets, strict=True)]
+    people = np.stack(
+        [np.concatenate([np.zeros(0, np.int64), *numbers]), np.concatenate([table.identities for table in stacked])]
+    )
+    _, identities = np.unique(people, axis=1, return_inverse=True)
+    shifted = [table.image_indices + offset for table, offset in zip(tables, offsets, strict=False)]
     return IdentityTable(
-        tuple(images),
-        np.concatenate([table.image_indices for table in merged]),
-        np.concatenate([table.boxes for table in merged]),
-        np.concatenate([table.visibility for table in merged]),
-        np.concatenate([table.identities for table in merged]),
-        np.concatenate([table.frames for table in merged]),
-        np.concatenate([table.sequences for table in merged]),
+        tuple(image for table in tables for image in table.images),
+        np.concatenate([np.zeros(0, np.int64), *shifted]),
+        np.concatenate([table.boxes for table in stacked]),
+        np.concatenate([table.visibility for table in stacked]),
+        identities.reshape(-1).astype(np.int64),
+        np.concatenate([table.frames for table in stacked]),
+        np.concatenate([table.sequences for table in stacked]),
     )
 
 

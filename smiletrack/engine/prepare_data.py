@@ -1,0 +1,219 @@
+"""Import a data set as it was downloaded, or mix imported ones: COCO JSON, identity tables, and counts to trust."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from rich.console import Console
+from rich.table import Table
+
+from smiletrack.data.identities import merge_identities, read_identities, write_identities
+from smiletrack.data.importers.annotations import BAD_BOX, KINDS, AnnotatedImage, Counts, Problems, count
+from smiletrack.data.importers.caltech import read_caltech
+from smiletrack.data.importers.checking import FilterConfig, checked
+from smiletrack.data.importers.crowdhuman import read_crowdhuman
+from smiletrack.data.importers.cuhk_sysu import read_cuhk_sysu
+from smiletrack.data.importers.labels_with_ids import read_labels_with_ids
+from smiletrack.data.importers.motchallenge import read_motchallenge
+from smiletrack.data.importers.outputs import identity_table, merge_coco, write_coco
+from smiletrack.data.importers.person_crops import read_person_crops
+from smiletrack.data.importers.probe import probe_images
+from smiletrack.data.importers.prw import read_prw
+from smiletrack.errors import InputError
+from smiletrack.files import atomic_write
+
+Format = Literal["motchallenge", "crowdhuman", "labels_with_ids", "caltech", "cuhk_sysu", "prw", "person_crops", "mix"]
+_COUNTED = ("images", "identities", "boxes")
+_SHOWN_PROBLEMS = 5
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """A data set: how it is written, what to take of it, and what is known of it. The presets are in configs/data."""
+
+    format: Format = "motchallenge"
+    """How the set is written; `mix` joins sets that are imported already."""
+    splits: tuple[str, ...] = ("train",)
+    """Parts to import, one pair of files each."""
+    sequences_like: str = "*"
+    """What names of sequences look like (motchallenge), so that the archive of another set is noticed."""
+    all_detectors: bool = False
+    """Take all three copies of MOT17's sequences, one for each public detector, not the first of each."""
+    ignored_classes: tuple[int, ...] = ()
+    """MOTChallenge classes that are neither right nor wrong (person on vehicle 2, static 7, distractor 8, reflection
+    12)."""
+    image_list: str = ""
+    """List of images (labels_with_ids), `{split}` stands for the part; empty takes all below `images`."""
+    videos: bool = False
+    """Whether the images of labels_with_ids are frames of videos, numbered by their names."""
+    skip_bad_boxes: bool = False
+    """Leave out and count boxes without area in their image, for sets that are known to have some."""
+    filters: FilterConfig = field(default_factory=FilterConfig)
+    """Which boxes are targets."""
+    parts: tuple[str, ...] = ()
+    """What a mix is made of, NAME/SPLIT below the source."""
+    published: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Known totals of a split: images, identities, boxes (before filters)."""
+
+    def __post_init__(self) -> None:
+        if not self.splits:
+            raise ValueError("splits must name at least one part")
+        if self.format == "mix" and not self.parts:
+            raise ValueError("parts must name what the mix is made of, e.g. mot17/train_half")
+        for split, known in self.published.items():
+            for name in known:
+                if name not in _COUNTED:
+                    raise ValueError(f"published.{split}.{name} is not known; there are {', '.join(_COUNTED)}")
+
+
+@dataclass(frozen=True)
+class PrepareDataConfig:
+    """What to import, from where, to where."""
+
+    data: DataConfig | None = None
+    """Name of a set or mix in configs/data (mot17, crowdhuman, mix-ablation ...) or a YAML file of your own."""
+    source: str = ""
+    """Folder of the unpacked archive; for a mix, the folder of imported sets [datasets]."""
+    output: str = ""
+    """Folder to write annotations/SPLIT.json and identities/SPLIT.csv into."""
+    skip_bad: bool = False
+    """Leave out and count what is faulty (missing or broken images, bad boxes, duplicates) instead of stopping."""
+
+
+@dataclass(frozen=True)
+class SplitReport:
+    """What became of a split: its totals as annotated and as written, and what was left out, by kind of fault."""
+
+    split: str
+    annotated: Counts
+    written: Counts
+    published: dict[str, int]
+    problems: dict[str, int]
+
+    @property
+    def differs(self) -> list[str]:
+        """Return what is not as published."""
+        return [name for name, value in self.published.items() if getattr(self.annotated, name) != value]
+
+
+def prepare_data(config: PrepareDataConfig) -> list[SplitReport]:
+    """Import all splits, print the counts beside the published ones, and return them.
+
+    Running it again continues: images that were looked at are not opened twice, and what is written is replaced whole.
+    InputError for faults that no flag allows.
+    """
+    if config.data is None:
+        raise InputError("name what to import: mot17, crowdhuman, ... (--help tells all)")
+    if not config.output:
+        raise InputError("output: name the folder to write into, e.g. --output datasets/imported/mot17")
+    data, output = config.data, Path(config.output)
+    source = Path(config.source or ("datasets/imported" if data.format == "mix" else ""))
+    if not (config.source or data.format == "mix"):
+        raise InputError(
+            "source: name the folder of the unpacked archive; datasets/README.md tells where it comes from"
+        )
+    if not source.is_dir():
+        raise InputError(f"{source}: no such folder; datasets/README.md tells where each archive comes from")
+    console = Console(stderr=True)
+    if data.format == "mix":
+        reports = [_mix(data, source, output)]
+    else:
+        reports = [_import_split(data, split, source, output, config.skip_bad, console) for split in data.splits]
+    _print_reports(output, reports, console)
+    return reports
+
+
+def _read(data: DataConfig, source: Path, split: str) -> list[AnnotatedImage]:
+    """Return what the set says about a split."""
+    if data.format == "motchallenge":
+        return read_motchallenge(source, split, data.sequences_like, data.ignored_classes, data.all_detectors)
+    if data.format == "labels_with_ids":
+        return read_labels_with_ids(source, data.image_list.format(split=split), data.videos)
+    readers: dict[str, Callable[[Path, str], list[AnnotatedImage]]] = {
+        "crowdhuman": read_crowdhuman,
+        "caltech": read_caltech,
+        "cuhk_sysu": read_cuhk_sysu,
+        "prw": read_prw,
+        "person_crops": read_person_crops,
+    }
+    return readers[data.format](source, split)
+
+
+def _import_split(
+    data: DataConfig, split: str, source: Path, output: Path, skip_bad: bool, console: Console
+) -> SplitReport:
+    console.print(f"{split}: reading {source}", highlight=False, soft_wrap=True)
+    annotated = _read(data, source, split)
+    states = probe_images((image.path for image in annotated), output / "looked_at.tsv")
+    allowed = KINDS if skip_bad else (BAD_BOX,) if data.skip_bad_boxes else ()
+    problems = Problems(frozenset(allowed))
+    written = checked(annotated, states, data.filters, problems)
+    if not written:
+        raise InputError(f"{source}: nothing of {split} can be used: {_listed(dict(problems.counts))}")
+    _tell(problems, output / f"problems_{split}.txt", console)
+    if data.format != "person_crops":
+        write_coco(output / "annotations" / f"{split}.json", written)
+    table = identity_table(written)
+    if len(table):
+        write_identities(output / "identities" / f"{split}.csv", table)
+    return SplitReport(split, count(annotated), count(written), data.published.get(split, {}), dict(problems.counts))
+
+
+def _mix(data: DataConfig, source: Path, output: Path) -> SplitReport:
+    """Join imported sets; a set without named people adds none to the identity table."""
+    names = [part.rpartition("/") for part in data.parts]
+    files = [source / name / "annotations" / f"{split}.json" for name, _, split in names]
+    for file, part in zip(files, data.parts, strict=True):
+        if not file.is_file():
+            raise InputError(
+                f"{file}: no such file; import {part} first, or name the folder of imported sets: --source"
+            )
+    split = data.splits[0]
+    counts = merge_coco(files, output / "annotations" / f"{split}.json")
+    tables = [source / name / "identities" / f"{part}.csv" for name, _, part in names]
+    if found := [table for table in tables if table.is_file()]:
+        merged = merge_identities([read_identities(table) for table in found], [table.parent for table in found])
+        write_identities(output / "identities" / f"{split}.csv", merged)
+    return SplitReport(split, counts, counts, data.published.get(split, {}), {})
+
+
+def _tell(problems: Problems, file: Path, console: Console) -> None:
+    """Write all faults that were left out to a file and show the first ones; remove the file of an earlier run."""
+    file.unlink(missing_ok=True)
+    if not problems.lines:
+        return
+    with atomic_write(file) as stream:
+        stream.writelines(f"{line}\n" for line in problems.lines)
+    for line in problems.lines[:_SHOWN_PROBLEMS]:
+        console.print(f"left out: {line}", highlight=False, soft_wrap=True, markup=False)
+    if len(problems.lines) > _SHOWN_PROBLEMS:
+        rest = len(problems.lines) - _SHOWN_PROBLEMS
+        console.print(f"left out: {rest} more, see {file}", highlight=False, soft_wrap=True, markup=False)
+
+
+def _print_reports(output: Path, reports: list[SplitReport], console: Console) -> None:
+    table = Table(title=str(output), title_justify="left")
+    for heading in ("split", "", "published", "annotated", "written"):
+        table.add_column(heading, justify="left" if heading in ("split", "") else "right")
+    for report in reports:
+        for name in _COUNTED:
+            published = report.published.get(name)
+            mark = "" if published is None else f"{published:,}"
+            annotated, written = getattr(report.annotated, name), getattr(report.written, name)
+            table.add_row(report.split if name == "images" else "", name, mark, f"{annotated:,}", f"{written:,}")
+    Console().print(table)
+    for report in reports:
+        if report.problems:
+            console.print(f"{report.split}: left out {_listed(report.problems)}", highlight=False, soft_wrap=True)
+        for name in report.differs:
+            console.print(
+                f"warning: {report.split} has {getattr(report.annotated, name):,} {name}, "
+                f"but {report.published[name]:,} are published; is the archive whole?",
+                highlight=False,
+                soft_wrap=True,
+            )
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{number:,} x {kind}" for kind, number in counts.items())

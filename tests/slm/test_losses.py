@@ -81,7 +81,7 @@ def test_identity_classification() -> None:
 
 
 def test_the_total_is_the_weighted_sum_and_only_of_what_is_on() -> None:
-    loss = SLMLoss(LossConfig(pair=2.0, triplet=0.5), 4, 3)
+    loss = SLMLoss(LossConfig(pair=2.0, triplet=0.5, identity=0, contrastive=0), 4, 3)
     total, parts = loss(Z, LABELS)
     assert set(parts) == {"pair", "triplet"}
     assert float(total.detach()) == pytest.approx(2 * float(parts["pair"]) + 0.5 * float(parts["triplet"]), abs=1e-5)
@@ -90,7 +90,7 @@ def test_the_total_is_the_weighted_sum_and_only_of_what_is_on() -> None:
 @pytest.mark.parametrize("name", ["pair", "identity", "triplet", "circle", "contrastive"])
 def test_every_loss_falls_as_identities_part(name: str) -> None:
     torch.manual_seed(0)
-    weights = {"pair": 0.0, name: 1.0}
+    weights = {"identity": 0.0, "contrastive": 0.0, name: 1.0}
     loss = SLMLoss(LossConfig(**weights), 4, 3)
     points = Z.clone().requires_grad_()
     optimizer = torch.optim.Adam([points, *loss.parameters()], lr=0.1)
@@ -109,6 +109,9 @@ def test_every_loss_falls_as_identities_part(name: str) -> None:
 
 
 def test_impossible_weights_are_named() -> None:
-    for word, reason in (("pair=0", "pair must be above 0"), ("circle=-1", "circle must not be negative")):
+    for words, reason in (
+        (["contrastive=0", "identity=0"], "contrastive must be above 0"),
+        (["circle=-1"], "circle must not be negative"),
+    ):
         with pytest.raises(InputError, match=reason):
-            load_config(LossConfig, None, [word])
+            load_config(LossConfig, None, words)

@@ -270,3 +270,12 @@ def test_gains_follow_levels_classes_and_size() -> None:
     assert (scaled.box / plain.box).item() == pytest.approx(1)
     assert (scaled.objectness / plain.objectness).item() == pytest.approx(0.25)
     assert (scaled.classes / plain.classes).item() == pytest.approx(2 / 80)
+
+
+def test_neighbours_outside_of_the_level_are_no_candidates() -> None:
+    # the centre is in the first cell, left of and above its middle; then in the last one, right of and below it
+    for centre, cell in ((3.0, 0), (61.0, 7)):
+        targets = torch.tensor([[0, 0, centre, centre, 16.0, 16.0]])
+        found = anchor_candidates(targets, torch.full((3, 2), 16.0), 8, (8, 8), 0.5, 4.0)
+        assert found.anchor.tolist() == [0, 1, 2]
+        assert set(found.row.tolist()) == set(found.column.tolist()) == {cell}

@@ -155,3 +155,11 @@ def test_colours_scale_and_statistics() -> None:
     assert to_input(pixel, BYTETRACK_INPUT).flatten().tolist() == pytest.approx(expected)
     with pytest.raises(ValueError, match="std must be positive"):
         InputConfig(std=(0, 1, 1))
+
+
+def test_an_odd_row_of_padding_goes_below() -> None:
+    config = InputConfig()
+    at = place(93, 160, (160, 160), config, 32)
+    assert (at.top, at.size) == (1.5, (96, 160))
+    boxed = letterbox(np.zeros((93, 160, 3), np.uint8), at, config)
+    assert boxed[:, 0, 0].tolist() == [114] + [0] * 93 + [114] * 2

@@ -65,9 +65,10 @@ def match(comparison: Comparison, threshold: float = 0.5) -> tuple[Ints, float]:
     near = comparison.pairs[comparison.pairs.iou >= threshold - EPS]
     rows, columns = near.truth_rows, near.result_rows
     result_ids = comparison.result_ids[columns]
-    chosen = (np.bincount(rows)[rows] == 1) & (np.bincount(columns)[columns] == 1)  # undisputed
+    chosen = (np.bincount(rows)[rows] == 1) & (np.bincount(columns)[columns] == 1)
     partner = np.full(len(comparison.truth_ids) + 1, -1)  # the last row stands for "no row before"
-    partner[rows[chosen]] = result_ids[chosen]
+    undisputed = np.flatnonzero(chosen)
+    partner[rows[undisputed]] = result_ids[undisputed]
 
     before = _row_before(comparison)[rows]
     disputed = np.flatnonzero(~chosen)

@@ -184,7 +184,8 @@ def _comparison(
     result_source: Source,
 ) -> Comparison:
     pairs = _kept_pairs(pairs, truth_kept, result_kept)
-    truth, results = truth[truth_kept], results[result_kept]
+    truth_rows, result_rows = np.flatnonzero(truth_kept), np.flatnonzero(result_kept)
+    truth, results = truth[truth_rows], results[result_rows]
     num_truth_ids, truth_ids = _renumber(truth, truth_source)
     num_result_ids, result_ids = _renumber(results, result_source)
     keys = truth_ids[pairs.truth_rows] * num_result_ids + result_ids[pairs.result_rows]
@@ -197,8 +198,8 @@ def _comparison(
         result_ids=result_ids,
         truth_starts=_starts(truth.frames, num_frames),
         result_starts=_starts(results.frames, num_frames),
-        truth_rows=np.flatnonzero(truth_kept),
-        result_rows=np.flatnonzero(result_kept),
+        truth_rows=truth_rows,
+        result_rows=result_rows,
         pairs=pairs,
         identity_pairs=np.stack(np.divmod(present, max(num_result_ids, 1)), 1),
         pair_identities=pair_identities,

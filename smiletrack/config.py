@@ -17,10 +17,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import TypeAdapter, ValidationError
 
 from smiletrack.errors import InputError
 from smiletrack.files import atomic_write
+from smiletrack.lazy import LazyModule
+
+pydantic = LazyModule("pydantic")
 
 ConfigT = TypeVar("ConfigT")
 
@@ -49,8 +51,9 @@ def load_config(
 def build_config(schema: type[ConfigT], tree: dict[str, Any]) -> ConfigT:
     """Make the frozen dataclass tree from plain values; InputError names the full key of the first wrong one."""
     try:
-        return TypeAdapter(schema).validate_python(tree)
-    except ValidationError as failure:
+        made: ConfigT = pydantic.TypeAdapter(schema).validate_python(tree)
+        return made
+    except pydantic.ValidationError as failure:
         first = failure.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         # __post_init__ messages start with the field's name: with the section before it that is the full key

@@ -124,5 +124,7 @@ def test_what_is_rejected_names_the_row() -> None:
         compare(truth[truth.frames < 8], results, 7)
     with pytest.raises(InputError, match=r"class 2 in frame \d is not pedestrian"):
         compare(truth, TrackTable(results.frames, results.ids, results.boxes, classes=np.full(len(results), 2)), 8)
+    with pytest.raises(InputError, match=r"results:1: NaN in a box of frame 1"):
+        compare(truth, TrackTable(np.ones(1), np.ones(1), np.array([[0, 0, np.nan, 9]])), 8)
     with pytest.raises(InputError, match=r"benchmark: no 'MOT71' \(did you mean 'MOT1[57]'\?\)"):
         evaluate(truth, results, "MOT71")

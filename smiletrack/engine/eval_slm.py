@@ -65,7 +65,7 @@ def eval_slm(config: EvalSLMConfig) -> dict[str, Any]:
     device = str(choose_device(config.device))
     files = [checkpoint] + ([config.against] if config.against else [])
     embedders = [load_embedder(file, device) for file in files]
-    table = read_table(config.data or (demo_world(),), "val_half", config.min_visibility, config.step)
+    table = read_table(config.data or demo_world()[1], "val_half", config.min_visibility, config.step)
     if table.num_identities < 2:
         raise InputError("two people at least are needed to tell anybody apart; use more data or a lower step")
     folder = start_run(config.output, config, "eval_slm")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from smiletrack.data.crops import Crops, cached_crops
 from smiletrack.data.identities import IdentityTable, merge_identities, mot_identities, read_identities
+from smiletrack.engine.make_world import MakeWorldConfig, make_world
 from smiletrack.errors import InputError
 
 MARGIN = 0.15
@@ -33,12 +34,10 @@ def read_table(sources: tuple[str, ...], split: str, min_visibility: float = 0.3
     return merged
 
 
-def demo_world() -> str:
-    """Return the folder of the demo world."""
-    folder = Path("datasets/demo")
-    if not folder.is_dir():
-        raise InputError(f"{folder}: the demo world is not made yet; make it with tools/make_world.py, or name data")
-    return str(folder)
+def demo_world() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return training and validation sources of the demo world, which is made where it is not there."""
+    root = make_world(MakeWorldConfig())
+    return (f"{root / 'train'}@all",), (f"{root / 'val'}@all",)
 
 
 def training_crops(table: IdentityTable, folder: Path, size: tuple[int, int]) -> Crops:

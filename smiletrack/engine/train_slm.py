@@ -114,7 +114,7 @@ def train_slm(config: TrainSLMConfig) -> FitResult:
         torch.set_flush_denormal(True)  # numbers below 1e-38 say nothing and are slow on a CPU
         train, val = config.train, config.val
         if not train:
-            train, val = ((demo_world(),),) * 2
+            train, val = _main_first(runtime, demo_world)
         learned = read_table(train, "train_half", config.min_visibility, config.train_step)
         judged = read_table(val, "val_half", config.min_visibility, config.val_step)
         batches = make_batches(config, learned, runtime)

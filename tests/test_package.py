@@ -30,10 +30,8 @@ def test_evaluate_takes_tables() -> None:
     boxes = np.concatenate([moving(frame).boxes for frame in range(5)])
     truth = TrackTable(frames, np.tile([1, 2], 5), boxes)
     figures = evaluate(truth, TrackTable(frames, np.tile([7, 9], 5), boxes))["COMBINED"]
-    assert (
-        figures["HOTA"]["HOTA"].tolist() == [1.0] * 19
+    assert figures["HOTA"]["HOTA"].tolist() == [1.0] * 19
     assert figures["CLEAR"]["MOTA"] == 1 == figures["Identity"]["IDF1"]
-    )
 
 
 def test_every_name_is_there_and_documented() -> None:

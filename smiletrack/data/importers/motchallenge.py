@@ -8,7 +8,7 @@ import numpy as np
 
 from smiletrack.data.frames import frame_images
 from smiletrack.data.identities import select_sequences
-from smiletrack.data.importers.annotations import AnnotatedImage
+from smiletrack.data.importers.annotations import UNKNOWN, AnnotatedImage
 from smiletrack.data.mot import SequenceInfo, list_sequences, read_sequence_info
 from smiletrack.data.splits import split_range
 from smiletrack.data.truth import PEDESTRIAN, read_training_truth
@@ -40,9 +40,9 @@ def read_motchallenge(
         if strangers := [name for name in names if not fnmatch(name, pattern)]:
             raise InputError(f"{root}: {strangers[0]!r} is not a sequence of this set, whose names are like {pattern}")
         for folder in list_sequences(root) if all_detectors else select_sequences(root):
-            sequence, numbers = _read_sequence(folder, split, ignored_classes)
-            images += [replace(image, identities=image.identities + num_identities) for image in sequence]
-            num_identities += numbers
+            sequence, highest = read_sequence(folder, split, ignored_classes)
+            images += [_renumbered(image, num_identities) for image in sequence]
+            num_identities += highest + 1
     return images
 
 
@@ -56,8 +56,8 @@ def split_folders(source: Path, name: str) -> list[Path]:
     raise InputError(f"{source}: no folder {name} in it; is it the right archive, and all of it unpacked?")
 
 
-def _read_sequence(folder: Path, split: str, ignored_classes: tuple[int, ...]) -> tuple[list[AnnotatedImage], int]:
-    """Return the frames of the split, identities numbered from 0 over the whole sequence, and how many there are."""
+def read_sequence(folder: Path, split: str, ignored_classes: tuple[int, ...]) -> tuple[list[AnnotatedImage], int]:
+    """Return the frames of the split with the file's identities, and the highest one of the whole sequence."""
     info = sequence_info(folder)
     first, last = split_range(info.length, split)
     file = folder / "gt" / "gt.txt"
@@ -73,7 +73,6 @@ def _read_sequence(folder: Path, split: str, ignored_classes: tuple[int, ...]) -
         raise InputError(
             f"{file}:{strange[0] + 1}: frame {truth.frames[strange[0]]}, but the sequence has frames 1 to {info.length}"
         )
-    names, identities = np.unique(truth.ids, return_inverse=True)
     wanted = np.flatnonzero((truth.classes == PEDESTRIAN) | np.isin(truth.classes, ignored_classes))
     wanted = wanted[np.argsort(truth.frames[wanted], kind="stable")]
     frames = np.arange(first, last + 1)
@@ -88,7 +87,7 @@ def _read_sequence(folder: Path, split: str, ignored_classes: tuple[int, ...]) -
             AnnotatedImage(
                 path=path,
                 boxes=truth.boxes[rows],
-                identities=identities.reshape(-1)[rows],
+                identities=truth.ids[rows],
                 visibility=np.clip(truth.visibility[rows], 0.0, 1.0),
                 ignored=(truth.classes[rows] != PEDESTRIAN) | (truth.scores[rows] <= 0),
                 sequence=info.name,
@@ -99,7 +98,11 @@ def _read_sequence(folder: Path, split: str, ignored_classes: tuple[int, ...]) -
                 height=info.height,
             )
         )
-    return images, len(names)
+    return images, int(truth.ids.max(initial=0))
+
+
+def _renumbered(image: AnnotatedImage, offset: int) -> AnnotatedImage:
+    return replace(image, identities=np.where(image.identities < 0, UNKNOWN, image.identities + offset))
 
 
 def sequence_info(folder: Path) -> SequenceInfo:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from smiletrack.boxes import xyxy_to_xywh
+from smiletrack.boxes import xywh_to_xyxy, xyxy_to_xywh
 from smiletrack.data.identities import IdentityTable
 from smiletrack.data.importers.annotations import UNKNOWN, AnnotatedImage, Counts
 from smiletrack.errors import InputError
@@ -49,6 +49,34 @@ def write_coco(path: Path, images: Sequence[AnnotatedImage]) -> None:
         )
         annotations += _annotations(image, number, len(annotations))
     _write(path, records, annotations, [{"id": number, "name": name} for name, number in videos.items()])
+
+
+def read_coco_images(file: Path) -> list[AnnotatedImage]:
+    """Read back what `write_coco` wrote; InputError where the file is another's."""
+    content = read_json(file)
+    try:
+        videos = {video["id"]: str(video["name"]) for video in content["videos"]}
+        of_image: dict[int, list[dict[str, Any]]] = {image["id"]: [] for image in content["images"]}
+        for annotation in content["annotations"]:
+            of_image[annotation["image_id"]].append(annotation)
+        return [_annotated(file, image, of_image[image["id"]], videos) for image in content["images"]]
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{file}: not made by tools/prepare_data.py (no {error})") from None
+
+
+def _annotated(file: Path, image: dict[str, Any], rows: list[dict[str, Any]], videos: dict[int, str]) -> AnnotatedImage:
+    return AnnotatedImage(
+        path=Path(os.path.normpath(file.parent / image["file_name"])),
+        boxes=xywh_to_xyxy(np.array([row["bbox"] for row in rows], np.float64).reshape(-1, 4)),
+        identities=np.array([row["track_id"] for row in rows], np.int64),
+        visibility=np.array([row["visibility"] for row in rows], np.float64),
+        ignored=np.array([row["ignore"] for row in rows], bool),
+        sequence=videos.get(image["video_id"], file.parent.parent.name),
+        source=file,
+        frame=image["frame"],
+        width=image["width"],
+        height=image["height"],
+    )
 
 
 def _annotations(image: AnnotatedImage, number: int, offset: int) -> list[dict[str, Any]]:

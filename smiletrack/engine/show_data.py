@@ -1,0 +1,114 @@
+"""Look at annotated sequences: contact sheets and a page of statistics, so that a wrong import is seen at once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+
+from smiletrack.config import nearest
+from smiletrack.data.identities import select_sequences
+from smiletrack.data.importers.annotations import AnnotatedImage
+from smiletrack.data.importers.motchallenge import read_sequence
+from smiletrack.data.importers.outputs import read_coco_images
+from smiletrack.data.splits import resolve_split
+from smiletrack.data.truth import IGNORED_CLASSES
+from smiletrack.data.video import read_image
+from smiletrack.errors import InputError
+from smiletrack.files import atomic_path, atomic_write
+from smiletrack.view.data_sheet import contact_sheet, people_sheet, statistics, statistics_page
+from smiletrack.view.drawing import Image
+
+
+@dataclass(frozen=True)
+class ShowDataConfig:
+    """What to look at."""
+
+    data: str = ""
+    """Folder of MOTChallenge sequences (or one sequence), folder of an imported set, or a COCO file of one."""
+    sequences: tuple[str, ...] = ()
+    """Names of sequences; all where empty."""
+    split: str = "all"
+    """Part of the sequences (train_half, val_half), or of an imported set (its first where `all`)."""
+    frames: int = 12
+    """Frames on a contact sheet, spread evenly over the sequence."""
+    output: str = "runs/show_data"
+    """Folder for index.html and the pictures."""
+
+    def __post_init__(self) -> None:
+        if self.frames < 1:
+            raise ValueError(f"frames must be at least 1, not {self.frames}")
+
+
+def show_data(config: ShowDataConfig) -> Path:
+    """Write OUTPUT/index.html, OUTPUT/<sequence>.png and OUTPUT/<sequence>-people.png; return the page."""
+    if not config.data:
+        raise InputError("data: name a folder to look at, e.g. --data datasets/MOT17/train")
+    sequences = _read(config)
+    output, figures, sheets = Path(config.output), [], {}
+    console = Console(stderr=True)
+    bar = track(sequences.items(), "drawing", console=console, transient=True, disable=not console.is_terminal)
+    for name, images in bar:
+        present = [image for image in images if image.path.is_file()]
+        figures.append(statistics(name, images, len(images) - len(present)))
+        sheets[name] = _sheets(_spread(present, config.frames))
+        for suffix, (_, sheet) in zip(("", "-people"), sheets[name], strict=False):
+            with atomic_path(output / f"{name}{suffix}.png") as temporary:
+                cv2.imwrite(str(temporary), sheet)
+    page = output / "index.html"
+    with atomic_write(page) as stream:
+        stream.write(statistics_page(config.data, figures, sheets))
+    for sequence in figures:
+        for fault in sequence.faults:
+            console.print(f"{sequence.name}: {fault}", highlight=False, soft_wrap=True)
+    print(page)
+    return page
+
+
+def _read(config: ShowDataConfig) -> dict[str, list[AnnotatedImage]]:
+    """Return the annotated images of each sequence, by name."""
+    file = _coco_file(Path(config.data), config.split)
+    if file is None:
+        split = resolve_split(config.split, config.data)
+        folders = select_sequences(Path(config.data), config.sequences)
+        return {folder.name: read_sequence(folder, split, IGNORED_CLASSES)[0] for folder in folders}
+    sequences: dict[str, list[AnnotatedImage]] = {}
+    for image in read_coco_images(file):
+        sequences.setdefault(image.sequence, []).append(image)
+    for name in config.sequences:
+        if name not in sequences:
+            raise InputError(f"{file}: no sequence {name!r}{nearest(name, list(sequences))}")
+    return {name: images for name, images in sequences.items() if name in (config.sequences or sequences)}
+
+
+def _coco_file(data: Path, split: str) -> Path | None:
+    """Return the COCO file that is meant, None for a folder of sequences."""
+    if data.suffix == ".json":
+        return data
+    files = sorted((data / "annotations").glob("*.json"))
+    if not files:
+        return None
+    chosen = next((file for file in files if file.stem == ("train" if split == "all" else split)), None)
+    if chosen is None and split != "all":
+        raise InputError(f"split: no {split!r} in {data}; there are {', '.join(file.stem for file in files)}")
+    return chosen or files[0]
+
+
+def _spread(images: Sequence[AnnotatedImage], number: int) -> list[AnnotatedImage]:
+    if not images:
+        return []
+    chosen = np.unique(np.linspace(0, len(images) - 1, number).round().astype(int))
+    return [images[i] for i in chosen.tolist()]
+
+
+def _sheets(images: Sequence[AnnotatedImage]) -> list[tuple[str, Image]]:
+    """Return the contact sheet and the sheet of people, with titles; nothing without images."""
+    frames = [(image, read_image(image.path)) for image in images]
+    if not frames:
+        return []
+    people = people_sheet(frames)
+    sheets = [("Frames", contact_sheet(frames))]
+    return sheets if people is None else [*sheets, ("People: a row is one person", people)]

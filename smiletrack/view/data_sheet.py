@@ -73,9 +73,9 @@ def _cell(annotated: AnnotatedImage, picture: Image) -> Image:
 
 
 def people_sheet(frames: Sequence[tuple[AnnotatedImage, Image]]) -> Image | None:
-    """Return a BGR sheet, a row a person, of who is seen best in these frames: a row must show one person. None: nobody.
+    """Return a BGR sheet, a row a person, of who is seen best in these frames; None where nobody is named.
 
-    A grey field is a frame that the person is not in.
+    Each row must show one person. A grey field is a frame that the person is not in.
     """
     seen = np.concatenate([annotated.identities[_named(annotated)] for annotated, _ in frames])
     visibility = np.concatenate([annotated.visibility[_named(annotated)] for annotated, _ in frames])
@@ -171,7 +171,8 @@ def statistics_page(
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
         f"<style>{style}</style></head><body><header><h1>{escape(title)}</h1></header>"
-        f"<main>{notes}<section><h2>Figures</h2>{_table(sequences)}<p>The last four columns are medians.</p></section>{body}</main></body></html>\n"
+        f"<main>{notes}<section><h2>Figures</h2>{_table(sequences)}<p>The last four columns are medians.</p></section>"
+        f"{body}</main></body></html>\n"
     )
 
 
@@ -239,19 +240,19 @@ def _histogram(values: Floats | Ints, label: str, edges: Floats | None = None, w
 
 def _lives(sequence: SequenceStatistics) -> str:
     """Return a row a person, a bar for each stretch of frames without a gap."""
-    left, step, width = 60, 9, 1000
+    left, step, width = 60, 11, 1000
     first, last = int(sequence.frames[0]), int(sequence.frames[-1])
     scale = (width - left - 6) / max(last - first + 1, 1)
     height = step * len(sequence.presence) + 22
     parts = []
     in_order = sorted(sequence.presence.items(), key=lambda item: (int(item[1][0]), item[0]))
     for row, (person, frames) in enumerate(in_order):
-        parts.append(f'<text x="{left - 6}" y="{row * step + 8}" text-anchor="end">{person}</text>')
+        parts.append(f'<text x="{left - 6}" y="{row * step + 9}" text-anchor="end">{person}</text>')
         stops = np.flatnonzero(np.diff(frames) > 1) + 1
         for start, stop in pairwise([0, *stops.tolist(), len(frames)]):
             begin, end = int(frames[start]), int(frames[stop - 1])
             parts.append(
-                f'<rect x="{left + (begin - first) * scale:.1f}" y="{row * step + 1}" height="7" '
+                f'<rect x="{left + (begin - first) * scale:.1f}" y="{row * step + 1}" height="8" '
                 f'width="{max((end - begin + 1) * scale, 0.8):.1f}" fill="{hex_color(identity_color(person))}">'
                 f"<title>{person}: frames {begin}–{end}</title></rect>"
             )

@@ -32,7 +32,7 @@ CONFIG_ROOT = next(root for root in (_PACKAGE / "configs", _PACKAGE.parent / "co
 
 
 def load_config(
-    schema: type[ConfigT], file: str | Path | None = None, overrides: Sequence[str] = (), **values: Any
+    schema: type[ConfigT], file: str | Path | None = None, overrides: Sequence[str] = (), /, **values: Any
 ) -> ConfigT:
     """Merge defaults < bases of `file` < `file` < `values` < `overrides` into an instance of `schema`.
 

@@ -69,7 +69,9 @@ def parser_for(schema: type, description: str | None, positional: str | None = N
         if types[field.name] is bool:
             parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=help_text)
         else:
-            parser.add_argument(flag, metavar=_metavar(types[field.name]), help=help_text)
+            parser.add_argument(
+                flag, metavar=_metavar(types[field.name]), type=_reader(types[field.name]), help=help_text
+            )
     if positional is None:
         usage = "overrides, last word wins, e.g. tracker.high_threshold=0.5"
         parser.add_argument("words", nargs="*", metavar="key.sub=value", help=usage)
@@ -87,6 +89,13 @@ def positional_word(word: str) -> bool:
 def _default(field: "dataclasses.Field[Any]") -> str:
     simple = isinstance(field.default, (str, int, float)) and not isinstance(field.default, bool)
     return f" [{field.default}]" if simple and field.default != "" else ""
+
+
+def _reader(annotation: Any) -> Callable[[str], Any]:
+    """Return what turns a flag's word into a value; the configuration checks it afterwards."""
+    choices = typing.get_args(annotation) if typing.get_origin(annotation) is typing.Literal else ()
+    words = {str(choice): choice for choice in choices}
+    return lambda word: words.get(word, word)
 
 
 def _metavar(annotation: Any) -> str:

@@ -93,7 +93,7 @@ def test_default_is_the_smiletrack_preset() -> None:
     expected = load_config(TrackerConfig, preset_file("tracker", "smiletrack"))
     assert Tracker().config == load_tracker().config == TrackConfig().tracker == expected
     # a single key lies over the preset, not over the plain defaults of the class
-    changed = load_config(TrackConfig, overrides=["tracker.life.max_lost=7"]).tracker
+    changed = load_config(TrackConfig, None, ["tracker.life.max_lost=7"]).tracker
     assert changed == replace(expected, life=replace(expected.life, max_lost=7)) != expected
 
 
@@ -273,7 +273,7 @@ def test_impossible_values_name_the_full_key() -> None:
         ("second.trcks=all", "did you mean 'second.tracks'"),
     ):
         with pytest.raises(InputError, match=message):
-            load_config(TrackerConfig, overrides=[word])
+            load_config(TrackerConfig, None, [word])
     with pytest.raises(ValueError, match="frame_rate"):
         Tracker(MOTION, 0)
     with pytest.raises(InputError, match="did you mean 'bytetrack'"):

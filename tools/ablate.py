@@ -1,0 +1,16 @@
+"""Run the rows of one of the paper's ablation tables and print them beside the paper's figures.
+
+    python tools/ablate.py --table 3
+    python tools/ablate.py --table 5 on.data=datasets/MOT17/train on.split=val on.detections=yolox_x \\
+        on.slm=slm.safetensors
+    python tools/ablate.py --table 4
+
+Without on.data the rows run on the generated crowd and its appearance vectors; table 4 trains a similarity
+network for every patch layout on the demo world.
+"""
+
+from smiletrack.engine.ablate import AblateConfig, ablate
+from smiletrack.engine.cli import main
+
+if __name__ == "__main__":
+    main(ablate, AblateConfig, __doc__)

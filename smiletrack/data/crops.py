@@ -148,7 +148,7 @@ def _finish(folder: Path, order: Ints, lengths: Sequence[int], fingerprint: str)
     ends = np.empty(len(order), np.int64)
     ends[order] = np.cumsum(lengths)
     starts = ends.copy()
-    starts[order] -= lengths
+    starts[order] -= np.asarray(lengths, np.int64)
     (folder / "crops.part").replace(folder / "crops.bin")
     with atomic_write(folder / "index.npz", "wb") as stream:
         np.savez(stream, starts=starts, ends=ends)

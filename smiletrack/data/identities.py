@@ -116,25 +116,26 @@ def write_identities(path: Path, table: IdentityTable) -> None:
 def read_identities(path: Path) -> IdentityTable:
     """Read the table back; InputError where the file is not there, lacks a column or holds a wrong value."""
     path = Path(path)
-    text, whole = dict.fromkeys(("image", "sequence"), str), dict.fromkeys(("identity", "frame"), np.int64)
-    numbers = dict.fromkeys(("x1", "y1", "x2", "y2", "visibility"), np.float64)
     try:
-        rows = pandas.read_csv(path, dtype={**text, **whole, **numbers}, na_filter=False, float_precision="round_trip")
+        rows = pandas.read_csv(path, dtype=str, na_filter=False)
+        if missing := [name for name in _COLUMNS if name not in rows.columns]:
+            raise InputError(f"{path}: not an identity table, it has no column {', '.join(missing)}")
+        numbers = rows[list(_COLUMNS[1:6])].to_numpy(object).astype(np.float64)
+        whole = rows[["identity", "frame"]].to_numpy(object).astype(np.int64)
     except FileNotFoundError:
         raise InputError(f"{path}: no such identity table; make one with tools/prepare_data.py") from None
+    except InputError:
+        raise
     except (ValueError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not an identity table ({' '.join(str(error).split())})") from None
-    missing = [name for name in _COLUMNS if name not in rows.columns]
-    if missing:
-        raise InputError(f"{path}: not an identity table, it has no column {', '.join(missing)}")
     indices, names = pandas.factorize(rows["image"])
     return IdentityTable(
         tuple(Path(os.path.normpath(path.parent / name)) for name in names),
         indices.astype(np.int64),
-        rows[["x1", "y1", "x2", "y2"]].to_numpy(np.float64),
-        rows["visibility"].to_numpy(np.float64),
-        rows["identity"].to_numpy(np.int64),
-        rows["frame"].to_numpy(np.int64),
+        numbers[:, :4],
+        numbers[:, 4],
+        whole[:, 0],
+        whole[:, 1],
         rows["sequence"].to_numpy(object).astype(np.str_),
     )
 

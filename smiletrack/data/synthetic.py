@@ -10,8 +10,6 @@ optional layer over it (`world.renderer`); without them only the visible shares 
 
 from dataclasses import replace
 
-import numpy as np
-
 from smiletrack.data.world.camera import Ground, camera_path
 from smiletrack.data.world.config import DetectorConfig, SceneConfig
 from smiletrack.data.world.layout import Layout

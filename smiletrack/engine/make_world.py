@@ -2,9 +2,8 @@
 
 import dataclasses
 import multiprocessing
-import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -110,11 +109,16 @@ def _jobs(config: MakeWorldConfig) -> Iterator[_Job]:
 
 def _run(jobs: list[_Job], workers: int) -> Iterator[int]:
     """Draw, several at a time where asked; yield the number of frames of each finished sequence."""
-    console = Console(file=sys.stderr)
-    shown = {"console": console, "disable": not console.is_terminal, "total": len(jobs), "transient": True}
     if workers == 1 or len(jobs) < 2:
-        yield from progress((job() for job in jobs), "Drawing the world", **shown)
+        yield from _shown((job() for job in jobs), len(jobs))
         return
     # spawned, not forked: the parent may have threads
     with ProcessPoolExecutor(min(workers, len(jobs)), multiprocessing.get_context("spawn")) as pool:
-        yield from progress(pool.map(_Job.__call__, jobs), "Drawing the world", **shown)
+        yield from _shown(pool.map(_Job.__call__, jobs), len(jobs))
+
+
+def _shown(finished: Iterable[int], total: int) -> Iterable[int]:
+    console = Console(stderr=True)
+    return progress(
+        finished, "Drawing the world", total, console=console, disable=not console.is_terminal, transient=True
+    )

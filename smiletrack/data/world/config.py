@@ -70,7 +70,7 @@ class DetectorConfig:
     score_noise: float = 0.05
     """Standard deviation of the score, at least 0."""
     jitter: float = 0.02
-    """Standard deviation of centre and size in full view as a share of the box's sides, at least 0; doubled at q = 0.5."""
+    """Standard deviation of centre and size at q = 1 as a share of the box's sides, at least 0; doubled at q = 0.5."""
     correlation: float = 0.6
     """Correlation of an error with that of the frame before, in [0, 1)."""
     false_alarms: float = 0.5

@@ -1,6 +1,9 @@
-"""Visible shares without pictures: how many sample points of a figure lie behind other figures, obstacles, the border."""
+"""Visible shares without pictures: how many sample points of a figure lie behind others, obstacles, the border."""
+
+from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from smiletrack.data.world.scene import Figures, Scene, obstacle_boxes
 from smiletrack.types import Floats, Ints
@@ -19,7 +22,7 @@ def coverage(scene: Scene, people: Figures) -> tuple[Floats, Ints]:
     obstacle_depths = np.array([obstacle.z for obstacle in scene.layout.obstacles])
     limits = np.array([scene.config.width, scene.config.height])
     starts = np.searchsorted(people.times, np.arange(scene.config.length + 1))
-    for time, (first, last) in enumerate(zip(starts[:-1], starts[1:], strict=True)):
+    for time, (first, last) in enumerate(pairwise(starts)):
         boxes, depths = people.boxes[first:last], people.depths[first:last]
         sides = boxes[:, 2:] - boxes[:, :2]
         points = boxes[:, None, :2] + _POINTS * sides[:, None]
@@ -36,16 +39,14 @@ def coverage(scene: Scene, people: Figures) -> tuple[Floats, Ints]:
     return visible, hider
 
 
-def _inside(points: Floats, boxes: Floats) -> np.ndarray[tuple[int, int, int], np.dtype[np.bool_]]:
+def _inside(points: Floats, boxes: Floats) -> NDArray[np.bool_]:
     """(N, S, 2) points, (K, 4) boxes -> (N, S, K)."""
     low, high = boxes[:, :2], boxes[:, 2:]
     spread = points[:, :, None]
     return np.asarray(np.all((spread >= low) & (spread <= high), 3))
 
 
-def _behind(
-    points: Floats, boxes: Floats, nearer: np.ndarray[tuple[int, int], np.dtype[np.bool_]]
-) -> np.ndarray[tuple[int, int, int], np.dtype[np.bool_]]:
+def _behind(points: Floats, boxes: Floats, nearer: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """(N, S, 2) points, (N, 4) boxes, (N, N) -> (N, S, N): point s of figure i is inside the outline of nearer j."""
     i, j = np.nonzero(nearer & _touching(boxes))
     covered = np.zeros((len(points), points.shape[1], len(boxes)), bool)
@@ -57,7 +58,7 @@ def _behind(
     return covered
 
 
-def _touching(boxes: Floats) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
+def _touching(boxes: Floats) -> NDArray[np.bool_]:
     """(N, 4) -> (N, N): the boxes overlap."""
     low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
     high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])

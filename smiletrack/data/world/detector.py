@@ -67,7 +67,7 @@ def detect(scene: Scene, people: Figures, visible: Floats, hider: Ints, config: 
 
 
 def false_alarms(scene: Scene, config: DetectorConfig, rng: np.random.Generator) -> tuple[Ints, Floats, Floats]:
-    """Return frame indices (F,), boxes (F, 4) and scores (F,): half at four fixed places again and again, half anywhere."""
+    """Return frame indices (F,), boxes (F, 4), scores (F,): half at four fixed places again and again."""
     length, ground, places = scene.config.length, scene.ground, 4
     chance = min(0.95, config.false_alarms / 2 / places)
     fires = special.ndtr(correlated_noise(length, (places,), max(config.correlation, 0.8), rng)) < chance
@@ -103,7 +103,7 @@ def correlated_noise(length: int, shape: tuple[int, ...], correlation: float, rn
     noise = fresh.copy()
     for time in range(1, length):
         noise[time] = correlation * noise[time - 1] + np.sqrt(1 - correlation**2) * fresh[time]
-    return noise
+    return np.asarray(noise)
 
 
 def _person_like_boxes(scene: Scene, number: int, rng: np.random.Generator) -> Floats:
@@ -125,4 +125,4 @@ def _centre_shift(maps: Floats, boxes: Floats) -> Floats:
 
 def _unit(vectors: Floats) -> Floats:
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors / np.maximum(norms, 1e-12)
+    return np.asarray(vectors / np.maximum(norms, 1e-12))

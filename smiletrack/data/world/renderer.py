@@ -39,7 +39,7 @@ class Renderer:
         rng = scene.random("light")
         self._light = _light(scene, rng)
         config = scene.config
-        tiles = config.noise * rng.standard_normal((_NOISE_TILES, config.height, config.width, 1))
+        tiles = config.noise * rng.standard_normal((_NOISE_TILES * (config.noise > 0), config.height, config.width, 1))
         self._tiles = np.repeat(np.round(tiles), 3, 3).astype(np.int16)
         self._still = np.ptp(scene.path, axis=0).max() == 0
         self._empty: tuple[Pixels, NDArray[np.float32]] | None = None
@@ -56,10 +56,10 @@ class Renderer:
         for index, row in enumerate(rows):
             whole[index] = self._draw(image, hides, labels, index, row, corners[index], names)
         seen = np.bincount(labels.ravel(), minlength=len(rows) + 1)[: len(rows)]
-        image = cv2.LUT(image, self._light[time])
+        lit = cv2.LUT(image, self._light[time])
         if config.noise > 0:
-            image = cv2.add(image, self._noise(time), dtype=cv2.CV_8U)
-        return Picture(image, rows, seen / np.maximum(whole, 1))
+            lit = cv2.add(lit, self._noise(time), dtype=cv2.CV_8U)
+        return Picture(np.asarray(lit, np.uint8), rows, seen / np.maximum(whole, 1))
 
     def _background(self, time: int) -> tuple[Pixels, NDArray[np.float32]]:
         """Return the empty street of a frame and which rows its pixels hide."""
@@ -68,12 +68,9 @@ class Renderer:
         config, margin = self.scene.config, self._street.margin
         size, affine = (config.width, config.height), self.scene.path[time].copy()
         affine[:, 2] -= affine[:, :2] @ [margin, margin]
-        image = cv2.warpAffine(
-            self._street.image, affine, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        )
-        hides = cv2.warpAffine(
-            self._street.hides, affine, size, flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE
-        )
+        smooth = cv2.warpAffine(self._street.image, affine, size, None, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)
+        sharp = cv2.warpAffine(self._street.hides, affine, size, None, cv2.INTER_NEAREST, cv2.BORDER_REPLICATE)
+        image, hides = np.asarray(smooth, np.uint8), np.asarray(sharp, np.float32)
         if self._still:
             self._empty = image, hides
             return image.copy(), hides
@@ -91,7 +88,7 @@ class Renderer:
         corners: Floats,
         names: list[str],
     ) -> int:
-        """Draw one figure over what is there; return the number of its pixels, hidden ones and those outside included."""
+        """Draw one figure over what is there; return the number of its pixels, hidden and outside ones included."""
         people, actor = self.people, self.scene.actors[self.people.actors[row]]
         there = np.flatnonzero(~np.isnan(corners[:, 0, 0]))
         scale = people.scales[row]
@@ -104,11 +101,11 @@ class Renderer:
         raised = CYCLIST_RAISE * scale if actor.kind == "cyclist" else 0.0
         feet = self.scene.path[people.times[row]] @ [*people.feet[row], 1.0] - origin
         if actor.kind in ("walker", "cyclist"):
-            middle = np.round((feet + [0.05 * scale, raised]) * 16).astype(int)
+            middle = np.round((feet + np.array([0.05 * scale, raised])) * 16).astype(int)
             axes = (round(3.4 * scale), round(0.7 * scale))
             cv2.ellipse(sprite, middle.tolist(), axes, 0, 0, 360, (0, 0, 0, _SHADOW), -1, cv2.LINE_8, _BITS)
         if actor.kind == "cyclist":
-            _draw_bicycle(sprite, feet + [0.0, raised], scale)
+            _draw_bicycle(sprite, feet + np.array([0.0, raised]), scale)
         points = np.round((corners[there] - origin) * 2**_BITS).astype(np.int32)
         colors = self._palettes[people.actors[row]]
         for part, polygon in zip(there, points, strict=True):

@@ -25,8 +25,8 @@ OBSTACLE_CLASSES = {"van": 3, "pole": 9, "tree": 9, "kiosk": 11, "wall": 11}
 class WorldSequence:
     """One sequence with its known answer.
 
-    truth: all annotated rows, sorted by id and then by frame, scores 1 where the row counts. detections: sorted by frame
-    and then by falling score; row i has `embeddings[i]` (unit norm) and the true id `detection_ids[i]`, -1 for a false
+    truth: all annotated rows, sorted by id and frame, scores 1 where the row counts. detections: sorted by frame and
+    falling score; row i has `embeddings[i]` (unit norm) and the true id `detection_ids[i]`, -1 for a false
     alarm. warps: (T, 2, 3) from the frame before. answers: by situation, what is known of certain ids and frames.
     people: id, kind and clothes (equal numbers dress alike) of everybody seen.
     """
@@ -49,7 +49,7 @@ class WorldSequence:
 def observe(
     scene: Scene, detector: DetectorConfig, people: Figures | None = None, visible: Floats | None = None
 ) -> WorldSequence:
-    """Return the sequence of a scene. `visible` (M,) are shares measured in pictures; without them they are estimated."""
+    """Return the sequence of a scene. `visible` (M,): shares measured in pictures, else they are estimated."""
     people = figures(scene) if people is None else people
     estimate, hider = coverage(scene, people)
     visible = estimate if visible is None else visible
@@ -67,7 +67,7 @@ def observe(
             sightings.times + 1, as_written(sightings.boxes), sightings.scores, np.ones(len(sightings.times), np.int64)
         ),
         embeddings=sightings.embeddings,
-        detection_ids=np.where(sightings.actors >= 0, ids[sightings.actors], -1),
+        detection_ids=np.append(ids, -1)[sightings.actors],
         warps=frame_warps(scene.path),
         answers={name: [_with_ids(answer, ids) for answer in answers] for name, answers in scene.answers.items()},
         people=sorted(
@@ -119,7 +119,7 @@ def _truth(scene: Scene, people: Figures, visible: Floats, ids: Ints) -> TrackTa
         boxes=as_written(np.concatenate(boxes)),
         scores=(table_classes == 1).astype(np.float64),
         classes=table_classes,
-        visibility=np.round(np.concatenate(shares), 4),
+        visibility=np.asarray(np.round(np.concatenate(shares), 4), np.float64),
     )
     return table[np.lexsort([table.frames, table.ids])]
 

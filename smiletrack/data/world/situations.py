@@ -1,7 +1,7 @@
 """Scripted situations whose right answer is known: who swaps, who looks alike, who is gone for how long.
 
-Each is a function of where and when; it returns the actors and a description. In the descriptions, people are indices of
-the returned actors and frames are indices from 0; `synthetic` turns both into what the files use.
+Each is a function of where and when; it returns the actors and a description. There, people are indices of the actors
+and frames are indices from 0; `sequence` turns both into what the files use.
 """
 
 from collections.abc import Callable, Iterator
@@ -40,7 +40,7 @@ class Stage:
 
     def clock(self) -> Floats:
         """(T,) frames since the middle of the situation."""
-        return np.arange(self.length) - float(self.middle)
+        return np.arange(self.length, dtype=np.float64) - self.middle
 
     def wall(self, frames_hidden: int) -> Obstacle:
         """Return a wall before the stage that hides a passer-by for this number of frames."""
@@ -82,9 +82,9 @@ def absent(stage: Stage, looks: Iterator[Look], frames: int) -> tuple[list[Actor
 def figure8(stage: Stage, looks: Iterator[Look]) -> tuple[list[Actor], Answer]:
     """The case of the paper's Figure 8: the overlap is high, but it is somebody else.
 
-    The first person passes behind the wall for 16 frames. In the first of them a second, dressed differently, comes out of
-    the wall's door exactly where the first is expected, walks on with them for 8 frames and then turns away. A tracker
-    that believes the overlap gives the second person the first's identity and the first a new one.
+    The first person passes behind the wall for 16 frames. In the first of them a second, dressed differently, comes out
+    of the wall's door exactly where the first is expected, walks on with them for 8 frames and then turns away. A
+    tracker that believes the overlap gives the second person the first's identity and the first a new one.
     """
     hidden, together = 16, 8
     first, second = _alike_in_size(looks)

@@ -134,7 +134,7 @@ def _paint_ground(canvas: _Canvas, layout: Layout, rng: np.random.Generator) -> 
 
 
 def _line(position: Floats, pixels: Floats) -> Floats:
-    """Return 0 on whole numbers, 1 away from them, over about a px; always near 1 where the grid is finer than a few px."""
+    """Return 0 on whole numbers, 1 about a px away from them; always near 1 where the grid is finer than a few px."""
     distance = np.abs(position - np.round(position)) * pixels
     return np.maximum(np.clip(distance / 0.9, 0, 1), np.clip(1.6 - pixels / 6, 0, 1))
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from smiletrack.data.world.camera import Ground, max_pan
 from smiletrack.data.world.config import SceneConfig
@@ -21,19 +22,19 @@ class Actor:
     """One person and where they are.
 
     first: index of the first frame in which they exist, from 0; may be negative. xz: (L, 2) metres on the ground, one
-    row a frame. gone: (L,) frames in which they are in no picture. facing: heading in radians while standing; None
-    keeps the last. kind: walker, seated, mannequin, cyclist or reflection.
+    row a frame. gone: (L,) frames in which they are in no picture, none by default. facing: heading in radians while
+    standing; None keeps the last. kind: walker, seated, mannequin, cyclist or reflection.
     """
 
     look: Look
     first: int
     xz: Floats
-    gone: np.ndarray[tuple[int], np.dtype[np.bool_]] = field(default=None)  # type: ignore[assignment]
+    gone: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
     facing: float | None = None
     kind: str = "walker"
 
     def __post_init__(self) -> None:
-        if self.gone is None:
+        if not len(self.gone):
             object.__setattr__(self, "gone", np.zeros(len(self.xz), bool))
 
     def pose(self, frame_rate: float) -> Pose:
@@ -116,7 +117,7 @@ def stroll(corners: Floats, speed: float, waits_s: Floats, frame_rate: float) ->
     path = np.concatenate(pieces)
     half = max(1, round(frame_rate / 8))
     padded = np.pad(path, ((half, half), (0, 0)), mode="edge")
-    return np.stack([padded[i : i + len(path)] for i in range(2 * half + 1)]).mean(0)
+    return np.asarray(np.mean([padded[i : i + len(path)] for i in range(2 * half + 1)], 0))
 
 
 def view_border(config: SceneConfig, ground: Ground, z: float) -> float:
@@ -137,7 +138,7 @@ def _apart(path: Floats, rng: np.random.Generator) -> Floats:
     return np.array([[rng.uniform(-0.35, 0.35), rng.uniform(0.4, 0.6)]])
 
 
-def _hold(heading: Floats, moving: np.ndarray[tuple[int], np.dtype[np.bool_]], facing: float | None) -> Floats:
+def _hold(heading: Floats, moving: NDArray[np.bool_], facing: float | None) -> Floats:
     """Return the heading with those of standing frames replaced by `facing`, or by that of the last step."""
     if facing is not None:
         return np.where(moving, heading, facing)

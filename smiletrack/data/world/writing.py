@@ -63,11 +63,19 @@ def write_sequence(sequence: WorldSequence, folder: Path, recipe: dict[str, Any]
         f"imWidth={info.width}\nimHeight={info.height}\nimExt=.jpg\n",
         encoding="utf-8",
     )
-    gt = zip(truth.frames, truth.ids, *xyxy_to_xywh(truth.boxes).T, truth.scores, truth.classes, truth.visibility)
+    gt = zip(
+        truth.frames,
+        truth.ids,
+        *xyxy_to_xywh(truth.boxes).T,
+        truth.scores,
+        truth.classes,
+        truth.visibility,
+        strict=True,
+    )
     _write(folder / "gt" / "gt.txt", "%d,%d,%.2f,%.2f,%.2f,%.2f,%d,%d,%.4f\n", gt)
-    det = zip(detections.frames, *xyxy_to_xywh(detections.boxes).T, detections.scores)
+    det = zip(detections.frames, *xyxy_to_xywh(detections.boxes).T, detections.scores, strict=True)
     _write(folder / "det" / "det.txt", "%d,-1,%.2f,%.2f,%.2f,%.2f,%.3f\n", det)
-    warps = zip(range(len(sequence.warps)), *sequence.warps.reshape(-1, 6).T)
+    warps = zip(range(len(sequence.warps)), *sequence.warps.reshape(-1, 6).T, strict=True)
     _write(folder / "gmc" / "gmc.txt", "%d\t" + "%.6f\t" * 6 + "\n", warps)
     write_json(folder / KNOWN, {"situations": sequence.answers, "people": sequence.people, "recipe": recipe or {}})
 

@@ -18,8 +18,8 @@ from smiletrack.data.detection import DetectionDataset, ScaledImages, detection_
 from smiletrack.data.detection_augment import DetectionAugmentConfig
 from smiletrack.data.labelled import LabelledImages, read_labelled
 from smiletrack.detector.build import Detector, DetectorConfig, build_detector, build_loss
-from smiletrack.detector.checkpoint import KEY, transfer
-from smiletrack.detector.letterbox import to_input
+from smiletrack.detector.checkpoint import KEY, load_network, transfer
+from smiletrack.detector.letterbox import InputConfig, to_input
 from smiletrack.detector.losses import OTALossConfig
 from smiletrack.engine.eval_detector import detect_images, in_training, prediction_pictures, score_detections
 from smiletrack.engine.fit import FitConfig, FitResult, fit
@@ -111,6 +111,9 @@ def train_detector(config: TrainDetectorConfig) -> FitResult:
     if judged.class_names != labels.class_names:
         raise InputError(f"val: has the classes {judged.class_names}, train has {labels.class_names}")
     network = dataclasses.replace(config.network, class_names=labels.class_names)
+    if config.weights and network.input == InputConfig():
+        # colours and normalisation are the weights', unless the configuration says otherwise
+        network = dataclasses.replace(network, input=load_network(Path(config.weights))[1].input)
     folder = Path(config.output)
     notes = [_summary(labels, "train"), _summary(judged, "val")]
     with start_runtime(config.device, config.seed, config.deterministic, config.threads) as runtime:
@@ -119,10 +122,7 @@ def train_detector(config: TrainDetectorConfig) -> FitResult:
             if isinstance(module, nn.BatchNorm2d):
                 module.momentum = config.norm_momentum
         if config.weights and not config.resume:
-            taken = transfer(net, load_weights(Path(config.weights))[0])
-            if not taken.loaded:
-                raise InputError(f"weights: nothing in {config.weights} fits {network.architecture}")
-            notes.append(f"{config.weights}: {taken}")
+            notes.append(_take_weights(net, config.weights))
         if runtime.is_main:
             start_run(folder, config, "train_detector")
             print(*notes, sep="\n")
@@ -203,6 +203,18 @@ class _Training:
         scale_x, scale_y = width / images.shape[3], height / images.shape[2]
         images = functional.interpolate(images, (height, width), mode="bilinear", align_corners=False)
         return images, targets * targets.new_tensor([1, 1, scale_x, scale_y, scale_x, scale_y])
+
+
+def _take_weights(net: Detector, file: str) -> str:
+    """Copy what fits out of a weight file; return what was taken and what not. InputError where most does not fit."""
+    taken = transfer(net, load_weights(Path(file))[0])
+    number = len(net.state_dict())
+    if len(taken.loaded) < number / 2:
+        raise InputError(
+            f"weights: only {len(taken.loaded)} of {number} weights fit {file}, which is of another architecture; "
+            "set network.architecture to its own or name other weights"
+        )
+    return f"{file}: {taken}"
 
 
 def _demo_sources() -> tuple[tuple[str], tuple[str]]:

@@ -11,7 +11,10 @@ import pytest
 from smiletrack.boxes import xyxy_to_xywh
 from smiletrack.config import build_config
 from smiletrack.data.detection_augment import DetectionAugmentConfig
+from smiletrack.data.mot import read_truth
+from smiletrack.data.video import open_source
 from smiletrack.detector.build import DetectorConfig
+from smiletrack.detector.losses import OTALossConfig
 from smiletrack.detector.predictor import load_detector
 from smiletrack.engine.eval_detector import EvalDetectorConfig, eval_detector
 from smiletrack.engine.fit import FitConfig
@@ -100,6 +103,9 @@ def test_weights_of_a_run_are_a_detector_and_a_start(
     told = capsys.readouterr().out
     assert "weights taken" in told and "of another shape: head.lead.0.weight" in told
     assert "train: 2 images, 2 boxes of person, bag" in told
+    with pytest.raises(InputError, match=r"^weights: only \d+ of \d+ weights fit .* another architecture"):
+        other = replace(SMALL, architecture="yolox-nano")
+        train_detector(config(two, tmp_path / "other", weights=str(result.weights), network=other))
 
 
 def test_wrong_settings_and_data_are_one_line(drawn: str, tmp_path: Path) -> None:
@@ -113,3 +119,25 @@ def test_wrong_settings_and_data_are_one_line(drawn: str, tmp_path: Path) -> Non
         build_config(TrainDetectorConfig, {"batch_size": 0})
     with pytest.raises(InputError, match=r"^fit\.learning_rate must be above 0"):
         build_config(TrainDetectorConfig, {"fit": {"learning_rate": -1.0}})
+
+
+@pytest.mark.slow
+def test_overfits_eight_real_frames(shared: Path, real_data: Path, tmp_path: Path) -> None:
+    """TUD-Campus, every ninth frame: no two people overlap as much as suppression forbids.
+
+    Each frame is in the batch twice: batch norm's running variance is 1 / (n - 1) based, and with one copy the 96
+    values a channel of the deepest level make that matter through a hundred layers.
+    """
+    frames = list(open_source(shared / "data" / "video" / "TUD-Campus.mp4"))[0:71:9]
+    truth = read_truth(real_data / "MOT15" / "train" / "TUD-Campus" / "gt" / "gt.txt")
+    data = write_coco(tmp_path, frames, [truth.boxes[truth.frames == number] for number in range(1, 72, 9)])
+    off = DetectionAugmentConfig(mosaic=0, mixup=0, translate=0, scale=0, flip=0, hue=0, saturation=0, value=0)
+    fit_config = FitConfig(
+        epochs=90, learning_rate=6e-3, warmup_epochs=5, weight_decay=5e-4, ema_decay=0.9, evaluate_every=90
+    )
+    run = TrainDetectorConfig(
+        train=(data,), val=(data,), output=str(tmp_path / "run"), network=DetectorConfig(height=96, width=128),
+        loss=OTALossConfig(objectness=4.0), augment=off, batch_size=16, epoch_length=16, workers=0, cache=True,
+        norm_momentum=0.1, fit=fit_config, device="cpu",
+    )  # fmt: skip
+    assert train_detector(run).history[-1]["AP50"] > 0.95

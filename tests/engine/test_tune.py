@@ -43,7 +43,7 @@ def test_a_search_finds_a_better_tracker_and_can_be_gone_on_with(tmp_path, capsy
 
 
 def test_mistakes_are_told_before_anything_runs(tmp_path) -> None:
-    with pytest.raises(InputError, match="unknown key 'first.maxcost'"):
+    with pytest.raises(InputError, match=r"unknown key 'first\.maxcost'"):
         tune(config(tmp_path, space={"first.maxcost": RangeConfig(0, 1)}))
     with pytest.raises(InputError, match="held out"):
         tune(config(tmp_path, held_out=("CROWD-01", "CROWD-02")))

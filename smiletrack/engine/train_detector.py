@@ -37,7 +37,7 @@ class TrainDetectorConfig:
 
     train: tuple[str, ...] = ()
     """What to learn from: COCO files (FILE.json) and MOTChallenge folders (FOLDER or FOLDER@SPLIT); empty = the demo
-    world's training sequences."""
+    world's training sequences, made where they are not there."""
     val: tuple[str, ...] = ()
     """What to be judged on, in the same form; empty = the demo world's validation sequences."""
     output: str = "runs/detector"
@@ -105,7 +105,7 @@ class TrainDetectorConfig:
 
 def train_detector(config: TrainDetectorConfig) -> FitResult:
     """Train as `config` says; the run folder holds the config, the curves and the weights."""
-    train, val = (config.train, config.val) if config.train else _demo_sources()
+    train, val = (config.train, config.val) if config.train else demo_world()
     labels = read_labelled(train, config.min_visibility, config.train_step)
     judged = read_labelled(val, config.min_visibility, config.val_step)
     if judged.class_names != labels.class_names:
@@ -215,14 +215,6 @@ def _take_weights(net: Detector, file: str) -> str:
             "set network.architecture to its own or name other weights"
         )
     return f"{file}: {taken}"
-
-
-def _demo_sources() -> tuple[tuple[str], tuple[str]]:
-    """Return the demo world's training and validation sequences, or its halves where it has no such folders."""
-    folder = demo_world()
-    if (Path(folder) / "train").is_dir():
-        return (f"{folder}/train",), (f"{folder}/val",)
-    return (f"{folder}@train_half",), (f"{folder}@val_half",)
 
 
 def _summary(labels: LabelledImages, name: str) -> str:

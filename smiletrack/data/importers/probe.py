@@ -95,7 +95,7 @@ def _remembered(memory: Path) -> dict[str, ImageState]:
             width, _, rest = line.partition("\t")
             height, _, rest = rest.partition("\t")
             problem, _, key = rest.partition("\t")
-            if width.isdecimal() and height.isdecimal():  # a line cut short has another key than any image
+            if width.isdecimal() and height.isdecimal() and key:  # a line cut short has another key than any image
                 states[key] = ImageState(int(width), int(height), problem)
     return states
 

@@ -56,4 +56,5 @@ def print_timings(timings: Mapping[str, Timing], title: str, units: Mapping[str,
         for name, median in timing.medians.items():
             row = [case, name, f"{median:.3f}", f"{timing.ratios[name]:.2f}"]
             table.add_row(*row, *([f"{units[case] / median:.0f}"] if units else []))
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    (console if console.is_terminal else Console(width=160, highlight=False)).print(table)

@@ -79,7 +79,8 @@ def match(comparison: Comparison, threshold: float = 0.5) -> tuple[Ints, float]:
     again = np.arange(len(disputed))
     while len(again):
         part = disputed[again]
-        chosen[part], tied = heaviest(r[again], c[again], near.iou[part] + _CONTINUATION * goes_on[again])
+        weights = near.iou[part] + _CONTINUATION * goes_on[again]
+        chosen[part], tied = heaviest(distinct(r[again])[1], distinct(c[again])[1], weights)
         if len(tied):  # the whole frame decides, now and whenever any of it changes
             weights = near.iou + _CONTINUATION * (partner[before] == result_ids)
             frames = settle_ties(chosen, part[tied], near, weights, comparison.truth_starts, comparison.result_starts)

@@ -14,7 +14,7 @@ def stable_order(numbers: Ints) -> Ints:
 def distinct(numbers: Ints) -> tuple[Ints, Ints]:
     """Return the sorted distinct numbers and each number's place among them; no sorting where they lie close."""
     lowest, highest = int(numbers.min(initial=0)), int(numbers.max(initial=0))
-    if highest - lowest > max(8 * len(numbers), 1 << 22):
+    if highest - lowest > max(8 * len(numbers), 1 << 10):
         values, places = np.unique(numbers, return_inverse=True)
         return values, places
     present = np.zeros(highest - lowest + 1, np.bool_)

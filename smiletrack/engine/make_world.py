@@ -25,21 +25,24 @@ _VERSION = 1  # of the drawing: sequences made by another version are made again
 
 @dataclass(frozen=True)
 class MakeWorldConfig:
-    """A world of three folders: `train`, `val` (other people, other streets) and `known` (scripted situations)."""
+    """A world of three folders: `train`, `val` (other people, other streets) and `known` (scripted situations).
+
+    The defaults are the demo's world.
+    """
 
     output: str = "datasets/world"
     """Folder of the world; train/, val/ and known/ are made in it."""
     seed: int = 0
     """Number that decides everything; the same seed gives the same bytes."""
-    train_sequences: int = 2
+    train_sequences: int = 6
     """Sequences in train/, at least 0."""
-    val_sequences: int = 1
+    val_sequences: int = 3
     """Sequences in val/, at least 0."""
-    situations: tuple[str, ...] = ()
+    situations: tuple[str, ...] = tuple(SITUATIONS)
     """Scripted situations in known/: swap, lookalike, absent25, absent40, figure8."""
     quality: int = 92
     """Quality of the JPEG files, 1 to 100."""
-    workers: int = 1
+    workers: int = 2
     """Sequences that are drawn at the same time, at least 1."""
     scene: SceneConfig = field(default_factory=SceneConfig)
     """The street and who walks there."""

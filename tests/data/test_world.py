@@ -22,7 +22,7 @@ from smiletrack.data.world.writing import KNOWN, render_sequence
 from smiletrack.engine.make_world import MakeWorldConfig, make_world
 from smiletrack.errors import InputError
 
-SMALL = SceneConfig(width=320, height=192, length=20, people=7, moving_cameras=1.0)
+SMALL = SceneConfig(width=320, height=192, length=20, people=7, moving_cameras=1.0, swaps=0)
 CLEAN = replace(SMALL, noise=0.0, light=0.0, exposure=0.0)  # pictures in which every pixel is as painted
 
 
@@ -409,10 +409,16 @@ def test_light_changes_over_time_and_noise_is_as_strong_as_said() -> None:
     assert difference[quiet.frame(5).image < 200].std() == pytest.approx(6.0, rel=0.1)
 
 
-@pytest.mark.parametrize("name", ["tiny", "demo", "crowd"])
-def test_shipped_presets_load(name: str) -> None:
-    config = load_config(MakeWorldConfig, CONFIG_ROOT / "world" / f"{name}.yaml")
-    assert config.scene.people > 0
+def test_the_demo_preset_is_the_default_world() -> None:
+    """Other commands make the default world when they need one: it must be the one that make_world.py makes."""
+    assert load_config(MakeWorldConfig, CONFIG_ROOT / "world" / "demo.yaml") == MakeWorldConfig()
+
+
+def test_the_crowd_is_as_dense_as_mot20() -> None:
+    """More than a hundred people a frame."""
+    config = load_config(MakeWorldConfig, CONFIG_ROOT / "world" / "crowd.yaml", ["scene.length=15"])
+    truth = crowd_sequences(config.scene, number=1)[0].truth
+    assert 100 < np.count_nonzero(truth.classes == 1) / 15 < 250
 
 
 def test_an_empty_world_is_legal() -> None:

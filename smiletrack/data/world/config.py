@@ -14,7 +14,7 @@ class SceneConfig:
     """Image height in pixels, at least 64."""
     frame_rate: int = 30
     """Frames a second, at least 1."""
-    length: int = 150
+    length: int = 180
     """Frames in a sequence, at least 1."""
     people: int = 12
     """Pedestrians in view at a time, on average; at least 0."""
@@ -22,11 +22,11 @@ class SceneConfig:
     """Height of the camera above the ground in metres, above 0. A high camera packs people less over one another."""
     depth_m: float = 24.0
     """Distance from the camera to the houses in metres, at least 12: the people walk up to there."""
-    lookalikes: float = 0.2
+    lookalikes: float = 0.1
     """Share of people who wear the same clothes as an earlier one, in [0, 1]."""
     couples: float = 0.25
     """Share of people who walk beside somebody, in [0, 1]."""
-    swaps: int = 0
+    swaps: int = 2
     """Pairs a sequence who meet behind a kiosk and turn back, so that motion alone swaps them; at least 0."""
     moving_cameras: float = 0.5
     """Share of sequences whose camera pans, in [0, 1]."""

@@ -15,6 +15,7 @@ _SOLID = 127  # alpha above which a pixel of a figure counts as the figure's
 _SHADOW = 90  # alpha of the shadow on the ground, below the above
 _BITS = 4  # of fixed-point corners
 _NOISE_TILES = 8
+_BLOCK = 16  # frames whose figures are worked out together
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Renderer:
         tiles = config.noise * rng.standard_normal((_NOISE_TILES * (config.noise > 0), config.height, config.width, 1))
         self._tiles = np.repeat(np.round(tiles), 3, 3).astype(np.int16)
         self._still = np.ptp(scene.path, axis=0).max() == 0
+        self._ready: tuple[int, Floats, list[str]] | None = None
         self._empty: tuple[Pixels, NDArray[np.float32]] | None = None
 
     def frame(self, time: int) -> Picture:
@@ -49,8 +51,7 @@ class Renderer:
         config = self.scene.config
         image, hides = self._background(time)
         rows = np.arange(self._starts[time], self._starts[time + 1])
-        people = self.people[rows]
-        corners, names = people.corners(self.scene.path)
+        corners, names = self._corners(time)
         labels = np.full(image.shape[:2], len(rows), np.int16)
         whole = np.zeros(len(rows))
         for index, row in enumerate(rows):
@@ -60,6 +61,15 @@ class Renderer:
         if config.noise > 0:
             lit = cv2.add(lit, self._noise(time), dtype=cv2.CV_8U)
         return Picture(np.asarray(lit, np.uint8), rows, seen / np.maximum(whole, 1))
+
+    def _corners(self, time: int) -> tuple[Floats, list[str]]:
+        """Return the corners of the figures of a frame, worked out for a block of frames at a time."""
+        block = time - time % _BLOCK
+        first, last = self._starts[block], self._starts[min(block + _BLOCK, len(self._starts) - 1)]
+        if self._ready is None or self._ready[0] != block:
+            self._ready = (block, *self.people[np.arange(first, last)].corners(self.scene.path))
+        _, corners, names = self._ready
+        return corners[self._starts[time] - first : self._starts[time + 1] - first], names
 
     def _background(self, time: int) -> tuple[Pixels, NDArray[np.float32]]:
         """Return the empty street of a frame and which rows its pixels hide."""
@@ -125,11 +135,11 @@ class Renderer:
             slice(inside[1].start - left, inside[1].stop - left),
         )
         free = hides[inside] <= people.feet[row, 1] + raised
-        sprite = sprite[cut] * free[:, :, None]
-        target = image[inside]
-        clear = 255 - sprite[:, :, 3:].astype(np.uint16)
-        target[:] = sprite[:, :, :3] + ((target * clear + 127) // 255).astype(np.uint8)
-        labels[inside][solid[cut] & free] = index
+        if free.size:
+            sprite = sprite[cut]
+            sprite[~free] = 0
+            _lay_over(image[inside], sprite)
+            labels[inside][solid[cut] & free] = index
         return whole
 
     def _noise(self, time: int) -> NDArray[np.int16]:
@@ -137,6 +147,13 @@ class Renderer:
         rng = np.random.default_rng([self.scene.seed, time])
         tile = self._tiles[rng.integers(_NOISE_TILES)]
         return np.asarray(np.roll(tile, int(rng.integers(tile.shape[0])), 0))
+
+
+def _lay_over(image: Pixels, sprite: Pixels) -> None:
+    """Paint (h, w, 4) with premultiplied alpha over (h, w, 3), in place."""
+    clear = 255 - sprite[:, :, 3]
+    dimmed = cv2.multiply(image, cv2.merge((clear, clear, clear)), scale=1 / 255)
+    image[:] = cv2.add(dimmed, cv2.cvtColor(sprite, cv2.COLOR_BGRA2BGR))
 
 
 def _draw_bicycle(sprite: Pixels, ground: Floats, scale: float) -> None:

@@ -18,6 +18,7 @@ from smiletrack.engine.export import ExportConfig
 from smiletrack.engine.import_weights import ImportConfig
 from smiletrack.engine.make_world import MakeWorldConfig
 from smiletrack.engine.prepare_data import PrepareDataConfig
+from smiletrack.engine.quickstart import QuickstartConfig
 from smiletrack.engine.reference import configuration_reference
 from smiletrack.engine.report import ReportConfig
 from smiletrack.engine.show_data import ShowDataConfig
@@ -30,6 +31,7 @@ from smiletrack.engine.tune import TuneConfig
 from smiletrack.files import atomic_write
 
 COMMANDS = {
+    "quickstart": QuickstartConfig,
     "track": TrackConfig,
     "eval_mot": EvalConfig,
     "compare": CompareConfig,

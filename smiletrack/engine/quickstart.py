@@ -1,0 +1,122 @@
+"""The main job end to end on a world that is made here: data, detector, SLM, tracking, figures, report, video."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rich.console import Console
+
+from smiletrack.config import CONFIG_ROOT, load_config, preset_file
+from smiletrack.engine.evaluate import EvalConfig, eval_mot
+from smiletrack.engine.make_world import MakeWorldConfig, make_world
+from smiletrack.engine.report import ReportConfig, report
+from smiletrack.engine.show_tracks import ShowConfig, show_tracks
+from smiletrack.engine.track import TrackConfig, track
+from smiletrack.engine.train_detector import TrainDetectorConfig, train_detector
+from smiletrack.engine.train_slm import TrainSLMConfig, train_slm
+from smiletrack.tracking.config import TrackerConfig
+
+TRACKERS = {"bytetrack": False, "smiletrack-motion": False, "smiletrack": True}
+"""Presets of the table; True: with the SLM."""
+
+
+@dataclass(frozen=True)
+class QuickstartConfig:
+    """The command `tools/quickstart.py`. Stages whose result is there are skipped."""
+
+    world: str = "datasets/world"
+    """Folder of the world."""
+    output: str = "runs/demo"
+    """Folder of everything that is trained and tracked."""
+    detector_seconds: int = 210
+    """Time for the detector's training; its learning rate is annealed to the end of it."""
+    slm_seconds: int = 170
+    """Time for the SLM's training."""
+    device: str = "auto"
+    """Where the networks are trained and run: auto, cpu, cuda."""
+    seed: int = 0
+    """Every random number follows from it."""
+
+    def __post_init__(self) -> None:
+        for name in ("detector_seconds", "slm_seconds"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1 second, not {getattr(self, name)}")
+
+
+def quickstart(config: QuickstartConfig) -> Path:
+    """Run what is not there yet, print the table, and return the report's path."""
+    console = Console(stderr=True, highlight=False)
+    output, world = Path(config.output), Path(config.world)
+    detector, slm = output / "detector" / "model.safetensors", output / "slm" / "model.safetensors"
+    began = time.monotonic()
+
+    def stage(title: str, made: Path, make: Callable[[], object]) -> None:
+        if made.exists():
+            console.print(f"{title}: already there ({made})")
+            return
+        start = time.monotonic()
+        console.print(f"{title} ...")
+        make()
+        console.print(f"{title}: {time.monotonic() - start:.0f} s")
+
+    stage("1/5 the world", world / "world.yaml", lambda: make_world(_world(config)))
+    stage("2/5 training the detector", detector, lambda: train_detector(_detector(config, detector.parent)))
+    stage("3/5 training the SLM", slm, lambda: train_slm(_slm(config, slm.parent)))
+    runs = {name: output / name for name in TRACKERS}
+    for name, run in runs.items():
+        settings = _track(config, name, run, detector, slm)
+        stage(f"4/5 tracking with {name}", run / "timing.json", lambda settings=settings: track(settings))  # type: ignore[misc]
+    for run in runs.values():
+        eval_mot(EvalConfig(results=str(run)))
+    page, video = output / "report.html", output / "show"
+    stage("5/5 report", page, lambda: report(ReportConfig(runs=tuple(map(str, runs.values())), output=str(page))))
+    stage("5/5 video", video, lambda: show_tracks(ShowConfig(run=str(runs["smiletrack"]), output=str(video))))
+    console.print(f"all of it: {time.monotonic() - began:.0f} s. Look at {page} and {video}")
+    return page
+
+
+def _world(config: QuickstartConfig) -> MakeWorldConfig:
+    return load_config(MakeWorldConfig, CONFIG_ROOT / "world" / "demo.yaml", output=config.world)
+
+
+def _detector(config: QuickstartConfig, folder: Path) -> TrainDetectorConfig:
+    recipe = load_config(TrainDetectorConfig, CONFIG_ROOT / "detector" / "prb-nano-demo.yaml")
+    return replace(
+        recipe,
+        train=(f"{config.world}/train@all",),
+        val=(f"{config.world}/val@all",),
+        output=str(folder),
+        resume=True,
+        device=config.device,
+        seed=config.seed,
+        fit=replace(recipe.fit, time_limit_s=config.detector_seconds),
+    )
+
+
+def _slm(config: QuickstartConfig, folder: Path) -> TrainSLMConfig:
+    recipe = TrainSLMConfig()
+    return replace(
+        recipe,
+        train=(f"{config.world}/train@all",),
+        val=(f"{config.world}/val@all",),
+        output=str(folder),
+        resume=True,
+        cache=str(Path(config.output) / "crops"),
+        device=config.device,
+        seed=config.seed,
+        fit=replace(recipe.fit, time_limit_s=config.slm_seconds),
+    )
+
+
+def _track(config: QuickstartConfig, name: str, run: Path, detector: Path, slm: Path) -> TrackConfig:
+    return TrackConfig(
+        data=f"{config.world}/val",
+        detector=str(detector),
+        slm=str(slm) if TRACKERS[name] else "none",
+        camera_motion="flow",
+        cache=str(Path(config.output) / ("seen-slm" if TRACKERS[name] else "seen")),
+        device=config.device,
+        tracker=load_config(TrackerConfig, preset_file("tracker", name)),
+        output=str(run),
+    )

@@ -23,9 +23,10 @@ TRUTH = """\
 1,3,10,20,30,60,1,1,1
 1,7,100,20,90,60,1,1,0.25
 2,3,12,20,30,60,1,1,0.8
-2,8,60,20,30,60,0,7,1
+2,8,60,20,30,60,1,7,1
 3,3,14,20,30,60,1,1,1
-3,9,70,20,30,60,0,3,1
+3,9,70,20,30,60,1,3,1
+3,11,60,20,30,60,0,1,1
 5,3,18,20,30,60,1,1,1
 """
 
@@ -91,8 +92,9 @@ def test_coco_file(mot17: Path) -> None:
     assert len({annotation["track_id"] for annotation in content["annotations"]}) == 2
     whole = json.loads(file.with_name("train.json").read_text())
     ignored = [annotation for annotation in whole["annotations"] if annotation["iscrowd"]]
-    assert [(a["bbox"], a["ignore"]) for a in ignored] == [([60, 20, 30, 60], 1)] * 2  # class 7; class 3 is left out
+    assert [(a["bbox"], a["ignore"]) for a in ignored] == [([60, 20, 30, 60], 1)] * 4  # class 7, and mark 0
     people = {a["track_id"] for a in whole["annotations"]}
+    assert all(a["bbox"][0] != 70 for a in whole["annotations"])  # a car
     assert {a["track_id"] for a in content["annotations"]} <= people  # the halves share the numbers of the whole
 
 
@@ -155,12 +157,12 @@ def test_filters(mot17: Path) -> None:
         ),
         (
             lambda f: (f / "gt/gt.txt").write_text(TRUTH + "4,3,170,20,30,60,1,1,1\n"),
-            r"gt\.txt:8: the box \(170, 20, 200, 80\) has no area in the image of 160x120",
+            r"gt\.txt:9: the box \(170, 20, 200, 80\) has no area in the image of 160x120",
             "box without area in the image",
         ),
         (
             lambda f: (f / "gt/gt.txt").write_text(TRUTH + "5,3,19,20,30,60,1,1,1\n"),
-            r"gt\.txt:8: identity .* twice",
+            r"gt\.txt:9: identity .* twice",
             "duplicate",
         ),
     ],
@@ -179,7 +181,7 @@ def test_faults_stop_or_are_counted(mot17: Path, spoil, message: str, kind: str)
 
 def test_frame_beyond_the_sequence(mot17: Path) -> None:
     (mot17 / "train/MOT17-04-SDP/gt/gt.txt").write_text(TRUTH + "6,3,18,20,30,60,1,1,1\n")
-    with pytest.raises(InputError, match=r"gt\.txt:8: frame 6, but the sequence has frames 1 to 5"):
+    with pytest.raises(InputError, match=r"gt\.txt:9: frame 6, but the sequence has frames 1 to 5"):
         imported(mot17, skip_bad=True)
 
 
@@ -247,6 +249,18 @@ def test_people_of_one_set_stay_the_same_in_a_mix(mot17: Path) -> None:
     (report,) = prepare_data(mix)
     assert report.written == Counts(10, 4, 10)
     assert read_identities(out / "mix/identities/train.csv").num_identities == 4
+
+
+def test_people_of_two_sets_stay_apart_in_a_mix(mot17: Path) -> None:
+    imported(mot17, "splits=train")
+    out = mot17.parent / "out"
+    (out / "mot17").rename(out / "first")
+    imported(mot17, "splits=train")
+    words = ["data.parts=first/train, mot17/train"]
+    mix = load_config(PrepareDataConfig, None, words, data="mix-ablation", source=str(out), output=str(out / "mix"))
+    (report,) = prepare_data(mix)
+    assert report.written == Counts(20, 8, 20)
+    assert read_identities(out / "mix/identities/train.csv").num_identities == 8
 
 
 def test_crops_give_an_identity_table_only(tmp_path: Path) -> None:

@@ -64,3 +64,10 @@ def test_commands_name_tools_and_flags_that_exist(page: Path, make_docs: ModuleT
         }
         used = {word.partition("=")[0] for word in words if word.startswith("--")}
         assert used <= flags, f"{page.name}: {tool} has no {used - flags}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python_snippets_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for block in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.S):
+        exec(compile(block, str(page), "exec"), {})

@@ -1,6 +1,6 @@
-"""The paper's ablation tables, run on the data at hand and printed beside the paper's figures."""
+"""The paper's ablation tables, run on the data at hand and printed beside the paper's figures, and one of our own."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,6 +10,7 @@ from rich.table import Table
 from smiletrack.config import altered, load_config, preset_file
 from smiletrack.engine.compare_layouts import CompareLayoutsConfig, compare_layouts
 from smiletrack.engine.problems import Problem, ProblemConfig, mean_hota, measure_tracker, read_problems
+from smiletrack.engine.robustness import RobustnessConfig, robustness
 from smiletrack.errors import InputError
 from smiletrack.files import write_json
 from smiletrack.metrics.table import COMBINED, Measures
@@ -63,16 +64,19 @@ NOTES = {
 class AblateConfig:
     """The command `tools/ablate.py`."""
 
-    table: Literal[3, 4, 5] = 3
-    """Table of the paper: 3 (SLM, SMC and GATE switched), 4 (patch layouts), 5 (similarity by stage)."""
+    table: Literal[3, 4, 5, "robustness"] = 3
+    """Table of the paper: 3 (SLM, SMC and GATE switched), 4 (patch layouts), 5 (similarity by stage); robustness:
+    HOTA and IDF1 over the quality of embeddings."""
     on: ProblemConfig = field(default_factory=ProblemConfig)
-    """Tables 3 and 5: the data, with embeddings (on.embeddings, or on.slm and frames); empty = the generated crowd."""
+    """The data; tables 3 and 5 want embeddings (on.embeddings, or on.slm and frames); empty = the generated crowd."""
     base: TrackerConfig = field(
         default_factory=lambda: load_config(TrackerConfig, preset_file("tracker", "smiletrack-paper"))
     )
     """Tables 3 and 5: the tracker whose parts are switched; the paper's own by default."""
     layouts: CompareLayoutsConfig = field(default_factory=CompareLayoutsConfig)
     """Table 4: which layouts, and the training that each gets."""
+    robustness: RobustnessConfig = field(default_factory=RobustnessConfig)
+    """Robustness: which qualities and trackers, and where the plot goes."""
     json: str = ""
     """File that gets every figure."""
 
@@ -82,6 +86,8 @@ def ablate(config: AblateConfig) -> dict[str, Any]:
     if config.table == 4:
         figures: dict[str, Any] = dict(compare_layouts(config.layouts))
         Console(soft_wrap=True, highlight=False).print(f"Note: {NOTES[4]}")
+    elif config.table == "robustness":
+        figures = asdict(robustness(config.robustness, read_problems(config.on)))
     else:
         rows = TABLE_3 if config.table == 3 else TABLE_5
         problems = read_problems(config.on)

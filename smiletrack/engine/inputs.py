@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 from zipfile import BadZipFile
@@ -163,8 +164,7 @@ def sequence_inputs(config: InputConfig, cache: str | Path = "runs/detections") 
     if config.source:
         yield _read_frames(config, networks)
     elif not config.data:
-        worlds = {world.name: world for world in crowd_sequences(seed=config.seed)}
-        yield from (_generated(worlds[name], config) for name in names)
+        yield from (_generated(crowd(config.seed)[name], config) for name in names)
     else:
         folders = {folder.name: folder for folder in list_sequences(config.data)}
         yield from (_read_sequence(folders[name], config, networks) for name in names)
@@ -177,11 +177,17 @@ def sequence_names(config: InputConfig) -> list[str]:
     if config.data:
         known, place = [folder.name for folder in list_sequences(config.data)], config.data
     else:
-        known, place = [world.name for world in crowd_sequences(seed=config.seed)], "the generated crowd"
+        known, place = list(crowd(config.seed)), "the generated crowd"
     for name in config.sequences:
         if name not in known:
             raise InputError(f"sequences: no {name!r} in {place}{nearest(name, known)}")
     return list(config.sequences) or known
+
+
+@lru_cache(maxsize=2)
+def crowd(seed: int) -> dict[str, WorldSequence]:
+    """Return the generated crowd's sequences by name; making them takes a second or two, so they are kept."""
+    return {world.name: world for world in crowd_sequences(seed=seed)}
 
 
 def _networks(config: InputConfig, cache: Path) -> _Networks:

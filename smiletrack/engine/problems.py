@@ -6,8 +6,7 @@ from typing import Literal
 
 from smiletrack.data.mot import list_sequences, read_sequence_info, read_truth
 from smiletrack.data.splits import cut, resolve_split, split_range
-from smiletrack.data.synthetic import crowd_sequences
-from smiletrack.engine.inputs import InputConfig, SequenceInput, sequence_inputs, sequence_names
+from smiletrack.engine.inputs import InputConfig, SequenceInput, crowd, sequence_inputs, sequence_names
 from smiletrack.engine.track import track_sequence
 from smiletrack.errors import InputError
 from smiletrack.metrics.preprocess import compare
@@ -59,7 +58,7 @@ def _folder_truths(config: ProblemConfig) -> Callable[[str], TrackTable]:
 
 
 def _crowd_truths(config: ProblemConfig) -> Callable[[str], TrackTable]:
-    worlds = {world.name: world for world in crowd_sequences(seed=config.seed)}
+    worlds = crowd(config.seed)
     return lambda name: cut(worlds[name].truth, *split_range(worlds[name].info.length, config.split))
 
 

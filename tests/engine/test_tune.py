@@ -19,7 +19,7 @@ def config(folder, **changes) -> TuneConfig:
         "held_out": ("CROWD-02",),
         "space": {"first.max_cost": RangeConfig(0.01, 0.95), "life.max_lost": RangeConfig(1, 40, whole=True)},
         "tracker": load_config(TrackerConfig, preset_file("tracker", "bytetrack"), ["first.max_cost=0.05"]),
-        "trials": 12,
+        "trials": 10,
         "output": str(folder),
     }
     return TuneConfig(**(settings | changes))
@@ -38,8 +38,8 @@ def test_a_search_finds_a_better_tracker_and_can_be_gone_on_with(tmp_path, capsy
     assert hota(best) == pytest.approx(study.best_value) and study.best_value > study.trials[0].value + 0.05
     assert load_config(TrackerConfig, tmp_path / "best.yaml") == best
     assert "first.max_cost" in capsys.readouterr().out
-    tune(config(tmp_path, trials=13))
-    assert len(optuna.load_study(study_name="tracker", storage=study._storage).trials) == 13
+    tune(config(tmp_path, trials=11))
+    assert len(optuna.load_study(study_name="tracker", storage=study._storage).trials) == 11
 
 
 def test_mistakes_are_told_before_anything_runs(tmp_path) -> None:

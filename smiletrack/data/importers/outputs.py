@@ -148,7 +148,7 @@ def _write(
         "videos": videos,
     }
     with atomic_write(path) as stream:
-        json.dump(content, stream, ensure_ascii=False, separators=(",", ":"))
+        stream.write(json.dumps(content, ensure_ascii=False, separators=(",", ":")))  # several times faster than dump
 
 
 def identity_table(images: Sequence[AnnotatedImage]) -> IdentityTable:

@@ -11,7 +11,7 @@ import numpy as np
 from smiletrack.config import load_config, preset_file
 from smiletrack.data.splits import Split
 from smiletrack.engine.benchmark import Timing, alternate, print_timings
-from smiletrack.engine.track import TrackConfig, sequence_inputs
+from smiletrack.engine.inputs import InputConfig, sequence_inputs
 from smiletrack.errors import InputError
 from smiletrack.files import write_json
 from smiletrack.lazy import LazyModule
@@ -34,6 +34,8 @@ class AssociationBenchmarkConfig:
     """Frames to track, as in tools/track.py."""
     detections: str = "det"
     """Which detections: <seq>/det/NAME.txt."""
+    sequences: tuple[str, ...] = ()
+    """Names of sequences; empty = all."""
     tile: int = 1
     """Copies of every frame, side by side: a denser crowd from the same detections; at least 1."""
     embedding_size: int = 0
@@ -56,7 +58,7 @@ def benchmark_association(config: AssociationBenchmarkConfig) -> Timing:
     """Time the contestants, print the table, return the timings; only `update` calls are inside the clock."""
     if find_spec("trackers") is None:
         raise InputError("the peer is not installed: pip install 'smiletrack[bench]'")
-    given = TrackConfig(data=config.data, split=config.split, detections=config.detections)
+    given = InputConfig(data=config.data, split=config.split, detections=config.detections, sequences=config.sequences)
     sequences = [[tiled(seen, config.tile) for seen in sequence.frames()] for sequence in sequence_inputs(given)]
     if config.embedding_size:
         sequences = with_embeddings(sequences, config.embedding_size)

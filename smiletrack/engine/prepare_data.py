@@ -74,7 +74,7 @@ class PrepareDataConfig:
     data: DataConfig | None = None
     """Name of a set or mix in configs/data (mot17, crowdhuman, mix-ablation ...) or a YAML file of your own."""
     source: str = ""
-    """Folder of the unpacked archive; for a mix, the folder of imported sets [datasets]."""
+    """Folder of the unpacked archive; for a mix, the folder of imported sets [datasets/imported]."""
     output: str = ""
     """Folder to write annotations/SPLIT.json and identities/SPLIT.csv into."""
     skip_bad: bool = False

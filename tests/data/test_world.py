@@ -74,21 +74,20 @@ def test_people_walk_on_the_ground_at_walking_speed() -> None:
 
 def test_boxes_are_those_of_the_drawn_figures() -> None:
     """The amodal box of a figure is the bounding box of what changes in the picture when it alone is drawn."""
-    scene = scene_of(replace(CLEAN, occluders=False, distractors=False))
-    people, time = figures(scene), 7
+    scene = painted(scene_of(replace(CLEAN, occluders=False, distractors=False)))
+    people, time, checked = figures(scene), 7, 0
     empty = only(scene, people, np.zeros(0, np.int64)).frame(time).image.astype(int)
     for row in np.flatnonzero(people.times == time):
-        drawn = only(scene, people, np.array([row])).frame(time).image.astype(int)
         x1, y1, x2, y2 = people.boxes[row]
         if min(x1, y1, 320 - x2, 192 - y2) < 2:
             continue  # cut by the border
-        changed = np.abs(drawn - empty).max(2)
-        changed[int(y2) - 3 :] = 0  # its shadow
-        rows, columns = np.flatnonzero(changed.max(1) > 25), np.flatnonzero(changed.max(0) > 25)
-        assert abs(rows[0] - y1) < 2
-        upper = changed[: int((y1 + y2) / 2)]
-        columns = np.flatnonzero(upper.max(0) > 25)
-        assert x1 - 1.5 < columns[0] and columns[-1] < x2 + 1.5
+        drawn = only(scene, people, np.array([row])).frame(time).image
+        changed = np.abs(drawn - empty).max(2) > 70  # paint, not shadow
+        rows, columns = np.flatnonzero(changed.any(1)), np.flatnonzero(changed.any(0))
+        found = [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]
+        assert found == pytest.approx([x1, y1, x2, y2], abs=1.6)
+        checked += 1
+    assert checked >= 3
 
 
 def test_visibility_is_the_share_of_pixels_that_count_independently() -> None:
@@ -98,8 +97,10 @@ def test_visibility_is_the_share_of_pixels_that_count_independently() -> None:
     rows = np.flatnonzero(people.times == time)
     full, nobody = only(scene, people, rows).frame(time), only(free, people, rows[:0]).frame(time).image.astype(int)
     boxes = people.boxes[rows]
-    inside = (boxes[:, :2] > 0).all(1) & (boxes[:, 2] < 320) & (boxes[:, 3] < 192)
-    partly = np.argsort(np.where(inside, np.abs(full.visible - 0.5), np.inf))[:7]
+    large = boxes[:, 3] - boxes[:, 1] > 30  # of smaller ones a rim of mixed colours is a large part
+    inside = (boxes[:, :2] > 0).all(1) & (boxes[:, 2] < 320) & (boxes[:, 3] < 192) & large
+    partly = np.argsort(np.where(inside, np.abs(full.visible - 0.5), np.inf))[: min(7, inside.sum())]
+    assert len(partly) >= 5
     for place in partly:
         without = only(scene, people, np.delete(rows, place)).frame(time).image
         alone = only(free, people, rows[[place]]).frame(time).image

@@ -116,7 +116,8 @@ class Renderer:
             cv2.ellipse(sprite, middle.tolist(), axes, 0, 0, 360, (0, 0, 0, _SHADOW), -1, cv2.LINE_8, _BITS)
         if actor.kind == "cyclist":
             _draw_bicycle(sprite, feet + np.array([0.0, raised]), scale)
-        points = np.round((corners[there] - origin) * 2**_BITS).astype(np.int32)
+        # OpenCV draws around pixel centres, boxes count from pixel borders: half a pixel between the two
+        points = np.round((corners[there] - origin - 0.5) * 2**_BITS).astype(np.int32)
         colors = self._palettes[people.actors[row]]
         for part, polygon in zip(there, points, strict=True):
             cv2.fillConvexPoly(sprite, polygon, (*colors[names[part]], 255), cv2.LINE_AA, _BITS)

@@ -100,7 +100,7 @@ def random_path(config: SceneConfig, ground: Ground, layout: Layout, started: bo
     if not started:
         return path
     inside = np.flatnonzero(np.abs(path[:, 0]) < ground.half_view(path[:, 1]))
-    return path[int(rng.choice(inside[: max(1, 3 * len(inside) // 4)])) if len(inside) else 0 :]
+    return path[int(rng.choice(inside)) if len(inside) else 0 :]
 
 
 def stroll(corners: Floats, speed: float, waits_s: Floats, frame_rate: float) -> Floats:
@@ -135,7 +135,7 @@ def _lane(layout: Layout, rng: np.random.Generator, other_side_of: float | None 
 
 def _apart(path: Floats, rng: np.random.Generator) -> Floats:
     """Return the (1, 2) offset of somebody who walks beside, further from the camera."""
-    return np.array([[rng.uniform(-0.35, 0.35), rng.uniform(0.4, 0.6)]])
+    return np.array([[rng.choice([-1, 1]) * rng.uniform(0.2, 0.5), rng.uniform(0.4, 0.6)]])
 
 
 def _hold(heading: Floats, moving: NDArray[np.bool_], facing: float | None) -> Floats:

@@ -166,7 +166,7 @@ class XYSR(BoxModel):
         return boxes
 
     def initial_variance(self, position: Floats) -> Floats:
-        return np.broadcast_to(self._initial, (2, *position.shape)).copy()
+        return np.array(np.broadcast_to(self._initial, (2, *position.shape)))
 
     def process_variance(self, position: Floats) -> Floats:
         return np.asarray(self._process)

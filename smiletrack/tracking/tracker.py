@@ -66,7 +66,8 @@ class Scene:
 class Tracker:
     """Tracks the objects of one sequence. Holds all of its state; any number of trackers can run side by side.
 
-    config: the preset `smiletrack` where none is given. frame_rate, in frames a second, scales `life.max_lost` (see there).
+    config: the preset `smiletrack` where none is given. frame_rate, in frames a second, scales `life.max_lost` (see
+    there).
     """
 
     def __init__(self, config: TrackerConfig | None = None, frame_rate: float = 30.0) -> None:

@@ -149,9 +149,7 @@ def test_layouts_are_compared_with_one_budget(street: Path, tmp_path: Path) -> N
     assert embedder.dimension == 8
 
 
-def test_training_goes_on_from_weights_of_the_same_network_only(
-    street: Path, trained: Path, tmp_path: Path
-) -> None:
+def test_training_goes_on_from_weights_of_the_same_network_only(street: Path, trained: Path, tmp_path: Path) -> None:
     short = FitConfig(epochs=1, learning_rate=1e-9, warmup_epochs=0, ema_decay=0)
     weights = str(trained / "model.safetensors")
     config = settings(street, tmp_path, weights=weights, fit=short, batches_per_epoch=1)

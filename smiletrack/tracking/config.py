@@ -34,7 +34,7 @@ class SplitConfig:
     """Score above which a detection is not noise; in [0, 1]. Always strict: a score equal to it is noise."""
 
     ties: Literal["high", "low", "drop"] = "high"
-    """Where a score equal to the high threshold goes; ByteTrack's, BoT-SORT's, SMILEtrack's and OC-SORT's code drops it."""
+    """Where a score equal to the high threshold goes. The code of ByteTrack, BoT-SORT and OC-SORT drops it."""
 
     def __post_init__(self) -> None:
         _between(self, 0.0, 1.0, "high", "low")

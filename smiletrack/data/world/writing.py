@@ -36,6 +36,8 @@ def render_sequence(scene: Scene, detector: DetectorConfig, folder: Path, recipe
     quality: of the JPEG files, 1 to 100. What a killed run left, or an older recipe made, is replaced. Raises
     InputError where `folder` exists and is no world.
     """
+    if folder.exists() and any(folder.iterdir()) and not (folder / KNOWN).is_file():
+        raise InputError(f"{folder}: is not a made world and is not replaced; choose another --output")
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     images = partial / "img1"
@@ -49,7 +51,9 @@ def render_sequence(scene: Scene, detector: DetectorConfig, folder: Path, recipe
         encoded = cv2.imencode(".jpg", picture.image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
         (images / f"{time + 1:06d}.jpg").write_bytes(encoded.tobytes())
     write_sequence(observe(scene, detector, people, visible), partial, recipe)
-    _replace(folder, partial)
+    if folder.exists():
+        shutil.rmtree(folder)
+    partial.replace(folder)
 
 
 def write_sequence(sequence: WorldSequence, folder: Path, recipe: dict[str, Any] | None = None) -> None:
@@ -82,12 +86,3 @@ def write_sequence(sequence: WorldSequence, folder: Path, recipe: dict[str, Any]
 
 def _write(file: Path, line: str, rows: Iterable[tuple[Any, ...]]) -> None:
     file.write_text("".join(line % row for row in rows), encoding="utf-8")
-
-
-def _replace(folder: Path, partial: Path) -> None:
-    """Put the finished `partial` in the place of `folder`."""
-    if folder.exists():
-        if any(folder.iterdir()) and not (folder / KNOWN).is_file():
-            raise InputError(f"{folder}: is not a made world and is not replaced; choose another --output")
-        shutil.rmtree(folder)
-    partial.replace(folder)

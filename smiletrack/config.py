@@ -10,6 +10,7 @@ import ast
 import dataclasses
 import difflib
 import inspect
+import re
 import types
 import typing
 from collections.abc import Sequence
@@ -60,7 +61,9 @@ def build_config(schema: type[ConfigT], tree: dict[str, Any]) -> ConfigT:
         reason = first["msg"].removeprefix("Value error, ")
         if first["type"] == "value_error":
             raise InputError(f"{key}.{reason}" if key else reason) from None
-        raise InputError(f"{key}: {first['input']!r} is not valid: {reason[0].lower()}{reason[1:]}") from None
+        words = re.findall("'([^']*)'", str(first.get("ctx", {}).get("expected", "")))
+        guess = nearest(str(first["input"]), words)
+        raise InputError(f"{key}: {first['input']!r} is not valid{guess}: {reason[0].lower()}{reason[1:]}") from None
 
 
 def _default_sections(schema: type) -> dict[str, Any]:

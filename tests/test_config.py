@@ -80,7 +80,7 @@ def test_a_text_in_a_section_names_a_preset_and_words_refine_it(
         ("count: many", "count: 'many' is not valid"),
         ("count: 1.5", "count: 1.5 is not valid"),
         ("part: {speed: -1}", "part.speed must be above 0, not -1"),
-        ("part: {mode: fats}", "part.mode: 'fats' is not valid"),
+        ("part: {mode: fats}", r"part.mode: 'fats' is not valid \(did you mean 'fast'\?\)"),
         ("part: 3", "part is a section"),
         ("parts: [{speed: 1}, {sped: 1}]", r"unknown key 'parts.1.sped' \(did you mean 'parts.1.speed'\?\)"),
         ("named: {a: {sped: 1}}", "unknown key 'named.a.sped'"),

@@ -1,10 +1,10 @@
 """What an appearance similarity is worth, learned from the sequence itself while it is tracked.
 
 A cosine of 0.6 means "the same person" for one network and "any two people" for another, and how far the two cases lie
-apart changes with the footage. Motion alone makes many matches that nobody doubts: one track, one detection, no other
-near. Their similarities show what "same" looks like here, and those across such pairs show what "different" looks like.
-The log-likelihood ratio of the two is evidence in nats that means the same for every network; where embeddings are
-noise the two cases coincide, the evidence is zero, and motion decides alone.
+apart changes with the footage. The matches of a frame show what "same" looks like here; a matched track and a detection
+beside it that went to somebody else show what "different" looks like between people who compete. The log-likelihood
+ratio of the two is evidence in nats that means the same for every network; where embeddings are noise the two cases
+coincide, the evidence is zero, and motion decides alone.
 """
 
 import numpy as np
@@ -17,6 +17,13 @@ _AT_ONCE = 50
 """Similarities of one call are not independent: no more than this many count."""
 _LEAST_VARIANCE = 1e-4
 """A standard deviation of 0.01 in cosine: sharper than any network is."""
+_SURE = 3.0
+"""Standard errors by which the two cases must differ before they count as different at all."""
+_BLURRED = 2.0
+"""Separation, in standard deviations, at which evidence has half of its strength: where the cases overlap, the normal
+curves are a poor guide and hidden people, whose crops show somebody else, weigh most."""
+_ODD = 0.03
+"""Share of pairs that look like the other case (hidden people, people dressed alike): bounds the evidence by 3.5."""
 
 
 class Calibration:
@@ -46,9 +53,18 @@ class Calibration:
             self.counts[case] = min(total, _MEMORY)
 
     def evidence(self, similarity: Floats) -> Floats:
-        """Return log p(similarity | same) - log p(similarity | different), shrunk while few pairs were seen."""
-        same, different = self.means
+        """Return log p(similarity | same) - log p(similarity | different), careful where little speaks for it.
+
+        The normal curves' ratio shrinks while few pairs were seen and where the two cases overlap; an odd pair in 33
+        belongs to the other case, so no similarity proves anything. NaN stays NaN.
+        """
+        if not self.counts.all():
+            return np.asarray(similarity * 0.0)
+        (same, different), seen = self.means, self.counts[0]
         variance = max(float(self.variances.mean()), _LEAST_VARIANCE)
-        distance = max(float(same - different), 0.0)
-        strength = self.counts[0] / (self.counts[0] + self.prior) if self.counts.all() else 0.0
-        return strength * distance / variance * (similarity - (same + different) / 2)
+        error = np.sqrt(variance * (1 / self.counts).sum())
+        distance = max(float(same - different - _SURE * error), 0.0)
+        strength = seen / (seen + self.prior) * distance**2 / (distance**2 + _BLURRED**2 * variance)
+        ratio = strength * distance / variance * (similarity - (same + different) / 2)
+        usual, odd = np.log(1 - _ODD), np.log(_ODD)
+        return np.asarray(np.logaddexp(usual + ratio, odd) - np.logaddexp(usual, odd + ratio))

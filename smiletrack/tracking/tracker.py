@@ -27,11 +27,10 @@ MAX_ZOOM = 4.0
 MAX_SHIFT = 1e4
 """Nor is one that moves the picture by more pixels than this."""
 
-
-SURE_IOU = 0.4
-"""A match with at least this IoU is sure ..."""
-RIVAL_IOU = 0.2
-"""... where no other track or detection overlaps it by this much."""
+SAME_IOU = 0.4
+"""Matches with at least this IoU show what one person's crops are like."""
+RIVAL_IOU = 0.1
+"""A detection that overlaps a track by this much and was matched by another shows what two people's crops are like."""
 
 
 @dataclass
@@ -338,22 +337,19 @@ class Tracker:
             mean[..., part], covariance[..., part] = replayed
 
     def _calibrate(self, scene: Scene, boxes: Floats, matches: Ints, high: Ints) -> None:
-        """Learn what similarities are worth from matches that motion alone makes sure: nobody else is near."""
+        """Learn what similarities are worth from the matches of this frame and from those who competed for them."""
         templates = self._pool.templates
         if templates is None or not any(stage.fusion == "calibrated" for stage in self.config.stages):
             return
         rows, columns = overlapping_pairs(boxes, scene.boxes.take(high, 1))
-        detections = high.take(columns)
-        overlap = iou(boxes, scene.boxes, (rows, detections))
-        near = overlap > RIVAL_IOU
-        alone = np.bincount(rows[near], minlength=len(matches))[rows] == 1
-        alone &= np.bincount(columns[near], minlength=len(high))[columns] == 1
-        sure = (alone & (overlap > SURE_IOU) & (matches.take(rows) == detections)).nonzero()[0]
-        first, second = all_pairs(len(sure), len(sure))
-        pairs = rows.take(sure).take(first), detections.take(sure).take(second)
+        pairs = rows, high.take(columns)
+        overlap = iou(boxes, scene.boxes, pairs)
         alike = templates.similarity(scene.embeddings, scene.known, pairs, self.frame)
-        valid = ~np.isnan(alike)
-        self._calibration.learn(alike[valid & (first == second)], alike[valid & (first != second)])
+        matched = matches.take(rows)
+        same = (matched == pairs[1]) & (overlap > SAME_IOU)
+        different = (matched != pairs[1]) & (matched >= 0) & (overlap > RIVAL_IOU)
+        known = ~np.isnan(alike)
+        self._calibration.learn(alike[same & known], alike[different & known])
 
     def _learn(self, scene: Scene, matches: Ints, high: Ints) -> None:
         """Let matched tracks remember their detections' looks."""

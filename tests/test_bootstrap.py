@@ -33,7 +33,12 @@ def figures_of(measures) -> np.ndarray:
 
 
 def test_with_every_block_once_the_figures_are_the_metrics() -> None:
-    runs = {"a": comparison(0, 1.0, 0.01), "b": comparison(1, 2.0, 0.03), "empty": compare(*sequence(2, 1)[:2], 200)}
+    runs = {
+        "a": comparison(0, 1.0, 0.01),
+        "b": comparison(1, 2.0, 0.03),
+        "nothing found": compare(sequence(2, 1)[0], TrackTable([], [], []), 120),
+    }
+    runs["longer than its truth"] = compare(*sequence(2, 1)[:2], 200)
     answer = paired_bootstrap({k: (c, c) for k, c in runs.items()}, resamples=3)
     parts = {name: measure(c) for name, c in runs.items()}
     for name, measures in (*parts.items(), (COMBINED, combine(parts))):

@@ -96,7 +96,9 @@ class _Tally:
         passed = np.searchsorted(hota.ALPHAS - EPS, pairs.iou[matched], "right")
         seen, rows = np.unique(comparison.pair_identities[matched], return_inverse=True)
         self.identities = comparison.identity_pairs[seen]
-        levels = self._table(rows * 20 + passed, pair_blocks[matched], len(seen) * 20).reshape(len(seen), 20, -1)
+        levels = self._table(rows * 20 + passed, pair_blocks[matched], len(seen) * 20).reshape(
+            len(seen), 20, self.count
+        )
         self.matches = np.ascontiguousarray(levels[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:])  # (Q, 19, blocks)
 
         close = pairs.iou >= 0.5

@@ -67,4 +67,5 @@ class Calibration:
         strength = seen / (seen + self.prior) * distance**2 / (distance**2 + _BLURRED**2 * variance)
         ratio = strength * distance / variance * (similarity - (same + different) / 2)
         usual, odd = np.log(1 - _ODD), np.log(_ODD)
-        return np.asarray(np.logaddexp(usual + ratio, odd) - np.logaddexp(usual, odd + ratio))
+        with np.errstate(invalid="ignore"):  # NaN is a pair without appearance
+            return np.asarray(np.logaddexp(usual + ratio, odd) - np.logaddexp(usual, odd + ratio))

@@ -6,14 +6,28 @@ from scipy.stats import norm
 from smiletrack.tracking.calibration import Calibration
 
 
-def test_evidence_is_scipys_log_likelihood_ratio_once_enough_was_seen() -> None:
+def test_evidence_is_scipys_log_likelihood_ratio_of_two_mixtures_once_enough_was_seen() -> None:
     rng = np.random.default_rng(0)
     calibration = Calibration(prior=1e-9)
     for _ in range(50):
         calibration.learn(rng.normal(0.8, 0.1, 20), rng.normal(0.3, 0.1, 20))
     x = np.linspace(0, 1, 9)
-    expected = norm(0.8, 0.1).logpdf(x) - norm(0.3, 0.1).logpdf(x)
-    np.testing.assert_allclose(calibration.evidence(x), expected, atol=0.12 * np.abs(expected).max())
+    ratio = norm(0.8, 0.1).logpdf(x) - norm(0.3, 0.1).logpdf(x)
+    shrunk = np.exp(ratio * 25 / (25 + 4))  # five standard deviations apart
+    expected = np.log((0.97 * shrunk + 0.03) / (0.97 + 0.03 * shrunk))
+    np.testing.assert_allclose(calibration.evidence(x), expected, atol=0.3)
+    assert np.abs(expected).max() > 3
+
+
+def test_evidence_grows_with_the_separation_of_the_cases() -> None:
+    rng = np.random.default_rng(3)
+    spread = []
+    for separation in (0.02, 0.1, 0.3):
+        calibration = Calibration()
+        for _ in range(50):
+            calibration.learn(rng.normal(separation, 0.1, 20), rng.normal(0.0, 0.1, 20))
+        spread.append(np.ptp(calibration.evidence(np.array([-0.1, separation + 0.1]))))
+    assert spread[0] < 0.1 < spread[1] < 1.5 < 3 < spread[2]
 
 
 def test_means_and_variances_are_those_of_all_values_before_anything_fades() -> None:
@@ -34,7 +48,8 @@ def test_noise_is_no_evidence_and_neither_is_an_empty_memory() -> None:
     assert not calibration.evidence(np.array([0.0, 1.0])).any()
     for _ in range(100):
         calibration.learn(rng.normal(0, 0.09, 20), rng.normal(0, 0.09, 200))
-    assert np.abs(calibration.evidence(rng.normal(0, 0.09, 1000))).max() < 0.5
+    assert not calibration.evidence(rng.normal(0, 0.09, 1000)).any()
+    assert np.isnan(calibration.evidence(np.array([np.nan]))).all()
 
 
 def test_older_similarities_fade() -> None:

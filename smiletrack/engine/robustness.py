@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import track as progress
 from rich.table import Table
 
-from smiletrack import boxes
+from smiletrack.boxes import iou
 from smiletrack.config import load_config, preset_file
 from smiletrack.data.mot import DetectionTable
 from smiletrack.engine.problems import Problem, mean_hota, measure_tracker
@@ -100,7 +100,7 @@ def detected_identities(detections: DetectionTable, truth: TrackTable) -> Ints:
         rows, known = np.flatnonzero(detections.frames == frame), np.flatnonzero(truth.frames == frame)
         if not len(known):
             continue
-        overlap = boxes.iou(detections.boxes[rows], truth.boxes[known])
+        overlap = iou(detections.boxes[rows], truth.boxes[known])
         shown = overlap.max(axis=1) >= SAME_IOU
         identities[rows[shown]] = truth.ids[known[overlap.argmax(axis=1)[shown]]]
     return identities

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 
 from smiletrack.data.identities import IdentityTable
 from smiletrack.data.identity_crops import AugmentConfig, IdentityBatches
+from smiletrack.data.workers import leave_signals_to_main
 from smiletrack.engine.eval_slm import embed_table, hardest_pairs, score_by_gap
 from smiletrack.engine.fit import FitConfig, FitResult, fit
 from smiletrack.engine.identity_data import MARGIN, demo_world, read_table, training_crops
@@ -175,6 +176,7 @@ def epoch_loader(
         batch_size=None,
         sampler=numbers,
         num_workers=config.workers,
+        worker_init_fn=leave_signals_to_main,
         pin_memory=runtime.device.type == "cuda",
     )
 

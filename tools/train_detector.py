@@ -9,8 +9,11 @@ of predictions) and last.pt (for --resume) into OUTPUT. Without --train it learn
   torchrun --nproc-per-node 4 tools/train_detector.py --config configs/detector/prb-2py-mot17-half.yaml
 """
 
+from functools import partial
+
 from smiletrack.engine.cli import main
+from smiletrack.engine.launch import launch
 from smiletrack.engine.train_detector import TrainDetectorConfig, train_detector
 
 if __name__ == "__main__":
-    main(train_detector, TrainDetectorConfig, __doc__)
+    main(partial(launch, train_detector), TrainDetectorConfig, __doc__)

@@ -10,8 +10,11 @@ Without --train it makes the demo world and learns from that.
   torchrun --nproc-per-node 4 tools/train_slm.py --config configs/slm/mot17-half-large.yaml
 """
 
+from functools import partial
+
 from smiletrack.engine.cli import main
+from smiletrack.engine.launch import launch
 from smiletrack.engine.train_slm import TrainSLMConfig, train_slm
 
 if __name__ == "__main__":
-    main(train_slm, TrainSLMConfig, __doc__)
+    main(partial(launch, train_slm), TrainSLMConfig, __doc__)

@@ -136,8 +136,8 @@ def _erase(image: Image, rng: np.random.Generator) -> None:
     image[top : top + rows, left : left + columns] = rng.integers(0, 256, 3)
 
 
-class IdentityBatches(Sequence[tuple[Image, Ints]]):
-    """Batch number -> (P * K crops, (P * K,) identity labels), a pure function of the seed and the number.
+class IdentityBatches(Sequence[tuple[Image, Ints, Ints]]):
+    """Batch number -> (P * K crops, their identity labels, their rows in `crops`), a function of seed and number only.
 
     So a run resumed at any batch sees what it would have seen, with any number of loader processes. The P identities
     come from `groups` sequences at a time, because a tracker only ever tells apart objects of one sequence; the K crops
@@ -184,8 +184,8 @@ class IdentityBatches(Sequence[tuple[Image, Ints]]):
     def __len__(self) -> int:
         return self.num_batches
 
-    def __getitem__(self, number: int) -> tuple[Image, Ints]:  # type: ignore[override]
-        """Return (P * K, height, width, 3) uint8 BGR crops and their labels."""
+    def __getitem__(self, number: int) -> tuple[Image, Ints, Ints]:  # type: ignore[override]
+        """Return (P * K, height, width, 3) uint8 BGR crops, and (P * K,) labels and row numbers."""
         if not 0 <= number < self.num_batches:
             raise IndexError(number)
         rng = np.random.default_rng((self.seed, number))
@@ -196,7 +196,7 @@ class IdentityBatches(Sequence[tuple[Image, Ints]]):
             augment(crop, raw[other], self.augment, rng, self.size, self.margin)
             for crop, other in zip(raw, occluders, strict=True)
         ]
-        return np.stack(images), self.labels[rows].astype(np.int64)
+        return np.stack(images), self.labels[rows].astype(np.int64), rows.astype(np.int64)
 
     def _identities(self, rng: np.random.Generator) -> Ints:
         """Draw P identities, from as few sequences as hold them but at least `groups`, sequences by their size."""

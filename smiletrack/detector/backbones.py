@@ -5,6 +5,7 @@ the last layer of P1, for the pyramid that reaches below P1. `channels[l]` are t
 multiples of the deepest stride.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
@@ -29,15 +30,15 @@ class ELANStage(nn.Module):
         return total
 
 
-class StagedBackbone(nn.Module):
+class StagedBackbone(nn.Module, ABC):
     """What the backbones share: P1, then one module a level."""
 
     channels: tuple[int, ...]
     stages: nn.ModuleList
 
+    @abstractmethod
     def half_size(self, images: Tensor) -> Features:
         """Return `features[0]` and P1."""
-        raise NotImplementedError
 
     def forward(self, images: Tensor) -> Features:
         features = self.half_size(images)

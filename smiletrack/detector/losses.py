@@ -6,7 +6,7 @@ class from 0, then centre x, centre y, width, height in pixels of the network's 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -48,6 +48,9 @@ class OTALossConfig:
     """Largest ratio of sides between a target and an anchor that may learn it."""
     auxiliary: float = 0.25
     """Weight of the auxiliary head."""
+    box_mean: Literal["level", "all"] = "level"
+    """Mean of the box loss: over the positives of each level, summed, as in the originals; or over all positives, so
+    that a level with few of them does not count as much as one with many."""
     unique: bool = False
     """Count a prediction once where overlapping targets propose it twice; the originals count it twice."""
 
@@ -122,13 +125,14 @@ class OTALoss(nn.Module):
         """Return box, objectness and class loss of one head, without gains."""
         box = objectness = classes = levels[0].new_zeros((), dtype=torch.float32)
         smoothing = self.config.label_smoothing
+        everywhere = sum(len(at.target) for at in positives)
         for level, (raw, at) in enumerate(zip(levels, positives, strict=True)):
             wanted = torch.zeros_like(raw[..., 4], dtype=torch.float32)
             if len(at.target):
                 rows = raw[at.image, at.anchor, at.row, at.column].float()
                 cells = torch.stack([at.column, at.row], 1).float()
                 iou = self._overlap(rows, at, targets, cells, level)
-                box = box + (1 - iou).mean()
+                box = box + (1 - iou).sum() / (everywhere if self.config.box_mean == "all" else len(iou))
                 wanted[at.image, at.anchor, at.row, at.column] = iou.detach().clamp(min=0)
                 if self.num_classes > 1:
                     one_hot = functional.one_hot(targets[at.target, 1].long(), self.num_classes).float()

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from smiletrack.boxes import area
+from smiletrack.boxes import area, clip_boxes
 from smiletrack.config import nearest
 from smiletrack.detector.build import DetectorConfig
 from smiletrack.detector.checkpoint import load_network
@@ -47,6 +47,7 @@ class Predictor:
         self.network, self.config, self.rule, self.stride = network, config, rule, stride
         self.device = torch.device(device)
         self.half = settings.half and self.device.type == "cuda"
+        self.clip = settings.clip
         self.size = (settings.height, settings.width) if settings.height else config.size
         if any(side % stride for side in self.size):
             raise InputError(f"height, width: must be multiples of {stride} for this detector, not {self.size}")
@@ -56,7 +57,7 @@ class Predictor:
         self.fingerprint = hashlib.sha256(said.encode()).hexdigest()[:16]
 
     def detect(self, frame: Frame) -> Detections:
-        """Return what is seen in a frame, by falling score, boxes cut at its borders; classes count from 1."""
+        """Return what is seen in a frame, by falling score; classes count from 1."""
         return self.detect_batch([frame])[0]
 
     @torch.inference_mode()
@@ -90,10 +91,13 @@ class Predictor:
         answers = []
         for rows_tensor in postprocess(predictions, self.nms, self.rule):
             rows_array = rows_tensor.double().cpu().numpy()
-            boxes = to_frame(rows_array[:, :4], placement, height, width)
-            detections = Detections(boxes, rows_array[:, 4], classes=rows_array[:, 5].astype(np.int64) + 1)
+            boxes = to_frame(rows_array[:, :4], placement, height, width, clip=False)
+            inside = clip_boxes(boxes, width, height)
+            answer = Detections(
+                inside if self.clip else boxes, rows_array[:, 4], classes=rows_array[:, 5].astype(np.int64) + 1
+            )
             # boxes that lie in the padding have no area in the frame
-            answers.append(detections[np.flatnonzero(area(boxes))])
+            answers.append(answer[np.flatnonzero(area(inside))])
         return answers
 
 

@@ -41,6 +41,8 @@ class PredictConfig:
     """Columns of the network's input; 0 = what it was made for."""
     half: bool = False
     """Half precision, on a GPU only."""
+    clip: bool = False
+    """Cut boxes at the frame's borders, as the released PRB-Net does; MOTChallenge's people are whole beyond them."""
     compile: bool = False
     """Let torch.compile speed the network up; the first frames of each size take long."""
     nms: NMSConfig = field(default_factory=NMSConfig)

@@ -265,7 +265,7 @@ class _Run:
         progress.step += 1
         progress.batch += len(group)
         if self.average:
-            self.average.update(self.network, progress.step)
+            self.average.update(progress.step)
         # numbers are fetched one step late, so that the GPU never waits for Python
         self._read_losses()
         self._names = list(values)

@@ -56,7 +56,7 @@ def make_optimizer(network: nn.Module, config: FitConfig) -> torch.optim.Optimiz
     if config.optimizer == "sgd":
         nesterov = config.momentum > 0
         return torch.optim.SGD(groups, lr=config.learning_rate, momentum=config.momentum, nesterov=nesterov)
-    return torch.optim.AdamW(groups, lr=config.learning_rate)
+    return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
 
 
 class MovingAverage:
@@ -69,18 +69,16 @@ class MovingAverage:
     def __init__(self, network: nn.Module, decay: float):
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
         self.decay = decay
+        # both sides' tensors once: collecting hundreds of them anew costs more than the average itself
+        own, current = list(self.network.state_dict().values()), list(network.state_dict().values())
+        self._own = [tensor for tensor in own if tensor.is_floating_point()]
+        self._current = [tensor for tensor in current if tensor.is_floating_point()]
+        self._integers = [pair for pair in zip(own, current, strict=True) if not pair[0].is_floating_point()]
 
     @torch.no_grad()
-    def update(self, network: nn.Module, step: int) -> None:
-        """Move towards `network` after optimizer step number `step` (from 1)."""
+    def update(self, step: int) -> None:
+        """Move towards the network as it is after optimizer step number `step` (from 1)."""
         decay = min(self.decay, (1 + step) / (10 + step))
-        own = self.network.state_dict()
-        averaged: list[Tensor] = []
-        current: list[Tensor] = []
-        for name, tensor in network.state_dict().items():
-            if tensor.is_floating_point():
-                averaged.append(own[name])
-                current.append(tensor.detach())
-            else:
-                own[name].copy_(tensor)
-        torch._foreach_lerp_(averaged, current, 1.0 - decay)
+        torch._foreach_lerp_(self._own, self._current, 1.0 - decay)
+        for own, current in self._integers:
+            own.copy_(current)

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from smiletrack.config import CONFIG_ROOT, load_config, preset_file
 from smiletrack.engine.evaluate import EvalConfig, eval_mot
+from smiletrack.engine.launch import launch
 from smiletrack.engine.make_world import MakeWorldConfig, make_world
 from smiletrack.engine.report import ReportConfig, report
 from smiletrack.engine.show_tracks import ShowConfig, show_tracks
@@ -61,8 +62,8 @@ def quickstart(config: QuickstartConfig) -> Path:
         console.print(f"{title}: {time.monotonic() - start:.0f} s")
 
     stage("1/5 the world", world / "world.yaml", lambda: make_world(_world(config)))
-    stage("2/5 training the detector", detector, lambda: train_detector(_detector(config, detector.parent)))
-    stage("3/5 training the SLM", slm, lambda: train_slm(_slm(config, slm.parent)))
+    stage("2/5 training the detector", detector, lambda: launch(train_detector, _detector(config, detector.parent)))
+    stage("3/5 training the SLM", slm, lambda: launch(train_slm, _slm(config, slm.parent)))
     runs = {name: output / name for name in TRACKERS}
     for name, run in runs.items():
         settings = _track(config, name, run, detector, slm)
@@ -95,7 +96,7 @@ def _detector(config: QuickstartConfig, folder: Path) -> TrainDetectorConfig:
 
 
 def _slm(config: QuickstartConfig, folder: Path) -> TrainSLMConfig:
-    recipe = TrainSLMConfig()
+    recipe = load_config(TrainSLMConfig, CONFIG_ROOT / "slm" / "demo.yaml")
     return replace(
         recipe,
         train=(f"{config.world}/train@all",),

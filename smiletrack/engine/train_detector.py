@@ -82,8 +82,10 @@ class TrainDetectorConfig:
     """Every random number follows from it."""
     deterministic: bool = False
     """Repeatable on a GPU too, at some cost in speed."""
+    processes: int = 1
+    """Processes of this machine that share the work where a CPU computes; for GPUs and several machines: torchrun."""
     threads: int = 0
-    """Computing threads; 0 = PyTorch's choice."""
+    """Computing threads of each process; 0 = PyTorch's choice."""
 
     def __post_init__(self) -> None:
         for name, lowest in (
@@ -92,6 +94,7 @@ class TrainDetectorConfig:
             ("closing_epochs", 0),
             ("epoch_length", 0),
             ("val_step", 1),
+            ("processes", 1),
         ):
             if getattr(self, name) < lowest:
                 raise ValueError(f"{name} must be {lowest} or more, not {getattr(self, name)}")

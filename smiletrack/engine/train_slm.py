@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.utils.data import DataLoader
 
+from smiletrack.data.crops import Crops
 from smiletrack.data.identities import IdentityTable
 from smiletrack.data.identity_crops import AugmentConfig, IdentityBatches
 from smiletrack.data.workers import leave_signals_to_main
@@ -17,6 +19,7 @@ from smiletrack.engine.fit import FitConfig, FitResult, fit
 from smiletrack.engine.identity_data import MARGIN, demo_world, read_table, training_crops
 from smiletrack.engine.runs import start_run
 from smiletrack.engine.runtime import Runtime, start_runtime
+from smiletrack.engine.teacher import teacher_embeddings
 from smiletrack.errors import InputError
 from smiletrack.slm.checkpoint import metadata
 from smiletrack.slm.embedder import Embedder
@@ -44,6 +47,9 @@ class TrainSLMConfig:
     """Go on where the run in the folder stopped."""
     weights: str = ""
     """model.safetensors to start from, of the same network; empty = from nothing."""
+    teacher: str = ""
+    """A trained re-identification network (.onnx, or a checkpoint of an SLM) to learn from beside the identities: it
+    knows more people than they are; empty = none."""
     network: SLMConfig = field(default_factory=SLMConfig)
     """The network."""
     loss: LossConfig = field(default_factory=LossConfig)
@@ -76,8 +82,10 @@ class TrainSLMConfig:
     """Every random number follows from it."""
     deterministic: bool = False
     """Repeatable on a GPU too, at some cost in speed."""
+    processes: int = 1
+    """Processes of this machine that share the work where a CPU computes; for GPUs and several machines: torchrun."""
     threads: int = 0
-    """Computing threads; 0 = PyTorch's choice."""
+    """Computing threads of each process; 0 = PyTorch's choice."""
 
     def __post_init__(self) -> None:
         lowest = {
@@ -87,6 +95,7 @@ class TrainSLMConfig:
             "batches_per_epoch": 1,
             "train_step": 1,
             "val_step": 1,
+            "processes": 1,
             "workers": 0,
         }
         for name, least in lowest.items():
@@ -97,15 +106,15 @@ class TrainSLMConfig:
 
 
 class Trainee(nn.Module):
-    """The network with its loss: (crops as they were read, labels) -> total and parts, one call for DDP."""
+    """The network with its loss: crops as they were read, labels, what a teacher says -> total and parts, for DDP."""
 
     def __init__(self, slm: SLM, loss: SLMLoss) -> None:
         super().__init__()
         self.slm, self.loss = slm, loss
 
-    def forward(self, objects: Tensor, labels: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
-        """(B, 3, H, W), (B,) -> loss (scalar), its parts by name."""
-        total: tuple[Tensor, Mapping[str, Tensor]] = self.loss(self.slm(objects), labels)
+    def forward(self, objects: Tensor, labels: Tensor, T: Tensor | None) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """(B, 3, H, W), (B,), (B, T) -> loss (scalar), its parts by name."""
+        total: tuple[Tensor, Mapping[str, Tensor]] = self.loss(self.slm(objects), labels, T)
         return total
 
 
@@ -118,17 +127,21 @@ def train_slm(config: TrainSLMConfig) -> FitResult:
             train, val = _main_first(runtime, demo_world)
         learned = read_table(train, "train_half", config.min_visibility, config.train_step)
         judged = read_table(val, "val_half", config.min_visibility, config.val_step)
-        batches = make_batches(config, learned, runtime)
+        size = (config.network.width, config.network.height)
+        crops = _main_first(runtime, lambda: training_crops(learned, Path(config.cache), size))
+        taught = _taught(config, learned, crops, runtime)
+        batches = make_batches(config, learned, crops, runtime)
         slm = SLM(config.network)
         if config.weights:
             load_exactly(slm, load_weights(Path(config.weights))[0], config.weights)
-        trainee = Trainee(slm, SLMLoss(config.loss, config.network.embedding, batches.num_labels))
+        width = taught.shape[1] if taught is not None else 0
+        trainee = Trainee(slm, SLMLoss(config.loss, config.network.embedding, batches.num_labels, width))
         if runtime.is_main:
             start_run(config.output, config, "train_slm")
             print(_summary("train", learned), _summary("val", judged), sep="\n")
         return fit(
             trainee,
-            _loss,
+            partial(_loss, taught),
             lambda epoch: epoch_loader(config, batches, epoch, runtime),
             config.fit,
             Path(config.output),
@@ -142,10 +155,8 @@ def train_slm(config: TrainSLMConfig) -> FitResult:
         )
 
 
-def make_batches(config: TrainSLMConfig, table: IdentityTable, runtime: Runtime) -> IdentityBatches:
-    """Return every batch of the run; cuts the crops in the main process first."""
-    size = (config.network.width, config.network.height)
-    crops = _main_first(runtime, lambda: training_crops(table, Path(config.cache), size))
+def make_batches(config: TrainSLMConfig, table: IdentityTable, crops: Crops, runtime: Runtime) -> IdentityBatches:
+    """Return every batch of the run."""
     try:
         return IdentityBatches(
             crops,
@@ -157,7 +168,7 @@ def make_batches(config: TrainSLMConfig, table: IdentityTable, runtime: Runtime)
             crops_per_identity=config.crops_per_identity,
             groups=config.sequences_per_batch,
             augment=config.augment,
-            size=size,
+            size=(config.network.width, config.network.height),
             margin=MARGIN,
             seed=config.seed,
         )
@@ -167,7 +178,7 @@ def make_batches(config: TrainSLMConfig, table: IdentityTable, runtime: Runtime)
 
 def epoch_loader(
     config: TrainSLMConfig, batches: IdentityBatches, epoch: int, runtime: Runtime
-) -> Iterable[tuple[Tensor, Tensor]]:
+) -> Iterable[tuple[Tensor, Tensor, Tensor]]:
     """Return this process's share of an epoch: every world_size-th batch."""
     length = config.batches_per_epoch * runtime.world_size
     numbers = range(epoch * length + runtime.rank, (epoch + 1) * length, runtime.world_size)
@@ -200,10 +211,21 @@ def _main_first(runtime: Runtime, make: Callable[[], Made]) -> Made:
     return made
 
 
-def _loss(network: nn.Module, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Mapping[str, Tensor]]:
-    crops, labels = batch
+def _taught(config: TrainSLMConfig, table: IdentityTable, crops: Crops, runtime: Runtime) -> Tensor | None:
+    """Return (N, T) what the teacher says of the table's rows, on the run's device; None without a teacher."""
+    if not config.teacher:
+        return None
+    rows = _main_first(runtime, lambda: teacher_embeddings(table, crops, config.teacher, str(runtime.device)))
+    return torch.from_numpy(rows).to(runtime.device)
+
+
+def _loss(
+    taught: Tensor | None, network: nn.Module, batch: tuple[Tensor, Tensor, Tensor]
+) -> tuple[Tensor, Mapping[str, Tensor]]:
+    crops, labels, rows = batch
     objects = crops.permute(0, 3, 1, 2)[:, [2, 1, 0]].float() / 255
-    answer: tuple[Tensor, Mapping[str, Tensor]] = network(objects, labels)
+    T = taught[rows] if taught is not None else None
+    answer: tuple[Tensor, Mapping[str, Tensor]] = network(objects, labels, T)
     return answer
 
 

@@ -24,13 +24,15 @@ class LossConfig:
     """Circle loss on pairs."""
     contrastive: float = 1.0
     """Supervised contrastive loss (NT-Xent with several positives)."""
+    teacher: float = 8.0
+    """Agreement with a teacher network, where training has one."""
 
     def __post_init__(self) -> None:
         weights = [getattr(self, field.name) for field in fields(self)]
         for field, weight in zip(fields(self), weights, strict=True):
             if weight < 0:
                 raise ValueError(f"{field.name} must not be negative: {weight}")
-        if not any(weights):
+        if not any(weights[:-1]):
             raise ValueError("contrastive must be above 0 where no other loss is")
 
 
@@ -110,10 +112,23 @@ class Contrastive(nn.Module):
         return -(log_p.masked_fill(~same, 0).sum(1)[anchors] / same.sum(1)[anchors]).mean()
 
 
+class Distillation(nn.Module):
+    """1 - cosine of the teacher's embedding and a learned linear map of Z (Romero et al., arXiv:1412.6550)."""
+
+    def __init__(self, dimension: int, taught: int) -> None:
+        super().__init__()
+        self.hint = nn.Linear(dimension, taught, bias=False)
+
+    def forward(self, Z: Tensor, T: Tensor) -> Tensor:
+        """(B, D), (B, T) -> scalar in [0, 2]."""
+        return 1 - functional.cosine_similarity(self.hint(Z), T).mean()
+
+
 class SLMLoss(nn.Module):
     """The weighted sum of the losses that the config turns on; `forward` also returns each one's value."""
 
-    def __init__(self, config: LossConfig, dimension: int, num_identities: int) -> None:
+    def __init__(self, config: LossConfig, dimension: int, num_identities: int, taught: int = 0) -> None:
+        """dimension: D of Z. taught: length of the teacher's embeddings, 0 without a teacher."""
         super().__init__()
         makers: dict[str, Callable[[], nn.Module]] = {
             "pair": PairSimilarity,
@@ -124,9 +139,14 @@ class SLMLoss(nn.Module):
         }
         self.weights = {name: getattr(config, name) for name in makers if getattr(config, name) > 0}
         self.terms = nn.ModuleDict({name: makers[name]() for name in self.weights})
+        self.teacher = Distillation(dimension, taught) if taught and config.teacher else None
+        if self.teacher:
+            self.weights["teacher"] = config.teacher
 
-    def forward(self, Z: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """(B, D), (B,) -> total (scalar) and the unweighted terms by name."""
+    def forward(self, Z: Tensor, labels: Tensor, T: Tensor | None = None) -> tuple[Tensor, dict[str, Tensor]]:
+        """(B, D), (B,), teacher's (B, T) -> total (scalar) and the unweighted terms by name."""
         values = {name: term(Z.float(), labels) for name, term in self.terms.items()}
+        if self.teacher:
+            values["teacher"] = self.teacher(Z.float(), T)
         total = torch.stack([self.weights[name] * value for name, value in values.items()]).sum()
         return total, {name: value.detach() for name, value in values.items()}

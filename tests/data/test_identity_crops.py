@@ -26,7 +26,7 @@ def batches(num_batches: int = 6, augment: AugmentConfig = NONE, **changes: int)
 
 def test_a_batch_is_P_identities_of_one_sequence_by_K_crops_over_time() -> None:
     seen = set()
-    for images, labels in batches(30):
+    for images, labels, _ in batches(30):
         assert images.shape == (20, 26, 10, 3) and images.dtype == np.uint8
         assert labels.reshape(4, 5).tolist() == [[label] * 5 for label in labels[::5]]
         assert len(set(labels.tolist())) == 4 and len(set(labels // 4)) == 1
@@ -38,9 +38,9 @@ def test_a_batch_is_P_identities_of_one_sequence_by_K_crops_over_time() -> None:
 
 
 def test_more_identities_than_a_sequence_has_come_from_several() -> None:
-    for _, labels in batches(num_identities=7):
+    for _, labels, _ in batches(num_identities=7):
         assert len(set(labels.tolist())) == 7 and len(set(labels // 4)) == 2
-    assert any(len(set(labels // 4)) == 3 for _, labels in batches(groups=0))
+    assert any(len(set(labels // 4)) == 3 for _, labels, _ in batches(groups=0))
 
 
 def test_a_batch_depends_on_its_number_and_the_seed_only() -> None:

@@ -279,3 +279,21 @@ def test_neighbours_outside_of_the_level_are_no_candidates() -> None:
         found = anchor_candidates(targets, torch.full((3, 2), 16.0), 8, (8, 8), 0.5, 4.0)
         assert found.anchor.tolist() == [0, 1, 2]
         assert set(found.row.tolist()) == set(found.column.tolist()) == {cell}
+
+
+def test_the_box_loss_is_the_mean_over_all_positives_where_asked_for() -> None:
+    torch.manual_seed(0)
+    net = build_detector(DetectorConfig("prb-nano", ("person",), 64, 64)).train()
+    outputs = [level.detach() for level in net(torch.rand(2, 3, 64, 64))]
+    sides = torch.tensor([[10.0, 24], [30, 60], [16, 40], [8, 20]])
+    targets = torch.cat([torch.tensor([[0.0, 0], [0, 0], [1, 0], [1, 0]]), 16 + 32 * torch.rand(4, 2), sides], 1)
+    loss = build_loss(net, OTALossConfig(box=1.0, rescale=False, box_mean="all"))
+    apart = []
+    for level, (raw, at) in enumerate(zip(outputs, loss.assign(outputs, targets), strict=True)):
+        for image, anchor, row, column, target in zip(at.image, at.anchor, at.row, at.column, at.target, strict=True):
+            predicted = loss._boxes(raw, level)[image, anchor, row, column] * loss.strides[level]
+            apart.append(1 - iou_rows(predicted[None], targets[target, 2:][None], "ciou"))
+    per_level = build_loss(net, OTALossConfig(box=1.0, rescale=False))(outputs, targets).box
+    found = loss(outputs, targets).box
+    assert found.item() == pytest.approx(torch.cat(apart).mean().item(), rel=1e-4)
+    assert per_level.item() > 1.5 * found.item()

@@ -21,6 +21,7 @@ from smiletrack.engine.identity_data import read_table
 from smiletrack.engine.train_slm import TrainSLMConfig, train_slm
 from smiletrack.errors import InputError
 from smiletrack.slm.embedder import load_embedder
+from smiletrack.slm.losses import LossConfig
 from smiletrack.slm.network import SLMConfig
 from smiletrack.weights import load_weights
 
@@ -188,3 +189,21 @@ def test_commands_tell_mistakes_in_one_line(
         main(command, schema, "", positional="network" if schema is ExportConfig else None, argv=words)
     message = capsys.readouterr().err
     assert ended.value.code == 2 and reason in message and message.count("\n") == 1
+
+
+def test_a_teacher_is_asked_once_and_followed(street: Path, trained: Path, tmp_path: Path) -> None:
+    teacher = trained / "model.safetensors"
+    alone = LossConfig(identity=0.0, contrastive=0.01, teacher=4.0)
+    config = settings(street, tmp_path, teacher=str(teacher), loss=alone, seed=5)
+    history = train_slm(config).history
+    assert history[-1]["teacher"] < 0.5 * history[0]["teacher"] and history[-1]["AUC_5"] > 0.9
+    (kept,) = (tmp_path / "crops").glob("*/teacher-*.npy")
+    table = read_table(config.train, "train_half")
+    frames, rows = np.load(kept), load_embedder(teacher)
+    image = cv2.imread(str(table.images[table.image_indices[7]]))
+    np.testing.assert_allclose(frames[7], rows.embed(image, table.boxes[7:8])[0], atol=1e-5)
+    before = kept.stat().st_mtime_ns
+    train_slm(dataclasses.replace(config, fit=FitConfig(epochs=1)))
+    assert kept.stat().st_mtime_ns == before
+    with pytest.raises(InputError, match="no such SLM file"):
+        train_slm(dataclasses.replace(config, teacher="nobody.onnx"))

@@ -115,3 +115,16 @@ def test_impossible_weights_are_named() -> None:
     ):
         with pytest.raises(InputError, match=reason):
             load_config(LossConfig, None, words)
+
+
+def test_a_teacher_is_followed_through_a_linear_map() -> None:
+    torch.manual_seed(0)
+    T = torch.randn(N, 7)
+    loss = SLMLoss(LossConfig(identity=0, contrastive=1.0, teacher=3.0), 4, 3, taught=7)
+    assert loss.teacher is not None
+    total, parts = loss(Z, LABELS, T)
+    mapped = [loss.teacher.hint.weight.detach() @ Z[i] for i in range(N)]
+    apart = [1 - float(m @ t / (m.norm() * t.norm())) for m, t in zip(mapped, T, strict=True)]
+    assert float(parts["teacher"]) == pytest.approx(sum(apart) / N, abs=1e-5)
+    assert float(total.detach()) == pytest.approx(float(parts["contrastive"]) + 3 * float(parts["teacher"]), abs=1e-4)
+    assert SLMLoss(LossConfig(), 4, 3).teacher is None  # the weight alone asks for no teacher

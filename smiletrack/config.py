@@ -37,7 +37,7 @@ def load_config(
 ) -> ConfigT:
     """Merge defaults < bases of `file` < `file` < `values` < `overrides` into an instance of `schema`.
 
-    `overrides` are words like `tracker.high_threshold=0.5`; their right sides are read as YAML. `values` are top-level
+    `overrides` are words like `tracker.split.high=0.5`; their right sides are read as YAML. `values` are top-level
     fields; None means "not given". Raises InputError for everything that does not fit.
     """
     tree = read_tree(Path(file)) if file is not None else {}

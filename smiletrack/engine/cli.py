@@ -73,7 +73,7 @@ def parser_for(schema: type, description: str | None, positional: str | None = N
                 flag, metavar=_metavar(types[field.name]), type=_reader(types[field.name]), help=help_text
             )
     if positional is None:
-        usage = "overrides, last word wins, e.g. tracker.high_threshold=0.5"
+        usage = "overrides, last word wins, e.g. tracker.split.high=0.5"
         parser.add_argument("words", nargs="*", metavar="key.sub=value", help=usage)
     else:
         usage = f"{docs.get(positional, positional)} Words key.sub=value are overrides."

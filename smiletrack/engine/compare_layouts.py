@@ -7,8 +7,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from smiletrack.engine.launch import launch
 from smiletrack.engine.train_slm import TrainSLMConfig, train_slm
-from smiletrack.files import write_json
+from smiletrack.files import read_json, write_json
 from smiletrack.slm.patches import LAYOUTS
 
 
@@ -39,7 +40,8 @@ def compare_layouts(config: CompareLayoutsConfig) -> dict[str, dict[str, float]]
     for layout in config.layouts:
         network = dataclasses.replace(config.training.network, layout=layout, boxes=())
         training = dataclasses.replace(config.training, network=network, output=str(folder / layout), resume=True)
-        last = train_slm(training).history[-1]
+        launch(train_slm, training)
+        last = read_json(folder / layout / "history.json")[-1]
         figures[layout] = {name: last[name] for name in last if name.partition("_")[0] in ("AUC", "rank1", "mAP")}
     write_json(folder / "layouts.json", figures)
     _print(figures)

@@ -10,6 +10,7 @@ import dataclasses
 import math
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -353,6 +354,8 @@ class _Run:
         network = torch.compile(self.network) if self.config.compile else self.network
         if self.runtime.world_size > 1:
             devices = [self.runtime.device] if self.runtime.device.type == "cuda" else None
+            # kernels of 1x1 have two right orders in memory; which one a gradient has is not the user's concern
+            warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
             return DistributedDataParallel(network, device_ids=devices)
         return network  # type: ignore[return-value]
 

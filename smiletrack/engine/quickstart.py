@@ -20,6 +20,9 @@ from smiletrack.tracking.config import TrackerConfig
 
 TRACKERS = {"bytetrack": False, "smiletrack-motion": False, "smiletrack": True}
 """Presets of the table; True: with the SLM."""
+THRESHOLDS = ("split.high=0.6", "life.new_score=0.7")
+"""ByteTrack's, for every row: a detector of four minutes is sure of little, and rows with other thresholds would
+differ by how many boxes they believe rather than by how they match them."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class QuickstartConfig:
     """Folder of the world."""
     output: str = "runs/demo"
     """Folder of everything that is trained and tracked."""
-    detector_seconds: int = 210
+    detector_seconds: int = 225
     """Time for the detector's training; its learning rate is annealed to the end of it."""
     slm_seconds: int = 170
     """Time for the SLM's training."""
@@ -118,6 +121,6 @@ def _track(config: QuickstartConfig, name: str, run: Path, detector: Path, slm: 
         camera_motion="flow",
         cache=str(Path(config.output) / ("seen-slm" if TRACKERS[name] else "seen")),
         device=config.device,
-        tracker=load_config(TrackerConfig, preset_file("tracker", name)),
+        tracker=load_config(TrackerConfig, preset_file("tracker", name), THRESHOLDS),
         output=str(run),
     )

@@ -24,7 +24,7 @@ class LossConfig:
     """Circle loss on pairs."""
     contrastive: float = 1.0
     """Supervised contrastive loss (NT-Xent with several positives)."""
-    teacher: float = 8.0
+    teacher: float = 4.0
     """Agreement with a teacher network, where training has one."""
 
     def __post_init__(self) -> None:

@@ -10,6 +10,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from smiletrack.boxes import clip_boxes
 from smiletrack.detector.build import DetectorConfig, build_detector
 from smiletrack.detector.checkpoint import save_detector
 from smiletrack.detector.deploy import fuse
@@ -40,10 +41,13 @@ def frames(number: int, height: int = 120, width: int = 200) -> list[NDArray[np.
     return [generator.integers(0, 256, (height, width, 3), dtype=np.uint8) for _ in range(number)]
 
 
-def test_detections_lie_in_the_frame_by_falling_score(weights: Path) -> None:
-    detector = load_detector(weights)
-    found = detector.detect(frames(1)[0])
+def test_detections_come_by_falling_score_cut_at_the_border_where_asked_for(weights: Path) -> None:
+    found = load_detector(weights, settings=PredictConfig(clip=True)).detect(frames(1)[0])
+    whole = load_detector(weights).detect(frames(1)[0])
     assert len(found) > 10
+    np.testing.assert_array_equal(whole.scores, found.scores)
+    np.testing.assert_allclose(clip_boxes(whole.boxes, 200, 120), found.boxes)
+    assert (whole.boxes < 0).any()
     assert (np.diff(found.scores) <= 0).all()
     assert (found.boxes[:, :2] >= 0).all()
     assert (found.boxes[:, 2:] <= [200, 120]).all()

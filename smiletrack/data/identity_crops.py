@@ -38,9 +38,12 @@ class AugmentConfig:
     """Probability that a random rectangle, 5 to 25 % of the crop, is replaced by one colour."""
     occlude: float = 0.3
     """Probability that another object of the batch covers 15 to 50 % of the crop from a side or from below."""
+    disguise: float = 0.0
+    """Probabilities that other colours, another object's lower half, and a blend with another object make somebody of
+    the crop that nobody is: for learning from a teacher alone."""
 
     def __post_init__(self) -> None:
-        for name in ("flip", "blur", "shrink", "erase", "occlude"):
+        for name in ("flip", "blur", "shrink", "erase", "occlude", "disguise"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be a probability in [0, 1], not {getattr(self, name)}")
         for name in ("jitter", "colour"):
@@ -71,6 +74,8 @@ def augment(
     image = np.ascontiguousarray(image)
     if rng.random() < config.occlude:
         _occlude(image, _window(occluder, config.jitter, rng, size, margin), rng)
+    if config.disguise:
+        image = _disguise(image, _window(occluder, config.jitter, rng, size, margin), config.disguise, rng)
     if config.colour:
         image = _recolour(image, config.colour, rng)
     if rng.random() < config.erase:
@@ -127,6 +132,32 @@ def _recolour(image: Image, strength: float, rng: np.random.Generator) -> Image:
     return np.asarray(cv2.LUT(image, table), np.uint8)
 
 
+def _disguise(image: Image, other: Image, probability: float, rng: np.random.Generator) -> Image:
+    if rng.random() < probability:
+        image = _repaint(image, rng)
+    if rng.random() < probability:
+        waist = int(rng.uniform(0.35, 0.65) * len(image))
+        image = np.concatenate((image[:waist], other[waist:]))
+    if rng.random() < probability:
+        share = rng.random()
+        image = np.asarray(cv2.addWeighted(image, share, other, 1 - share, 0), np.uint8)
+    return image
+
+
+def _repaint(image: Image, rng: np.random.Generator) -> Image:
+    """Swap the channels, or turn the hue and change the saturation, or neither; then a gamma and a gain a channel."""
+    way, levels = rng.random(), np.float32(image) / 255
+    if way < 1 / 3:
+        levels = levels[..., rng.permutation(3)]
+    elif way < 2 / 3:
+        hsv = cv2.cvtColor(levels, cv2.COLOR_BGR2HSV)
+        hsv[..., 0] = (hsv[..., 0] + rng.uniform(0, 360)) % 360
+        hsv[..., 1] = np.clip(hsv[..., 1] * rng.uniform(0.5, 2), 0, 1)
+        levels = cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR)
+    levels = levels ** np.exp(0.25 * rng.standard_normal(3)) * np.exp(0.15 * rng.standard_normal(3))
+    return np.asarray(np.clip(255 * levels, 0, 255), np.uint8)
+
+
 def _erase(image: Image, rng: np.random.Generator) -> None:
     height, width = image.shape[:2]
     area, aspect = rng.uniform(0.05, 0.25) * height * width, rng.uniform(0.5, 3.0)
@@ -136,8 +167,8 @@ def _erase(image: Image, rng: np.random.Generator) -> None:
     image[top : top + rows, left : left + columns] = rng.integers(0, 256, 3)
 
 
-class IdentityBatches(Sequence[tuple[Image, Ints, Ints]]):
-    """Batch number -> (P * K crops, their identity labels, their rows in `crops`), a function of seed and number only.
+class IdentityBatches(Sequence[tuple[Image, Ints]]):
+    """Batch number -> (P * K crops, their identity labels), a function of seed and number only.
 
     So a run resumed at any batch sees what it would have seen, with any number of loader processes. The P identities
     come from `groups` sequences at a time, because a tracker only ever tells apart objects of one sequence; the K crops
@@ -184,8 +215,8 @@ class IdentityBatches(Sequence[tuple[Image, Ints, Ints]]):
     def __len__(self) -> int:
         return self.num_batches
 
-    def __getitem__(self, number: int) -> tuple[Image, Ints, Ints]:  # type: ignore[override]
-        """Return (P * K, height, width, 3) uint8 BGR crops, and (P * K,) labels and row numbers."""
+    def __getitem__(self, number: int) -> tuple[Image, Ints]:  # type: ignore[override]
+        """Return (P * K, height, width, 3) uint8 BGR crops, and (P * K,) labels."""
         if not 0 <= number < self.num_batches:
             raise IndexError(number)
         rng = np.random.default_rng((self.seed, number))
@@ -196,7 +227,7 @@ class IdentityBatches(Sequence[tuple[Image, Ints, Ints]]):
             augment(crop, raw[other], self.augment, rng, self.size, self.margin)
             for crop, other in zip(raw, occluders, strict=True)
         ]
-        return np.stack(images), self.labels[rows].astype(np.int64), rows.astype(np.int64)
+        return np.stack(images), self.labels[rows].astype(np.int64)
 
     def _identities(self, rng: np.random.Generator) -> Ints:
         """Draw P identities, from as few sequences as hold them but at least `groups`, sequences by their size."""

@@ -1,32 +1,37 @@
-"""What a trained re-identification network says of the training crops: embedded once, kept beside them."""
+"""What a trained re-identification network says of the very crops that a network in training sees."""
 
-import hashlib
-from pathlib import Path
+from collections.abc import Sequence
 
+import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from smiletrack.data.crops import Crops
-from smiletrack.data.identities import IdentityTable
-from smiletrack.engine.eval_slm import embed_table
-from smiletrack.files import atomic_write
 from smiletrack.slm.embedder import load_embedder
+from smiletrack.types import Floats
 
 
-def teacher_embeddings(table: IdentityTable, crops: Crops, teacher: str, device: str = "cpu") -> NDArray[np.float32]:
-    """Return (N, T) float32 unit rows, what the teacher says of each row of the table.
+class Teacher:
+    """Crops -> unit rows about the centre of a sample. `width` is T, their length.
 
-    Their mean is taken off: networks that end in a ReLU put everybody into one corner of the space, and what tells
-    people apart is the way from its centre. The teacher sees the frames themselves, once: its answers are kept in the
-    folder of the crops. InputError where it is no usable network.
+    Networks that end in a ReLU put everybody into one corner of the space; what tells people apart is the way from its
+    centre. The teacher is asked again for every batch, because it must see what the pupil sees, distortions and all
+    (Beyer et al., arXiv:2106.05237).
     """
-    embedder = load_embedder(teacher, device)
-    name = hashlib.sha256(f"{crops.fingerprint} {embedder.fingerprint}".encode()).hexdigest()[:16]
-    file = Path(crops.file).parent / f"teacher-{name}.npy"
-    if not file.is_file():
-        rows = embed_table([embedder], table)[0][0]
-        with atomic_write(file, "wb") as stream:
-            np.save(stream, rows.astype(np.float32))
-    centred = np.load(file)
-    centred = centred - centred.mean(0)
-    return np.asarray(centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12), np.float32)
+
+    def __init__(self, file: str, sample: Sequence[NDArray[np.uint8]], device: str = "cpu") -> None:
+        """sample: batches of (B, H, W, 3) BGR crops like those of the training. InputError: no usable network."""
+        self._embedder = load_embedder(file, device)
+        self._centre = np.concatenate([self._embed(crops) for crops in sample]).mean(0)
+        self.width = self._embedder.dimension
+
+    def __call__(self, crops: Tensor) -> Tensor:
+        """(B, H, W, 3) uint8 BGR -> (B, T) float32 unit rows, on the device of `crops`."""
+        rows = self._embed(crops.cpu().numpy()) - self._centre
+        rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+        return torch.from_numpy(rows.astype(np.float32)).to(crops.device)
+
+    def _embed(self, crops: NDArray[np.uint8]) -> Floats:
+        size = (self._embedder.preprocessing.width, self._embedder.preprocessing.height)
+        return self._embedder.embed_crops(np.stack([cv2.resize(crop, size) for crop in crops]))

@@ -19,7 +19,7 @@ from smiletrack.engine.fit import FitConfig, FitResult, fit
 from smiletrack.engine.identity_data import MARGIN, demo_world, read_table, training_crops
 from smiletrack.engine.runs import start_run
 from smiletrack.engine.runtime import Runtime, start_runtime
-from smiletrack.engine.teacher import teacher_embeddings
+from smiletrack.engine.teacher import Teacher
 from smiletrack.errors import InputError
 from smiletrack.slm.checkpoint import metadata
 from smiletrack.slm.embedder import Embedder
@@ -48,8 +48,8 @@ class TrainSLMConfig:
     weights: str = ""
     """model.safetensors to start from, of the same network; empty = from nothing."""
     teacher: str = ""
-    """A trained re-identification network (.onnx, or a checkpoint of an SLM) to learn from beside the identities: it
-    knows more people than they are; empty = none."""
+    """A trained re-identification network (.onnx, or a checkpoint of an SLM) to learn from, alone or beside the
+    identities: it knows more people than they are; empty = none."""
     network: SLMConfig = field(default_factory=SLMConfig)
     """The network."""
     loss: LossConfig = field(default_factory=LossConfig)
@@ -103,6 +103,10 @@ class TrainSLMConfig:
                 raise ValueError(f"{name} must be {least} or more, not {getattr(self, name)}")
         if bool(self.train) != bool(self.val):
             raise ValueError("train and val must both name data, or neither (the demo world)")
+        if not self.loss.asks_for_labels and not self.teacher:
+            raise ValueError("loss: every weight but the teacher's is 0; set one, or name a teacher")
+        if self.augment.disguise and self.loss.asks_for_labels:
+            raise ValueError("augment.disguise makes people that nobody is: set every weight of loss but teacher to 0")
 
 
 class Trainee(nn.Module):
@@ -129,19 +133,19 @@ def train_slm(config: TrainSLMConfig) -> FitResult:
         judged = read_table(val, "val_half", config.min_visibility, config.val_step)
         size = (config.network.width, config.network.height)
         crops = _main_first(runtime, lambda: training_crops(learned, Path(config.cache), size))
-        taught = _taught(config, learned, crops, runtime)
         batches = make_batches(config, learned, crops, runtime)
+        teacher = _teacher(config, batches, runtime)
         slm = SLM(config.network)
         if config.weights:
             load_exactly(slm, load_weights(Path(config.weights))[0], config.weights)
-        width = taught.shape[1] if taught is not None else 0
+        width = teacher.width if teacher else 0
         trainee = Trainee(slm, SLMLoss(config.loss, config.network.embedding, batches.num_labels, width))
         if runtime.is_main:
             start_run(config.output, config, "train_slm")
             print(_summary("train", learned), _summary("val", judged), sep="\n")
         return fit(
             trainee,
-            partial(_loss, taught),
+            partial(_loss, teacher),
             lambda epoch: epoch_loader(config, batches, epoch, runtime),
             config.fit,
             Path(config.output),
@@ -178,7 +182,7 @@ def make_batches(config: TrainSLMConfig, table: IdentityTable, crops: Crops, run
 
 def epoch_loader(
     config: TrainSLMConfig, batches: IdentityBatches, epoch: int, runtime: Runtime
-) -> Iterable[tuple[Tensor, Tensor, Tensor]]:
+) -> Iterable[tuple[Tensor, Tensor]]:
     """Return this process's share of an epoch: every world_size-th batch."""
     length = config.batches_per_epoch * runtime.world_size
     numbers = range(epoch * length + runtime.rank, (epoch + 1) * length, runtime.world_size)
@@ -211,21 +215,20 @@ def _main_first(runtime: Runtime, make: Callable[[], Made]) -> Made:
     return made
 
 
-def _taught(config: TrainSLMConfig, table: IdentityTable, crops: Crops, runtime: Runtime) -> Tensor | None:
-    """Return (N, T) what the teacher says of the table's rows, on the run's device; None without a teacher."""
+def _teacher(config: TrainSLMConfig, batches: IdentityBatches, runtime: Runtime) -> Teacher | None:
+    """Return the teacher, centred on the first batches of the run; None where the config names none."""
     if not config.teacher:
         return None
-    rows = _main_first(runtime, lambda: teacher_embeddings(table, crops, config.teacher, str(runtime.device)))
-    return torch.from_numpy(rows).to(runtime.device)
+    sample = [batches[number][0] for number in range(min(16, len(batches)))]
+    return Teacher(config.teacher, sample, str(runtime.device))
 
 
 def _loss(
-    taught: Tensor | None, network: nn.Module, batch: tuple[Tensor, Tensor, Tensor]
+    teacher: Teacher | None, network: nn.Module, batch: tuple[Tensor, Tensor]
 ) -> tuple[Tensor, Mapping[str, Tensor]]:
-    crops, labels, rows = batch
+    crops, labels = batch
     objects = crops.permute(0, 3, 1, 2)[:, [2, 1, 0]].float() / 255
-    T = taught[rows] if taught is not None else None
-    answer: tuple[Tensor, Mapping[str, Tensor]] = network(objects, labels, T)
+    answer: tuple[Tensor, Mapping[str, Tensor]] = network(objects, labels, teacher(crops) if teacher else None)
     return answer
 
 

@@ -28,12 +28,16 @@ class LossConfig:
     """Agreement with a teacher network, where training has one."""
 
     def __post_init__(self) -> None:
-        weights = [getattr(self, field.name) for field in fields(self)]
-        for field, weight in zip(fields(self), weights, strict=True):
-            if weight < 0:
-                raise ValueError(f"{field.name} must not be negative: {weight}")
-        if not any(weights[:-1]):
+        for field in fields(self):
+            if getattr(self, field.name) < 0:
+                raise ValueError(f"{field.name} must not be negative: {getattr(self, field.name)}")
+        if not self.asks_for_labels and not self.teacher:
             raise ValueError("contrastive must be above 0 where no other loss is")
+
+    @property
+    def asks_for_labels(self) -> bool:
+        """Whether any loss but the teacher's is on."""
+        return any(getattr(self, field.name) for field in fields(self) if field.name != "teacher")
 
 
 def _pairs(labels: Tensor) -> tuple[Tensor, Tensor]:

@@ -5,7 +5,7 @@ import pytest
 
 from smiletrack.data.identity_crops import AugmentConfig, IdentityBatches, augment
 
-NONE = AugmentConfig(flip=0, jitter=0, colour=0, blur=0, shrink=0, erase=0, occlude=0)
+NONE = AugmentConfig(flip=0, jitter=0, colour=0, blur=0, shrink=0, erase=0, occlude=0, disguise=0)
 
 
 def crops_of(identities: np.ndarray, size: tuple[int, int] = (10, 26)) -> np.ndarray:  # type: ignore[type-arg]
@@ -26,7 +26,7 @@ def batches(num_batches: int = 6, augment: AugmentConfig = NONE, **changes: int)
 
 def test_a_batch_is_P_identities_of_one_sequence_by_K_crops_over_time() -> None:
     seen = set()
-    for images, labels, _ in batches(30):
+    for images, labels in batches(30):
         assert images.shape == (20, 26, 10, 3) and images.dtype == np.uint8
         assert labels.reshape(4, 5).tolist() == [[label] * 5 for label in labels[::5]]
         assert len(set(labels.tolist())) == 4 and len(set(labels // 4)) == 1
@@ -38,9 +38,9 @@ def test_a_batch_is_P_identities_of_one_sequence_by_K_crops_over_time() -> None:
 
 
 def test_more_identities_than_a_sequence_has_come_from_several() -> None:
-    for _, labels, _ in batches(num_identities=7):
+    for _, labels in batches(num_identities=7):
         assert len(set(labels.tolist())) == 7 and len(set(labels // 4)) == 2
-    assert any(len(set(labels // 4)) == 3 for _, labels, _ in batches(groups=0))
+    assert any(len(set(labels // 4)) == 3 for _, labels in batches(groups=0))
 
 
 def test_a_batch_depends_on_its_number_and_the_seed_only() -> None:
@@ -72,7 +72,7 @@ def test_without_augmentation_the_margin_is_cut_off_and_nothing_else() -> None:
     assert image.shape == (22, 10, 3) and (image == 200).all()
 
 
-@pytest.mark.parametrize("name", ["flip", "jitter", "colour", "blur", "shrink", "erase", "occlude"])
+@pytest.mark.parametrize("name", ["flip", "jitter", "colour", "blur", "shrink", "erase", "occlude", "disguise"])
 def test_each_augmentation_changes_pixels_alone_and_keeps_the_shape(name: str) -> None:
     crop, other = picture(0), picture(1)
     config = AugmentConfig(**{**vars(NONE), name: 0.1 if name == "jitter" else 0.9})
@@ -100,3 +100,16 @@ def test_impossible_augmentation_is_named() -> None:
     for name, value in (("flip", 1.5), ("jitter", -0.1), ("erase", -1)):
         with pytest.raises(ValueError, match=f"^{name} must be"):
             AugmentConfig(**{name: value})
+
+
+def test_a_disguise_makes_somebody_new_of_two() -> None:
+    crop, other = np.full((224, 80, 3), 40, np.uint8), np.full((224, 80, 3), 240, np.uint8)
+    config = AugmentConfig(**{**vars(NONE), "disguise": 1.0})
+    tops, bottoms = [], []
+    for seed in range(200):
+        image = augment(crop, other, config, np.random.default_rng(seed), (80, 224), 0.0).astype(int)
+        assert (np.abs(image[-70:] - 240) <= 1).all()  # legs of the other, blended with the other
+        waist = np.flatnonzero((np.abs(image - 240) > 1).any((1, 2)))
+        tops.append(np.ptp(image[0], axis=-1).max())
+        bottoms.append(len(waist))
+    assert max(tops) > 30 and max(bottoms) - min(bottoms) > 50  # grey turns coloured; waists move

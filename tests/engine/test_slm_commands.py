@@ -18,6 +18,7 @@ from smiletrack.engine.eval_slm import EvalSLMConfig, eval_slm
 from smiletrack.engine.export import ExportConfig, export
 from smiletrack.engine.fit_config import FitConfig
 from smiletrack.engine.identity_data import read_table
+from smiletrack.engine.teacher import Teacher
 from smiletrack.engine.train_slm import TrainSLMConfig, train_slm
 from smiletrack.errors import InputError
 from smiletrack.slm.checkpoint import load_network
@@ -193,19 +194,28 @@ def test_commands_tell_mistakes_in_one_line(
     assert ended.value.code == 2 and reason in message and message.count("\n") == 1
 
 
-def test_a_teacher_is_asked_once_and_followed(street: Path, trained: Path, tmp_path: Path) -> None:
-    teacher = trained / "model.safetensors"
-    alone = LossConfig(identity=0.0, contrastive=0.01, teacher=4.0)
-    config = settings(street, tmp_path, teacher=str(teacher), loss=alone, seed=5)
+def test_a_teacher_alone_is_enough(street: Path, trained: Path, tmp_path: Path) -> None:
+    teacher = str(trained / "model.safetensors")
+    alone = LossConfig(identity=0, contrastive=0, teacher=1)
+    disguised = AugmentConfig(disguise=0.3)
+    config = settings(street, tmp_path, teacher=teacher, loss=alone, augment=disguised, seed=5)
     history = train_slm(config).history
     assert history[-1]["teacher"] < 0.5 * history[0]["teacher"] and history[-1]["AUC_5"] > 0.9
-    (kept,) = (tmp_path / "crops").glob("*/teacher-*.npy")
-    table = read_table(config.train, "train_half")
-    frames, rows = np.load(kept), load_embedder(teacher)
-    image = cv2.imread(str(table.images[table.image_indices[7]]))
-    np.testing.assert_allclose(frames[7], rows.embed(image, table.boxes[7:8])[0], atol=1e-5)
-    before = kept.stat().st_mtime_ns
-    train_slm(dataclasses.replace(config, fit=FitConfig(epochs=1)))
-    assert kept.stat().st_mtime_ns == before
     with pytest.raises(InputError, match="no such SLM file"):
         train_slm(dataclasses.replace(config, teacher="nobody.onnx"))
+    with pytest.raises(ValueError, match="name a teacher"):
+        dataclasses.replace(config, teacher="")
+    with pytest.raises(ValueError, match="people that nobody is"):
+        dataclasses.replace(config, loss=LossConfig())
+
+
+def test_a_teacher_tells_the_way_from_its_centre(trained: Path) -> None:
+    file = trained / "model.safetensors"
+    crops = np.random.default_rng(0).integers(0, 256, (2, 6, 64, 32, 3), dtype=np.uint8)
+    teacher, embedder = Teacher(str(file), crops), load_embedder(file)
+    size = (embedder.preprocessing.width, embedder.preprocessing.height)
+    rows = np.stack([embedder.embed_crops(cv2.resize(crop, size)[None])[0] for crop in crops.reshape(12, 64, 32, 3)])
+    away = rows[:6] - rows.mean(0)
+    expected = [row / np.sqrt(sum(number**2 for number in row)) for row in away]
+    np.testing.assert_allclose(teacher(torch.from_numpy(crops[0])).numpy(), expected, atol=1e-4)
+    assert teacher.width == embedder.dimension

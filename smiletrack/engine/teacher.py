@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from smiletrack.slm.embedder import load_embedder
-from smiletrack.types import Floats
 
 
 class Teacher:
@@ -30,8 +29,8 @@ class Teacher:
         """(B, H, W, 3) uint8 BGR -> (B, T) float32 unit rows, on the device of `crops`."""
         rows = self._embed(crops.cpu().numpy()) - self._centre
         rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-        return torch.from_numpy(rows.astype(np.float32)).to(crops.device)
+        return torch.from_numpy(rows).to(crops.device)
 
-    def _embed(self, crops: NDArray[np.uint8]) -> Floats:
+    def _embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         size = (self._embedder.preprocessing.width, self._embedder.preprocessing.height)
         return self._embedder.embed_crops(np.stack([cv2.resize(crop, size) for crop in crops]))

@@ -103,8 +103,6 @@ class TrainSLMConfig:
                 raise ValueError(f"{name} must be {least} or more, not {getattr(self, name)}")
         if bool(self.train) != bool(self.val):
             raise ValueError("train and val must both name data, or neither (the demo world)")
-        if not self.loss.asks_for_labels and not self.teacher:
-            raise ValueError("loss: every weight but the teacher's is 0; set one, or name a teacher")
         if self.augment.disguise and self.loss.asks_for_labels:
             raise ValueError("augment.disguise makes people that nobody is: set every weight of loss but teacher to 0")
 
@@ -218,6 +216,8 @@ def _main_first(runtime: Runtime, make: Callable[[], Made]) -> Made:
 def _teacher(config: TrainSLMConfig, batches: IdentityBatches, runtime: Runtime) -> Teacher | None:
     """Return the teacher, centred on the first batches of the run; None where the config names none."""
     if not config.teacher:
+        if not config.loss.asks_for_labels:
+            raise InputError("only loss.teacher is above 0, and there is no teacher: name one with --teacher FILE")
         return None
     sample = [batches[number][0] for number in range(min(16, len(batches)))]
     return Teacher(config.teacher, sample, str(runtime.device))

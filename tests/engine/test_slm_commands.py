@@ -200,11 +200,11 @@ def test_a_teacher_alone_is_enough(street: Path, trained: Path, tmp_path: Path) 
     disguised = AugmentConfig(disguise=0.3)
     config = settings(street, tmp_path, teacher=teacher, loss=alone, augment=disguised, seed=5)
     history = train_slm(config).history
-    assert history[-1]["teacher"] < 0.5 * history[0]["teacher"] and history[-1]["AUC_5"] > 0.9
+    assert history[-1]["teacher"] < 0.7 * history[0]["teacher"] and history[-1]["AUC_5"] > 0.9
     with pytest.raises(InputError, match="no such SLM file"):
         train_slm(dataclasses.replace(config, teacher="nobody.onnx"))
-    with pytest.raises(ValueError, match="name a teacher"):
-        dataclasses.replace(config, teacher="")
+    with pytest.raises(InputError, match="name one with --teacher"):
+        train_slm(dataclasses.replace(config, teacher=""))
     with pytest.raises(ValueError, match="people that nobody is"):
         dataclasses.replace(config, loss=LossConfig())
 

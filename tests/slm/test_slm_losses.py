@@ -110,7 +110,7 @@ def test_every_loss_falls_as_identities_part(name: str) -> None:
 
 def test_impossible_weights_are_named() -> None:
     for words, reason in (
-        (["contrastive=0", "identity=0"], "contrastive must be above 0"),
+        (["contrastive=0", "identity=0", "teacher=0"], "contrastive must be above 0"),
         (["circle=-1"], "circle must not be negative"),
     ):
         with pytest.raises(InputError, match=reason):

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from smiletrack.slm.embedder import load_embedder
+from smiletrack.slm.embedder import Embedder
 
 
 class Teacher:
@@ -19,9 +19,9 @@ class Teacher:
     (Beyer et al., arXiv:2106.05237).
     """
 
-    def __init__(self, file: str, sample: Sequence[NDArray[np.uint8]], device: str = "cpu") -> None:
-        """sample: batches of (B, H, W, 3) BGR crops like those of the training. InputError: no usable network."""
-        self._embedder = load_embedder(file, device)
+    def __init__(self, embedder: Embedder, sample: Sequence[NDArray[np.uint8]]) -> None:
+        """sample: batches of (B, H, W, 3) BGR crops like those of the training."""
+        self._embedder = embedder
         self._centre = np.concatenate([self._embed(crops) for crops in sample]).mean(0)
         self.width = self._embedder.dimension
 

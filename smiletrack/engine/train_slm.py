@@ -22,7 +22,7 @@ from smiletrack.engine.runtime import Runtime, start_runtime
 from smiletrack.engine.teacher import Teacher
 from smiletrack.errors import InputError
 from smiletrack.slm.checkpoint import metadata
-from smiletrack.slm.embedder import Embedder
+from smiletrack.slm.embedder import Embedder, load_embedder
 from smiletrack.slm.losses import LossConfig, SLMLoss
 from smiletrack.slm.network import SLM, SLMConfig
 from smiletrack.slm.preprocessing import Preprocessing
@@ -124,6 +124,7 @@ def train_slm(config: TrainSLMConfig) -> FitResult:
     """Train as `config` says; the run folder holds the config, the curves and the weights."""
     with start_runtime(config.device, config.seed, config.deterministic, config.threads) as runtime:
         torch.set_flush_denormal(True)  # numbers below 1e-38 say nothing and are slow on a CPU
+        knowing = _teacher(config, str(runtime.device))
         train, val = config.train, config.val
         if not train:
             train, val = _main_first(runtime, demo_world)
@@ -132,7 +133,7 @@ def train_slm(config: TrainSLMConfig) -> FitResult:
         size = (config.network.width, config.network.height)
         crops = _main_first(runtime, lambda: training_crops(learned, Path(config.cache), size))
         batches = make_batches(config, learned, crops, runtime)
-        teacher = _teacher(config, batches, runtime)
+        teacher = Teacher(knowing, [batches[i][0] for i in range(min(16, len(batches)))]) if knowing else None
         slm = SLM(config.network)
         if config.weights:
             load_exactly(slm, load_weights(Path(config.weights))[0], config.weights)
@@ -213,14 +214,13 @@ def _main_first(runtime: Runtime, make: Callable[[], Made]) -> Made:
     return made
 
 
-def _teacher(config: TrainSLMConfig, batches: IdentityBatches, runtime: Runtime) -> Teacher | None:
-    """Return the teacher, centred on the first batches of the run; None where the config names none."""
-    if not config.teacher:
-        if not config.loss.asks_for_labels:
-            raise InputError("only loss.teacher is above 0, and there is no teacher: name one with --teacher FILE")
-        return None
-    sample = [batches[number][0] for number in range(min(16, len(batches)))]
-    return Teacher(config.teacher, sample, str(runtime.device))
+def _teacher(config: TrainSLMConfig, device: str) -> Embedder | None:
+    """Return the network that teaches; None where the config names none or gives it no weight."""
+    if config.teacher and config.loss.teacher:
+        return load_embedder(config.teacher, device)
+    if not config.loss.asks_for_labels:
+        raise InputError("only loss.teacher is above 0, and there is no teacher: name one with --teacher FILE")
+    return None
 
 
 def _loss(

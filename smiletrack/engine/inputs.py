@@ -155,19 +155,19 @@ class _Networks:
 
 
 def sequence_inputs(config: InputConfig, cache: str | Path = "runs/detections") -> Iterator[SequenceInput]:
-    """Yield the sequences that `config` asks for; raise InputError for what is missing or does not fit.
+    """Return the sequences that `config` asks for, each read when its turn comes; the networks are loaded now.
 
-    cache: folder for what networks see, where the configuration names none.
+    Raises InputError for what is missing or does not fit. cache: folder for what networks see, where the configuration
+    names none.
     """
     names = sequence_names(config)
     networks = _networks(config, Path(config.cache or cache))
     if config.source:
-        yield _read_frames(config, networks)
-    elif not config.data:
-        yield from (_generated(crowd(config.seed)[name], config) for name in names)
-    else:
-        folders = {folder.name: folder for folder in list_sequences(config.data)}
-        yield from (_read_sequence(folders[name], config, networks) for name in names)
+        return (_read_frames(config, networks) for _ in names)
+    if not config.data:
+        return (_generated(crowd(config.seed)[name], config) for name in names)
+    folders = {folder.name: folder for folder in list_sequences(config.data)}
+    return (_read_sequence(folders[name], config, networks) for name in names)
 
 
 def sequence_names(config: InputConfig) -> list[str]:

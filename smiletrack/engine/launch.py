@@ -4,6 +4,7 @@ Small networks spend much of a step waiting for threads to meet: two processes o
 and a half times as fast as one process of two. GPUs and several machines are started by `torchrun`.
 """
 
+import logging
 import os
 import socket
 import sys
@@ -46,6 +47,7 @@ def launch(work: Callable[[ConfigT], object], config: ConfigT) -> None:
     refused: SimpleQueue[str] = get_context("spawn").SimpleQueue()
     threads = max(1, torch.get_num_threads() // config.processes)
     arguments = (work, config, _free_port(), threads, refused)
+    logging.getLogger(start_processes.__module__).setLevel(logging.ERROR)  # who stopped whom is not the user's concern
     context = start_processes(_process, arguments, config.processes, join=False, start_method="spawn")  # type: ignore[no-untyped-call]
     try:
         while not context.join():

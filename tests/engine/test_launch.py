@@ -52,8 +52,9 @@ def test_one_process_is_this_one_and_torchrun_is_not_nested(tmp_path: Path, monk
     assert (tmp_path / "0").read_text() == f"{os.getpid()} 1 1" and not (tmp_path / "1").exists()
 
 
-def test_a_refusal_is_raised_here_and_so_is_a_death(tmp_path: Path) -> None:
+def test_a_refusal_is_raised_here_and_so_is_a_death(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(InputError, match="nothing there"):
         launch(refuse, Job(str(tmp_path)))
+    assert capfd.readouterr().err == ""  # the tool prints the line, and nothing stands beside it
     with pytest.raises(InputError, match=r"exit code 9.*lower the batch size"):
         launch(die, Job(str(tmp_path)))

@@ -51,6 +51,15 @@ def test_a_run_folder_holds_tracks_time_config_and_environment(data: Path, run_t
     assert (tmp_path / "run" / "environment.json").is_file()
 
 
+def test_a_network_that_is_not_there_costs_no_earlier_result(data: Path, tmp_path: Path) -> None:
+    config = load_config(TrackConfig, data=str(data), output=str(tmp_path / "run"))
+    run = track(config)
+    before = {file: file.read_bytes() for file in run.rglob("*") if file.is_file()}
+    with pytest.raises(InputError, match="no such SLM file"):
+        track(load_config(TrackConfig, data=str(data), output=str(run), slm="none.pt"))
+    assert {file: file.read_bytes() for file in run.rglob("*") if file.is_file()} == before and len(before) > 3
+
+
 @pytest.mark.parametrize(("split", "count", "left"), [("val", 4, 130), ("train_half", 5, 105), ("all", 9, 105)])
 def test_halves_are_renumbered_from_one(data: Path, split: str, count: int, left: float, tmp_path: Path) -> None:
     config = load_config(TrackConfig, data=str(data), split=split, output=str(tmp_path / "run"), sequences=["SEQ-02"])

@@ -244,8 +244,9 @@ class _Run:
         """Make one optimizer step from the mean gradient of the batches in `group`."""
         progress, device = self.progress, self.runtime.device
         torch.manual_seed(_seed(self.runtime, 1, progress.step))
+        rate = schedule.learning_rate(progress.step, progress.elapsed_s)
         for parameters in self.optimizer.param_groups:
-            parameters["lr"] = schedule.learning_rate(progress.step, progress.elapsed_s)
+            parameters["lr"] = rate * (self.config.slow_factor if parameters["slow"] else 1.0)
         values: dict[str, Tensor] = {}
         for number, batch in enumerate(group, start=1):
             last = number == len(group) or not isinstance(network, DistributedDataParallel)

@@ -20,6 +20,11 @@ class FitConfig:
     """Last learning rate as a part of the highest, in [0, 1]."""
     warmup_epochs: float = 1.0
     """Epochs in which the learning rate climbs from 0; fractions are fine."""
+    slow_part: str = ""
+    """Part of the network that learns more slowly than the rest because it was trained before (slm.backbone); empty =
+    none."""
+    slow_factor: float = 0.2
+    """Learning rate of `slow_part` as a part of the others', in [0, 1]."""
     momentum: float = 0.937
     """Momentum of `sgd`, in [0, 1)."""
     weight_decay: float = 5e-4
@@ -56,5 +61,6 @@ class FitConfig:
         for name in ("momentum", "ema_decay"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} must be in [0, 1), not {getattr(self, name)}")
-        if not 0 <= self.final_factor <= 1:
-            raise ValueError(f"final_factor must be in [0, 1], not {self.final_factor}")
+        for name in ("final_factor", "slow_factor"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must be in [0, 1], not {getattr(self, name)}")

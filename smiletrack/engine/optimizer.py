@@ -3,25 +3,32 @@
 import copy
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from smiletrack.engine.fit_config import FitConfig
+from smiletrack.errors import InputError
 
 
-def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:
-    """Return two groups: weight matrices and kernels, which decay; norms, biases and embeddings, which do not."""
-    decayed: list[Tensor] = []
-    others: list[Tensor] = []
+def parameter_groups(network: nn.Module, weight_decay: float, slow_part: str = "") -> list[dict[str, Any]]:
+    """Return the parameters in groups by weight decay, and by `slow`: whether they belong to `slow_part`.
+
+    Weight matrices and kernels decay; norms, biases and embeddings do not. InputError where there is no such part.
+    """
+    groups: dict[tuple[bool, bool], list[Tensor]] = {}
     for name, parameter in network.named_parameters():
         if parameter.requires_grad:
-            (decayed if name.endswith("weight") and parameter.ndim > 1 else others).append(parameter)
-    groups: list[dict[str, object]] = [
-        {"params": decayed, "weight_decay": weight_decay},
-        {"params": others, "weight_decay": 0.0},
+            slow = bool(slow_part) and name.startswith(slow_part + ".")
+            groups.setdefault((slow, name.endswith("weight") and parameter.ndim > 1), []).append(parameter)
+    if slow_part and not any(slow for slow, _ in groups):
+        parts = [name for name, _ in network.named_modules() if name and name.count(".") < 2]
+        raise InputError(f"fit.slow_part: the network has no part {slow_part!r}; there are {', '.join(parts)}")
+    return [
+        {"params": parameters, "weight_decay": weight_decay if decays else 0.0, "slow": slow}
+        for (slow, decays), parameters in sorted(groups.items(), key=lambda item: (item[0][0], not item[0][1]))
     ]
-    return [group for group in groups if group["params"]]
 
 
 def learning_rate_factor(progress: float, final: float) -> float:
@@ -52,7 +59,7 @@ class Schedule:
 
 def make_optimizer(network: nn.Module, config: FitConfig) -> torch.optim.Optimizer:
     """Return SGD with Nesterov momentum or AdamW over the groups of `parameter_groups`."""
-    groups = parameter_groups(network, config.weight_decay)
+    groups = parameter_groups(network, config.weight_decay, config.slow_part)
     if config.optimizer == "sgd":
         nesterov = config.momentum > 0
         return torch.optim.SGD(groups, lr=config.learning_rate, momentum=config.momentum, nesterov=nesterov)

@@ -7,30 +7,57 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from smiletrack.slm.embedder import Embedder
+from smiletrack.types import Ints
+
+Crops = NDArray[np.uint8]
 
 
 class Teacher:
-    """Crops -> unit rows about the centre of a sample. `width` is T, their length.
+    """Crops -> unit rows (B, D): the answers that Z shall give.
 
-    Networks that end in a ReLU put everybody into one corner of the space; what tells people apart is the way from its
-    centre. The teacher is asked again for every batch, because it must see what the pupil sees, distortions and all
-    (Beyer et al., arXiv:2106.05237).
+    The teacher is asked again for every batch, because it must see what the pupil sees, distortions and all (Beyer et
+    al., arXiv:2106.05237). Its embeddings are seen through `within_class_map`, with labelled crops as the measure.
+    `answers` (N, D) are those to the sample.
     """
 
-    def __init__(self, embedder: Embedder, sample: Sequence[NDArray[np.uint8]]) -> None:
-        """sample: batches of (B, H, W, 3) BGR crops like those of the training."""
+    def __init__(self, embedder: Embedder, sample: Sequence[tuple[Crops, Ints]], width: int) -> None:
+        """sample: batches of (B, H, W, 3) BGR crops with their (B,) identities. width: D."""
         self._embedder = embedder
-        self._centre = np.concatenate([self._embed(crops) for crops in sample]).mean(0)
-        self.width = self._embedder.dimension
+        T = np.concatenate([self._embed(crops) for crops, _ in sample])
+        labels = np.concatenate([labels for _, labels in sample])
+        self.map = torch.from_numpy(within_class_map(T, labels, width).astype(np.float32))
+        """(T, D)."""
+        self.answers = self._answer(T)
 
     def __call__(self, crops: Tensor) -> Tensor:
-        """(B, H, W, 3) uint8 BGR -> (B, T) float32 unit rows, on the device of `crops`."""
-        rows = self._embed(crops.cpu().numpy()) - self._centre
-        rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-        return torch.from_numpy(rows).to(crops.device)
+        """(B, H, W, 3) uint8 BGR -> (B, D) float32 unit rows, on the device of `crops`."""
+        return self._answer(self._embed(crops.cpu().numpy())).to(crops.device)
 
-    def _embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def _answer(self, T: NDArray[np.float32]) -> Tensor:
+        return functional.normalize(torch.from_numpy(T) @ self.map, dim=1)
+
+    def _embed(self, crops: Crops) -> NDArray[np.float32]:
         size = (self._embedder.preprocessing.width, self._embedder.preprocessing.height)
         return self._embedder.embed_crops(np.stack([cv2.resize(crop, size) for crop in crops]))
+
+
+def within_class_map(T: NDArray[np.floating], labels: Ints, width: int) -> NDArray[np.float64]:
+    """(N, T) embeddings of labelled crops -> (T, D) linear map after which the cosine tells identities apart better.
+
+    Directions in which one person's crops differ lose weight: within-class covariance normalisation (Hatch et al.,
+    Interspeech 2006), the covariance shrunk by its mean eigenvalue. Of the result the D directions are kept that carry
+    most of the sample; the mean is not taken off. Where there are fewer than D, the last columns are zero.
+    """
+    T = T.astype(np.float64)
+    counts = np.bincount(labels)
+    means = np.zeros((len(counts), T.shape[1]))
+    np.add.at(means, labels, T)
+    apart = T - means[labels] / counts[labels, None]
+    covariance = apart.T @ apart / len(T)
+    shrunk = covariance + max(np.trace(covariance) / T.shape[1], 1e-12) * np.eye(T.shape[1])
+    whitened = np.linalg.cholesky(np.linalg.inv(shrunk))
+    kept = np.linalg.svd(T @ whitened, full_matrices=False)[2][:width]
+    return np.pad(whitened @ kept.T, ((0, 0), (0, width - len(kept))))

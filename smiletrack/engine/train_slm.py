@@ -1,5 +1,6 @@
 """Train the similarity network on identity tables, MOTChallenge folders or the demo world."""
 
+import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -8,6 +9,7 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor, distributed, nn
+from torch.nn import functional
 from torch.utils.data import DataLoader
 
 from smiletrack.data.crops import Crops
@@ -25,11 +27,15 @@ from smiletrack.slm.checkpoint import metadata
 from smiletrack.slm.embedder import Embedder, load_embedder
 from smiletrack.slm.losses import LossConfig, SLMLoss
 from smiletrack.slm.network import SLM, SLMConfig
+from smiletrack.slm.osnet import OSNetBackbone, load_osnet
 from smiletrack.slm.preprocessing import Preprocessing
 from smiletrack.types import Floats
 from smiletrack.weights import load_exactly, load_weights
 
 Made = TypeVar("Made")
+
+TEACHER_SAMPLE = 2048
+"""Crops that say what a teacher's directions are worth."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,9 @@ class TrainSLMConfig:
     """Go on where the run in the folder stopped."""
     weights: str = ""
     """model.safetensors to start from, of the same network; empty = from nothing."""
+    backbone: str = ""
+    """Public OSNet weights (.onnx, or the authors' checkpoint) that the backbone starts from, where network.backbone is
+    osnet; empty = from nothing."""
     teacher: str = ""
     """A trained re-identification network (.onnx, or a checkpoint of an SLM) to learn from, alone or beside the
     identities: it knows more people than they are; empty = none."""
@@ -103,6 +112,8 @@ class TrainSLMConfig:
                 raise ValueError(f"{name} must be {least} or more, not {getattr(self, name)}")
         if bool(self.train) != bool(self.val):
             raise ValueError("train and val must both name data, or neither (the demo world)")
+        if self.backbone and self.network.backbone != "osnet":
+            raise ValueError(f"backbone must be empty where network.backbone is {self.network.backbone}")
         if self.augment.disguise and self.loss.asks_for_labels:
             raise ValueError("augment.disguise makes people that nobody is: set every weight of loss but teacher to 0")
 
@@ -124,7 +135,7 @@ def train_slm(config: TrainSLMConfig) -> FitResult:
     """Train as `config` says; the run folder holds the config, the curves and the weights."""
     with start_runtime(config.device, config.seed, config.deterministic, config.threads) as runtime:
         torch.set_flush_denormal(True)  # numbers below 1e-38 say nothing and are slow on a CPU
-        knowing = _teacher(config, str(runtime.device))
+        knowing = _who_knows(config, str(runtime.device))
         train, val = config.train, config.val
         if not train:
             train, val = _main_first(runtime, demo_world)
@@ -133,12 +144,12 @@ def train_slm(config: TrainSLMConfig) -> FitResult:
         size = (config.network.width, config.network.height)
         crops = _main_first(runtime, lambda: training_crops(learned, Path(config.cache), size))
         batches = make_batches(config, learned, crops, runtime)
-        teacher = Teacher(knowing, [batches[i][0] for i in range(min(16, len(batches)))]) if knowing else None
-        slm = SLM(config.network)
-        if config.weights:
-            load_exactly(slm, load_weights(Path(config.weights))[0], config.weights)
-        width = teacher.width if teacher else 0
-        trainee = Trainee(slm, SLMLoss(config.loss, config.network.embedding, batches.num_labels, width))
+        slm = _network(config)
+        teacher = _teacher(config, knowing, learned, crops, runtime) if knowing else None
+        if teacher and not config.weights:
+            slm.begin_with(teacher.answers)
+        answers = teacher.answers if teacher else None
+        trainee = Trainee(slm, SLMLoss(config.loss, config.network.embedding, batches.num_labels, answers))
         if runtime.is_main:
             start_run(config.output, config, "train_slm")
             print(_summary("train", learned), _summary("val", judged), sep="\n")
@@ -214,7 +225,7 @@ def _main_first(runtime: Runtime, make: Callable[[], Made]) -> Made:
     return made
 
 
-def _teacher(config: TrainSLMConfig, device: str) -> Embedder | None:
+def _who_knows(config: TrainSLMConfig, device: str) -> Embedder | None:
     """Return the network that teaches; None where the config names none or gives it no weight."""
     if config.teacher and config.loss.teacher:
         return load_embedder(config.teacher, device)
@@ -223,12 +234,52 @@ def _teacher(config: TrainSLMConfig, device: str) -> Embedder | None:
     return None
 
 
+def _network(config: TrainSLMConfig) -> SLM:
+    slm = SLM(config.network)
+    if isinstance(slm.backbone, OSNetBackbone) and config.backbone:
+        load_osnet(slm.backbone, Path(config.backbone))
+    if config.weights:
+        load_exactly(slm, load_weights(Path(config.weights))[0], config.weights)
+    return slm
+
+
+def _teacher(
+    config: TrainSLMConfig, knowing: Embedder, table: IdentityTable, crops: Crops, runtime: Runtime
+) -> Teacher:
+    """Return the teacher, the same in every process, measured by crops without occlusion and disguise."""
+    calm = dataclasses.replace(config.augment, erase=0.0, occlude=0.0, disguise=0.0)
+    batches = make_batches(dataclasses.replace(config, augment=calm), table, crops, runtime)
+    enough = -(-TEACHER_SAMPLE // (config.identities_per_batch * config.crops_per_identity))
+    teacher = Teacher(knowing, [batches[i] for i in range(min(enough, len(batches)))], config.network.embedding)
+    if runtime.world_size > 1:
+        # the map is unique up to signs, which another machine's arithmetic may choose otherwise
+        for tensor in (teacher.map, teacher.answers):
+            there = tensor.to(runtime.device)
+            distributed.broadcast(there, 0)
+            tensor.copy_(there)
+    return teacher
+
+
+def _jolt(objects: Tensor) -> Tensor:
+    """(B, 3, H, W) -> the same, moved by up to a few pixels, and half of them mirrored.
+
+    Only the pupil sees them so, and so it learns the mean of the teacher's answers over such changes.
+    """
+    height, width = objects.shape[2:]
+    down, right = height // 32, width // 24
+    y, x = (int(torch.randint(2 * most + 1, ())) for most in (down, right))
+    moved = functional.pad(objects, (right, right, down, down), mode="replicate")[:, :, y : y + height, x : x + width]
+    mirrored = torch.rand(len(objects), 1, 1, 1, device=objects.device) < 0.5
+    return torch.where(mirrored, moved.flip(3), moved)
+
+
 def _loss(
     teacher: Teacher | None, network: nn.Module, batch: tuple[Tensor, Tensor]
 ) -> tuple[Tensor, Mapping[str, Tensor]]:
     crops, labels = batch
     objects = crops.permute(0, 3, 1, 2)[:, [2, 1, 0]].float() / 255
-    answer: tuple[Tensor, Mapping[str, Tensor]] = network(objects, labels, teacher(crops) if teacher else None)
+    T = teacher(crops) if teacher else None
+    answer: tuple[Tensor, Mapping[str, Tensor]] = network(_jolt(objects) if teacher else objects, labels, T)
     return answer
 
 

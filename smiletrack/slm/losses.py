@@ -117,22 +117,24 @@ class Contrastive(nn.Module):
 
 
 class Distillation(nn.Module):
-    """1 - cosine of the teacher's embedding and a learned linear map of Z (Romero et al., arXiv:1412.6550)."""
+    """Squared distance of Z and the teacher's answer, as a share of the answers' variance: their mean alone gives 1."""
 
-    def __init__(self, dimension: int, taught: int) -> None:
+    variance: Tensor
+
+    def __init__(self, variance: float) -> None:
         super().__init__()
-        self.hint = nn.Linear(dimension, taught, bias=False)
+        self.register_buffer("variance", torch.tensor(variance))
 
     def forward(self, Z: Tensor, T: Tensor) -> Tensor:
-        """(B, D), (B, T) -> scalar in [0, 2]."""
-        return 1 - functional.cosine_similarity(self.hint(Z), T).mean()
+        """(B, D), (B, D) -> scalar, 0 and up."""
+        return (Z - T).square().sum(1).mean() / self.variance
 
 
 class SLMLoss(nn.Module):
     """The weighted sum of the losses that the config turns on; `forward` also returns each one's value."""
 
-    def __init__(self, config: LossConfig, dimension: int, num_identities: int, taught: int = 0) -> None:
-        """dimension: D of Z. taught: length of the teacher's embeddings, 0 without a teacher."""
+    def __init__(self, config: LossConfig, dimension: int, num_identities: int, answers: Tensor | None = None) -> None:
+        """dimension: D of Z. answers: (N, D) a sample of the teacher's, None without a teacher."""
         super().__init__()
         makers: dict[str, Callable[[], nn.Module]] = {
             "pair": PairSimilarity,
@@ -143,12 +145,13 @@ class SLMLoss(nn.Module):
         }
         self.weights = {name: getattr(config, name) for name in makers if getattr(config, name) > 0}
         self.terms = nn.ModuleDict({name: makers[name]() for name in self.weights})
-        self.teacher = Distillation(dimension, taught) if taught and config.teacher else None
-        if self.teacher:
+        self.teacher = None
+        if answers is not None and config.teacher:
+            self.teacher = Distillation(float(answers.var(0, correction=0).sum()))
             self.weights["teacher"] = config.teacher
 
     def forward(self, Z: Tensor, labels: Tensor, T: Tensor | None = None) -> tuple[Tensor, dict[str, Tensor]]:
-        """(B, D), (B,), teacher's (B, T) -> total (scalar) and the unweighted terms by name."""
+        """(B, D), (B,), teacher's (B, D) -> total (scalar) and the unweighted terms by name."""
         values = {name: term(Z.float(), labels) for name, term in self.terms.items()}
         if self.teacher:
             values["teacher"] = self.teacher(Z.float(), T)

@@ -1,4 +1,4 @@
-"""The SLM network: object -> patches -> CSP backbone -> PSA -> Z; objects are compared by the cosine of their Z."""
+"""The SLM network: object -> patches -> backbone -> PSA -> Z; objects are compared by the cosine of their Z."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from smiletrack.slm.backbone import CSPBackbone
-from smiletrack.slm.patches import LAYOUTS, Box, cut_patches, pixel_boxes
+from smiletrack.slm.osnet import OSNetBackbone
+from smiletrack.slm.patches import LAYOUTS, Box, cell_boxes, cut_patches, pixel_boxes
 from smiletrack.slm.position import sinusoidal
 from smiletrack.slm.psa import AttentionForm, PatchSelfAttention
 
@@ -29,12 +30,16 @@ class SLMConfig:
     """W_P, pixels, of every patch."""
     patch_height: int = 112
     """H_P, pixels, of every patch."""
+    patches_of: Literal["pixels", "features"] = "pixels"
+    """What the boxes cut: the object before the backbone (the paper) or the features behind it (the released code)."""
     position: Literal["sinusoidal", "learned", "none"] = "learned"
-    """Position embedding E_i added to the patch's pixels; learned ones start at zero."""
+    """Position embedding E_i added to every patch; learned ones start at zero."""
+    backbone: Literal["csp", "osnet"] = "csp"
+    """csp, or osnet, which can start from public weights (those of x0.25: channels 16,64,96,128, depths 2,2,2)."""
     channels: tuple[int, ...] = (16, 32, 64, 128)
     """Channels of the backbone's stem and of its stages; the last is C."""
     depths: tuple[int, ...] = (1, 1, 1)
-    """Bottlenecks in each stage."""
+    """Bottlenecks, or OSNet's blocks, in each stage."""
     d_k: int = 32
     """Columns of W^Q and W^K."""
     d_v: int = 64
@@ -57,6 +62,10 @@ class SLMConfig:
             raise ValueError(f"channels must be two or more even numbers, not {self.channels}")
         if len(self.depths) != len(self.channels) - 1 or min(self.depths) < 0:
             raise ValueError(f"depths must have one entry a stage, {len(self.channels) - 1}, not {self.depths}")
+        if self.backbone == "osnet" and (len(self.channels) != 4 or min(self.depths) < 1):
+            raise ValueError(
+                f"depths and channels of osnet are three stages of 1 or more and a stem, not {self.depths}"
+            )
 
 
 class SLM(nn.Module):
@@ -67,28 +76,43 @@ class SLM(nn.Module):
     def __init__(self, config: SLMConfig) -> None:
         super().__init__()
         self.config = config
-        self.boxes = pixel_boxes(config.boxes or LAYOUTS[config.layout], config.width, config.height)
-        self.patch_size = (config.patch_width, config.patch_height)
-        num_patches, shape = len(self.boxes), (1, config.patch_height, config.patch_width)
-        d_f = config.patch_height * config.patch_width
+        boxes, scale = config.boxes or LAYOUTS[config.layout], 2 ** len(config.channels)
+        patch_height, patch_width = config.patch_height, config.patch_width
+        rows, columns = -(-patch_height // scale), -(-patch_width // scale)
+        if config.patches_of == "features":
+            self.boxes = cell_boxes(boxes, -(-config.width // scale), -(-config.height // scale))
+            patch_height, patch_width = rows, columns
+        else:
+            self.boxes = pixel_boxes(boxes, config.width, config.height)
+        self.patch_size = (patch_width, patch_height)
+        num_patches, shape = len(boxes), (1, patch_height, patch_width)
         if config.position == "sinusoidal":
-            self.register_buffer("E", sinusoidal(num_patches, d_f).view(num_patches, *shape), persistent=False)
+            E = sinusoidal(num_patches, patch_height * patch_width).view(num_patches, *shape)
+            self.register_buffer("E", E, persistent=False)
         elif config.position == "learned":
             self.E = nn.Parameter(torch.zeros(num_patches, *shape))
-        self.backbone = CSPBackbone(config.channels, config.depths)
+        backbone = OSNetBackbone if config.backbone == "osnet" else CSPBackbone
+        self.backbone = backbone(config.channels, config.depths)
         self.psa = PatchSelfAttention(config.channels[-1], config.d_k, config.d_v, config.attention)
-        rows = -(-config.patch_height // 2 ** len(config.channels))
-        columns = -(-config.patch_width // 2 ** len(config.channels))
         # the norm folds into the linear map at inference: Z stays one fully connected layer
         self.fc = nn.Sequential(
             nn.Linear(num_patches * rows * columns * config.d_v, config.embedding, bias=False),
             nn.BatchNorm1d(config.embedding),
         )
 
+    @torch.no_grad()
+    def begin_with(self, answers: Tensor) -> None:
+        """Give Z the mean and the deviations of `answers` (N, D), so that a training learns only what parts them."""
+        norm = self.fc[1]
+        assert isinstance(norm, nn.BatchNorm1d)
+        norm.bias.copy_(answers.mean(0))
+        norm.weight.copy_(answers.std(0))
+
     def forward(self, objects: Tensor) -> Tensor:
-        P = cut_patches(objects, self.boxes, self.patch_size)
-        A = P + self.E if self.config.position != "none" else P
-        features = self.backbone(A.flatten(0, 1))
+        behind = self.config.patches_of == "features"
+        P = cut_patches(self.backbone(objects) if behind else objects, self.boxes, self.patch_size)
+        A = (P + self.E if self.config.position != "none" else P).flatten(0, 1)
+        features = A if behind else self.backbone(A)
         F = features.flatten(2).transpose(1, 2).reshape(*P.shape[:2], -1, features.shape[1])
         Z: Tensor = self.fc(self.psa(F).flatten(1))
         return Z

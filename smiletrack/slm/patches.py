@@ -1,5 +1,7 @@
 """Patch layouts: how an object of W x H pixels is divided into N_P patches (paper, Fig. 4)."""
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -42,8 +44,16 @@ def pixel_boxes(boxes: tuple[Box, ...], width: int, height: int) -> tuple[tuple[
     return tuple(pixels)
 
 
+def cell_boxes(boxes: tuple[Box, ...], width: int, height: int) -> tuple[tuple[int, int, int, int], ...]:
+    """Round normalised boxes outwards to cells of a feature map: a cell that a box cuts belongs to it."""
+    return tuple(
+        (math.floor(x1 * width), math.floor(y1 * height), math.ceil(x2 * width), math.ceil(y2 * height))
+        for x1, y1, x2, y2 in boxes
+    )
+
+
 def cut_patches(objects: Tensor, boxes: tuple[tuple[int, int, int, int], ...], size: tuple[int, int]) -> Tensor:
-    """(B, 3, H, W) -> (B, N_P, 3, H_P, W_P): every patch P_i has the fixed `size` = (W_P, H_P).
+    """(B, C, H, W) -> (B, N_P, C, H_P, W_P): every patch P_i has the fixed `size` = (W_P, H_P).
 
     A patch whose box has another size is resized (bilinear); in layouts D and E none is.
     """

@@ -46,8 +46,9 @@ def equal(a: nn.Module, b: nn.Module) -> bool:
     return all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
 
 
-def test_plain_loop_agrees(tmp_path: Path) -> None:
-    """AdamW, warm-up, cosine, clipping and the moving average, typed out again without the loop's code."""
+@pytest.mark.parametrize("slow_part", ["", "0"])
+def test_plain_loop_agrees(tmp_path: Path, slow_part: str) -> None:
+    """AdamW, warm-up, cosine, clipping, a slow part and the average, typed out again without the loop's code."""
     net, plain = network(), network()
     config = FitConfig(
         epochs=3,
@@ -57,16 +58,20 @@ def test_plain_loop_agrees(tmp_path: Path) -> None:
         clip_norm=0.5,
         ema_decay=0.5,
         weight_decay=0.1,
+        slow_part=slow_part,
+        slow_factor=0.3,
     )
     result = fit(net, loss_function, lambda epoch: loader(shuffle=False), config, tmp_path)
-    matrices = [plain[0].weight, plain[4].weight]
-    vectors = [plain[0].bias, plain[4].bias]
-    optimizer = torch.optim.AdamW([{"params": matrices, "weight_decay": 0.1}, {"params": vectors, "weight_decay": 0.0}])
+    optimizer = torch.optim.AdamW(
+        {"params": [parameter], "weight_decay": decay}
+        for layer in (plain[0], plain[4])
+        for parameter, decay in ((layer.weight, 0.1), (layer.bias, 0.0))
+    )
     average = [p.detach().clone() for p in plain.parameters()]
     for step in range(18):
         rate = 0.05 * min((step + 1) / 3, 1.0) * (0.1 + 0.9 * (1 + math.cos(math.pi * step / 18)) / 2)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
+        for i, group in enumerate(optimizer.param_groups):
+            group["lr"] = rate * (0.3 if slow_part and i < 2 else 1.0)
         rows = slice(8 * (step % 6), 8 * (step % 6) + 8)
         optimizer.zero_grad()
         (plain(INPUTS[rows]) - TARGETS[rows]).square().mean().backward()
@@ -80,6 +85,12 @@ def test_plain_loop_agrees(tmp_path: Path) -> None:
     names = [name for name, _ in plain.named_parameters()]
     torch.testing.assert_close(state, dict(zip(names, average, strict=True)))
     assert result.history[-1]["step"] == 18
+
+
+def test_a_slow_part_that_is_not_there_is_named(tmp_path: Path) -> None:
+    config = FitConfig(epochs=1, slow_part="backbone")
+    with pytest.raises(InputError, match="no part 'backbone'; there are 0, 1, 2, 3, 4"):
+        fit(network(), loss_function, lambda epoch: loader(), config, tmp_path)
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 import smiletrack.engine.train_slm as train_module
 from smiletrack.data.identity_crops import AugmentConfig
@@ -18,7 +19,7 @@ from smiletrack.engine.eval_slm import EvalSLMConfig, eval_slm
 from smiletrack.engine.export import ExportConfig, export
 from smiletrack.engine.fit_config import FitConfig
 from smiletrack.engine.identity_data import read_table
-from smiletrack.engine.teacher import Teacher
+from smiletrack.engine.teacher import Teacher, within_class_map
 from smiletrack.engine.train_slm import TrainSLMConfig, train_slm
 from smiletrack.errors import InputError
 from smiletrack.slm.checkpoint import load_network
@@ -212,14 +213,38 @@ def test_a_teacher_alone_is_enough(street: Path, trained: Path, tmp_path: Path) 
         dataclasses.replace(config, loss=LossConfig())
 
 
-def test_a_teacher_tells_the_way_from_its_centre(trained: Path) -> None:
+def test_a_teacher_answers_in_unit_rows_through_its_map(trained: Path) -> None:
     file = trained / "model.safetensors"
     crops = np.random.default_rng(0).integers(0, 256, (2, 6, 64, 32, 3), dtype=np.uint8)
     embedder = load_embedder(file)
-    teacher = Teacher(embedder, crops)
+    teacher = Teacher(embedder, [(batch, np.array([0, 0, 1, 1, 2, 2])) for batch in crops], 5)
     size = (embedder.preprocessing.width, embedder.preprocessing.height)
-    rows = np.stack([embedder.embed_crops(cv2.resize(crop, size)[None])[0] for crop in crops.reshape(12, 64, 32, 3)])
-    away = rows[:6] - rows.mean(0)
-    expected = [row / np.sqrt(sum(number**2 for number in row)) for row in away]
-    np.testing.assert_allclose(teacher(torch.from_numpy(crops[0])).numpy(), expected, atol=1e-4)
-    assert teacher.width == embedder.dimension
+    rows = np.stack([embedder.embed_crops(cv2.resize(crop, size)[None])[0] for crop in crops[1]])
+    mapped = [[sum(row[t] * float(teacher.map[t, d]) for t in range(len(row))) for d in range(5)] for row in rows]
+    expected = [np.array(row) / np.sqrt(sum(number**2 for number in row)) for row in mapped]
+    np.testing.assert_allclose(teacher(torch.from_numpy(crops[1])).numpy(), expected, atol=1e-5)
+    np.testing.assert_allclose(teacher.answers[6:].numpy(), expected, atol=1e-5)
+
+
+def test_what_varies_within_a_person_loses_weight() -> None:
+    """A world with a known answer: one axis tells five people apart, another is noise as strong, the rest is small."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(400) % 5
+    T = 0.01 * rng.standard_normal((400, 6))
+    T[:, 0] += 1.0  # what everybody shares stays
+    T[:, 1] += np.linspace(-1, 1, 5)[labels]
+    T[:, 2] += rng.standard_normal(400)
+    map_ = within_class_map(T, labels, 3)
+
+    def parted(rows: NDArray[np.float64]) -> float:
+        unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        cosines, same = unit @ unit.T, labels[:, None] == labels
+        return float(np.mean(cosines[same][:, None] > cosines[~same][None, ::97]))
+
+    assert map_.shape == (6, 3)
+    assert parted(T) < 0.8 < 0.88 < parted(T @ map_)
+    covariance = np.cov((T - np.stack([T[labels == label].mean(0) for label in range(5)])[labels]).T, bias=True)
+    shrunk = covariance + np.trace(covariance) / 6 * np.eye(6)
+    full = within_class_map(T, labels, 8)  # longer than the embedding: zeros
+    np.testing.assert_allclose(full[:, :6] @ full[:, :6].T, np.linalg.inv(shrunk), atol=1e-8)
+    assert not full[:, 6:].any()

@@ -12,7 +12,7 @@ from smiletrack.config import load_config
 from smiletrack.errors import InputError
 from smiletrack.slm.embedder import fuse_norms
 from smiletrack.slm.network import SLM, SLMConfig, similarity
-from smiletrack.slm.patches import LAYOUTS, cut_patches, pixel_boxes
+from smiletrack.slm.patches import LAYOUTS, cell_boxes, cut_patches, pixel_boxes
 from smiletrack.slm.position import sinusoidal
 from smiletrack.slm.psa import GUARD, AttentionForm, attention
 
@@ -22,19 +22,23 @@ TINY = {"channels": (4, 8, 8), "depths": (1, 0), "d_k": 3, "d_v": 5, "embedding"
 def slow_embedding(network: SLM, image: Tensor) -> list[float]:
     """One object (3, H, W) -> Z, one number at a time from the paper; only the backbone and the weights are shared."""
     config = network.config
+    behind = config.patches_of == "features"
+    whole = network.backbone(image[None])[0] if behind else image
+    height, width = whole.shape[1:]
     P = []
     for x1, y1, x2, y2 in LAYOUTS[config.layout]:
-        columns = slice(int(x1 * config.width), int(x2 * config.width))
-        rows = slice(int(y1 * config.height), int(y2 * config.height))
-        P.append(image[:, rows, columns])
-    N_P, D_p = len(P), config.patch_width * config.patch_height
+        columns = slice(math.floor(x1 * width), math.ceil(x2 * width))
+        rows = slice(math.floor(y1 * height), math.ceil(y2 * height))
+        P.append(whole[:, rows, columns])
+    patch_width = P[0].shape[2]
+    N_P, D_p = len(P), patch_width * P[0].shape[1]
     F = []
     for i in range(N_P):
         A = P[i].clone()
         for p in range(D_p):  # row-major scan
             angle = i / 10000 ** (2 * (p // 2) / D_p)
-            A[:, p // config.patch_width, p % config.patch_width] += math.sin(angle) if p % 2 == 0 else math.cos(angle)
-        feature = network.backbone(A[None])[0]
+            A[:, p // patch_width, p % patch_width] += math.sin(angle) if p % 2 == 0 else math.cos(angle)
+        feature = A if behind else network.backbone(A[None])[0]
         F.append(
             [[float(feature[c, y, x]) for c in range(feature.shape[0])] for y, x in np.ndindex(*feature.shape[1:])]
         )
@@ -81,12 +85,20 @@ def make(**changes: object) -> SLM:
 
 
 @pytest.mark.parametrize("form", ["literal", "positive", "softmax"])
-@pytest.mark.parametrize("layout", ["D", "E"])
-def test_the_network_is_the_equations(form: AttentionForm, layout: str) -> None:
+@pytest.mark.parametrize(("layout", "patches_of"), [("D", "pixels"), ("E", "pixels"), ("E", "features")])
+def test_the_network_is_the_equations(form: AttentionForm, layout: str, patches_of: str) -> None:
+    width, height = (32, 64) if patches_of == "features" else (16, 24)
     network = make(
-        layout=layout, attention=form, position="sinusoidal", width=16, height=24, patch_width=8, patch_height=12
+        layout=layout,
+        patches_of=patches_of,
+        attention=form,
+        position="sinusoidal",
+        width=width,
+        height=height,
+        patch_width=width // 2,
+        patch_height=height // 2,
     )
-    image = torch.rand(3, 24, 16, generator=torch.Generator().manual_seed(1))
+    image = torch.rand(3, height, width, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         np.testing.assert_allclose(network(image[None])[0].numpy(), slow_embedding(network, image), atol=2e-4)
 
@@ -112,6 +124,21 @@ def test_own_boxes_replace_the_layout_and_are_resized_to_the_patch_size() -> Non
     assert patches.shape == (1, 2, 3, 4, 4)
     assert torch.equal(patches[0, 0, 0, 0], torch.tensor([0.5, 2.5, 4.5, 6.5]))  # halved
     assert torch.equal(patches[0, 1, 0, 0], torch.tensor([4.0, 5.0, 6.0, 7.0]))  # as it is
+
+
+def test_a_cell_that_a_box_cuts_belongs_to_the_patch() -> None:
+    assert cell_boxes(LAYOUTS["E"], 5, 14) == (
+        (0, 0, 3, 7), (2, 0, 5, 7), (0, 7, 3, 14), (2, 7, 5, 14), (1, 3, 4, 11),
+    )  # fmt: skip
+
+
+def test_z_begins_with_the_mean_and_the_deviations_of_given_answers() -> None:
+    network, answers = make().train(), torch.randn(500, 6, generator=torch.Generator().manual_seed(0)) * 3 + 2
+    network.begin_with(answers)
+    with torch.no_grad():
+        Z = network(torch.rand(64, 3, 224, 80, generator=torch.Generator().manual_seed(1)))
+    np.testing.assert_allclose(Z.mean(0).numpy(), answers.mean(0).numpy(), atol=1e-3)
+    np.testing.assert_allclose(Z.std(0).numpy(), answers.std(0).numpy(), rtol=0.05)
 
 
 def test_sinusoids_are_vaswanis() -> None:

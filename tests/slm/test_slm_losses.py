@@ -117,14 +117,14 @@ def test_impossible_weights_are_named() -> None:
             load_config(LossConfig, None, words)
 
 
-def test_a_teacher_is_followed_through_a_linear_map() -> None:
-    torch.manual_seed(0)
-    T = torch.randn(N, 7)
-    loss = SLMLoss(LossConfig(identity=0, contrastive=1.0, teacher=3.0), 4, 3, taught=7)
-    assert loss.teacher is not None
+def test_a_teacher_is_followed_and_its_mean_alone_costs_one() -> None:
+    T = torch.randn(N, 4, generator=torch.Generator().manual_seed(1))
+    loss = SLMLoss(LossConfig(identity=0, contrastive=1.0, teacher=3.0), 4, 3, answers=T)
     total, parts = loss(Z, LABELS, T)
-    mapped = [loss.teacher.hint.weight.detach() @ Z[i] for i in range(N)]
-    apart = [1 - float(m @ t / (m.norm() * t.norm())) for m, t in zip(mapped, T, strict=True)]
-    assert float(parts["teacher"]) == pytest.approx(sum(apart) / N, abs=1e-5)
+    mean = [float(T[:, d].sum()) / N for d in range(4)]
+    variance = sum((float(T[i, d]) - mean[d]) ** 2 for i in range(N) for d in range(4)) / N
+    apart = sum((float(Z[i, d]) - float(T[i, d])) ** 2 for i in range(N) for d in range(4)) / N
+    assert float(parts["teacher"]) == pytest.approx(apart / variance, abs=1e-5)
     assert float(total.detach()) == pytest.approx(float(parts["contrastive"]) + 3 * float(parts["teacher"]), abs=1e-4)
+    assert float(loss(T.mean(0).expand(N, 4), LABELS, T)[1]["teacher"]) == pytest.approx(1, abs=1e-5)
     assert SLMLoss(LossConfig(), 4, 3).teacher is None  # the weight alone asks for no teacher

@@ -26,6 +26,7 @@ from smiletrack.slm.checkpoint import load_network
 from smiletrack.slm.embedder import load_embedder
 from smiletrack.slm.losses import LossConfig
 from smiletrack.slm.network import SLM, SLMConfig
+from smiletrack.slm.osnet import OSNetBackbone
 from smiletrack.weights import load_weights
 
 NETWORK = SLMConfig(
@@ -248,3 +249,22 @@ def test_what_varies_within_a_person_loses_weight() -> None:
     full = within_class_map(T, labels, 8)  # longer than the embedding: zeros
     np.testing.assert_allclose(full[:, :6] @ full[:, :6].T, np.linalg.inv(shrunk), atol=1e-8)
     assert not full[:, 6:].any()
+
+
+def test_a_backbone_starts_from_public_weights(street: Path, tmp_path: Path) -> None:
+    network = dataclasses.replace(
+        NETWORK, backbone="osnet", patches_of="features", channels=(4, 8, 8, 8), depths=(1, 1, 1)
+    )
+    source = OSNetBackbone(network.channels, network.depths)
+    torch.save(source.state_dict(), tmp_path / "osnet.pth")
+    still = FitConfig(epochs=1, learning_rate=0.1, slow_part="slm.backbone", slow_factor=0.0, ema_decay=0)
+    config = settings(
+        street, tmp_path, network=network, backbone=str(tmp_path / "osnet.pth"), fit=still, batches_per_epoch=2
+    )
+    trained = train_slm(config).network
+    for name, weight in source.state_dict().items():
+        assert torch.equal(trained.get_parameter(f"backbone.{name}"), weight), name
+    with pytest.raises(InputError, match="no such checkpoint"):
+        train_slm(dataclasses.replace(config, backbone=str(tmp_path / "none.pth")))
+    with pytest.raises(ValueError, match="backbone must be empty"):
+        dataclasses.replace(config, network=NETWORK)

@@ -126,7 +126,7 @@ class Trainee(nn.Module):
         self.slm, self.loss = slm, loss
 
     def forward(self, objects: Tensor, labels: Tensor, T: Tensor | None) -> tuple[Tensor, Mapping[str, Tensor]]:
-        """(B, 3, H, W), (B,), (B, T) -> loss (scalar), its parts by name."""
+        """(B, 3, H, W), (B,), (B, D) -> loss (scalar), its parts by name."""
         total: tuple[Tensor, Mapping[str, Tensor]] = self.loss(self.slm(objects), labels, T)
         return total
 
@@ -135,7 +135,7 @@ def train_slm(config: TrainSLMConfig) -> FitResult:
     """Train as `config` says; the run folder holds the config, the curves and the weights."""
     with start_runtime(config.device, config.seed, config.deterministic, config.threads) as runtime:
         torch.set_flush_denormal(True)  # numbers below 1e-38 say nothing and are slow on a CPU
-        knowing = _who_knows(config, str(runtime.device))
+        slm, knowing = _network(config), _who_knows(config, str(runtime.device))
         train, val = config.train, config.val
         if not train:
             train, val = _main_first(runtime, demo_world)
@@ -144,7 +144,6 @@ def train_slm(config: TrainSLMConfig) -> FitResult:
         size = (config.network.width, config.network.height)
         crops = _main_first(runtime, lambda: training_crops(learned, Path(config.cache), size))
         batches = make_batches(config, learned, crops, runtime)
-        slm = _network(config)
         teacher = _teacher(config, knowing, learned, crops, runtime) if knowing else None
         if teacher and not config.weights:
             slm.begin_with(teacher.answers)

@@ -264,7 +264,9 @@ def test_a_backbone_starts_from_public_weights(street: Path, tmp_path: Path) -> 
     trained = train_slm(config).network
     for name, weight in source.state_dict().items():
         assert torch.equal(trained.get_parameter(f"backbone.{name}"), weight), name
-    with pytest.raises(InputError, match="no such checkpoint"):
-        train_slm(dataclasses.replace(config, backbone=str(tmp_path / "none.pth")))
+    (tmp_path / "untouched").mkdir()
+    with pytest.raises(InputError, match="no such checkpoint"):  # said before minutes of cutting crops
+        train_slm(dataclasses.replace(config, backbone=str(tmp_path / "none.pth"), cache=str(tmp_path / "untouched")))
+    assert not list((tmp_path / "untouched").iterdir())
     with pytest.raises(ValueError, match="backbone must be empty"):
         dataclasses.replace(config, network=NETWORK)

@@ -113,7 +113,7 @@ class TrainSLMConfig:
         if bool(self.train) != bool(self.val):
             raise ValueError("train and val must both name data, or neither (the demo world)")
         if self.backbone and self.network.backbone != "osnet":
-            raise ValueError(f"backbone must be empty where network.backbone is {self.network.backbone}")
+            raise ValueError("backbone names OSNet weights: set network.backbone=osnet or leave it empty")
         if self.augment.disguise and self.loss.asks_for_labels:
             raise ValueError("augment.disguise makes people that nobody is: set every weight of loss but teacher to 0")
 

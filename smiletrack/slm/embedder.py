@@ -14,10 +14,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from smiletrack.errors import InputError
 from smiletrack.slm.checkpoint import load_network
-from smiletrack.slm.preprocessing import Crops, Preprocessing
+from smiletrack.slm.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Crops, Preprocessing
 from smiletrack.types import Floats
-
-_IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 
 
 class Embedder:
@@ -112,7 +110,8 @@ def _onnx(path: Path, fingerprint: str) -> Embedder:
         (entry,) = session.get_inputs()
         batch, _, height, width = entry.shape
         stored = session.get_modelmeta().custom_metadata_map.get("preprocessing")
-        preprocessing = Preprocessing.from_json(stored) if stored else Preprocessing(width, height, **_IMAGENET)  # type: ignore[arg-type]
+        public = Preprocessing(width, height, mean=IMAGENET_MEAN, std=IMAGENET_STD)
+        preprocessing = Preprocessing.from_json(stored) if stored else public
         if not (isinstance(height, int) and isinstance(width, int)):
             raise ValueError(f"input size {entry.shape} is not fixed")
     except Exception as error:

@@ -14,10 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from smiletrack.errors import InputError
+from smiletrack.slm.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from smiletrack.weights import load_exactly, load_tensors
 
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Of ImageNet, RGB in [0, 1]: what the public weights want to be fed."""
 NORM_EPS = 1e-5
 """Of the batch norms that are folded; PyTorch's default."""
 _NOT_THE_BACKBONE = ("fc.", "classifier.")
@@ -94,8 +93,8 @@ class OSNetBackbone(nn.Module):
 
     def __init__(self, channels: tuple[int, ...], depths: tuple[int, ...]) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(STD).view(3, 1, 1), persistent=False)
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1), persistent=False)
         stem, *widths = channels
         self.conv1 = Conv(3, stem, 7, stride=2)
         stages = [_blocks(a, b, depth) for a, b, depth in zip(channels[:-1], widths, depths, strict=True)]

@@ -15,6 +15,9 @@ from smiletrack.types import Floats, Ints
 
 Crops = NDArray[np.uint8] | NDArray[np.float32]
 
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Of RGB in [0, 1]: what public re-identification networks want to be fed."""
+
 
 @dataclass(frozen=True)
 class Preprocessing:

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from smiletrack.errors import InputError
-from smiletrack.slm.osnet import MEAN, STD, OSNetBackbone, load_osnet
+from smiletrack.slm.osnet import OSNetBackbone, load_osnet
+from smiletrack.slm.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 
 X0_25, DEPTHS = (16, 64, 96, 128), (2, 2, 2)
 TINY, SHALLOW = (4, 8, 12, 16), (1, 1, 1)
@@ -40,7 +41,7 @@ def test_the_public_file_gives_what_onnx_runtime_gives(shared: Path) -> None:
         z = functional.linear(net(image).mean((2, 3)), weight, bias)
         ours = functional.relu(functional.batch_norm(z, mean, variance, scale, shift))
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    fed = (image - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
+    fed = (image - torch.tensor(IMAGENET_MEAN).view(3, 1, 1)) / torch.tensor(IMAGENET_STD).view(3, 1, 1)
     (theirs,) = session.run(None, {session.get_inputs()[0].name: fed.numpy()})
     assert np.abs(theirs).max() > 1
     np.testing.assert_allclose(ours.numpy(), theirs, atol=1e-4)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from smiletrack.detector.predictor import load_detector as load_detector
-    from smiletrack.engine.evaluate import evaluate as evaluate
+    from smiletrack.engine.eval_mot import evaluate as evaluate
     from smiletrack.errors import InputError as InputError
     from smiletrack.slm.embedder import load_embedder as load_embedder
     from smiletrack.tracking.config import TrackerConfig as TrackerConfig
@@ -31,7 +31,7 @@ _HOMES = {
     "Tracker": "tracking.tracker",
     "TrackerConfig": "tracking.config",
     "Tracks": "types",
-    "evaluate": "engine.evaluate",
+    "evaluate": "engine.eval_mot",
     "load_detector": "detector.predictor",
     "load_embedder": "slm.embedder",
     "load_tracker": "tracking.tracker",

@@ -30,7 +30,7 @@ def clip_boxes(boxes: Floats, width: float, height: float) -> Floats:
     return np.clip(boxes, 0.0, np.array([width, height, width, height], np.float64))
 
 
-def iou(boxes_a: Floats, boxes_b: Floats, pixel: float = 0.0) -> Floats:
+def iou_matrix(boxes_a: Floats, boxes_b: Floats, pixel: float = 0.0) -> Floats:
     """(N, 4), (M, 4) -> (N, M) intersection over union in [0, 1]; 0 where a box has no area.
 
     `pixel` = 1 counts both border pixels, as the PASCAL VOC code and the original ByteTrack do.

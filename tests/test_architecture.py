@@ -8,9 +8,10 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "smiletrack"
 LAYER = {
     **dict.fromkeys(("errors", "files", "types", "boxes", "config", "lazy", "weights"), 0),
-    **dict.fromkeys(("data", "detector", "slm", "motion", "metrics"), 1),
-    **dict.fromkeys(("tracking", "view"), 2),
-    "engine": 3,
+    **dict.fromkeys(("motion", "metrics"), 1),
+    **dict.fromkeys(("data", "detector", "slm", "tracking"), 2),
+    **dict.fromkeys(("training", "view"), 3),
+    "engine": 4,
 }
 WITHOUT_TORCH = ("tracking", "motion", "metrics", "view", "types", "boxes", "config", "errors", "files", "lazy")
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -28,6 +29,8 @@ def imported(tree: ast.AST) -> list[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "imports are absolute"
             names.append(node.module or "")
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "LazyModule":
+            names += [argument.value for argument in node.args if isinstance(argument, ast.Constant)]
     return names
 
 
@@ -56,6 +59,28 @@ def test_no_import_hides_in_a_function(module: Path) -> None:
     for function in ast.walk(ast.parse(module.read_text())):
         if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
             assert not imported(function), f"{module}: {function.name} imports"
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda m: str(m.relative_to(PACKAGE)))
+def test_no_import_hides_in_a_call(module: Path) -> None:
+    """`LazyModule` names what it loads, so the other tests see it; nothing else loads modules by name."""
+    allowed = module.relative_to(PACKAGE).as_posix() in ("lazy.py", "__init__.py")
+    tree = ast.parse(module.read_text())
+    for node in ast.walk(tree):
+        name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+        assert allowed or name not in ("import_module", "__import__"), f"{module} imports in hiding"
+    made_up = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "__getattr__"]
+    assert allowed or not made_up, f"{module} makes names up"
+
+
+def test_public_names_mean_one_thing() -> None:
+    """No two modules define the same public class or function."""
+    homes: dict[str, list[str]] = {}
+    for module in MODULES:
+        for node in ast.parse(module.read_text()).body:
+            if isinstance(node, (ast.ClassDef, ast.FunctionDef)) and not node.name.startswith("_"):
+                homes.setdefault(node.name, []).append(str(module.relative_to(PACKAGE)))
+    assert not {name: where for name, where in homes.items() if len(where) > 1}
 
 
 def test_no_cycles() -> None:

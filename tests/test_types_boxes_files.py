@@ -7,7 +7,7 @@ import pytest
 from torch import as_tensor
 from torchvision.ops import box_iou
 
-from smiletrack.boxes import area, clip_boxes, iou, xywh_to_xyxy, xyxy_to_xywh
+from smiletrack.boxes import area, clip_boxes, iou_matrix, xywh_to_xyxy, xyxy_to_xywh
 from smiletrack.errors import InputError
 from smiletrack.files import atomic_write, read_json, write_json
 from smiletrack.types import Detections, TrackTable
@@ -19,7 +19,7 @@ def random_boxes(rows: int, seed: int) -> np.ndarray:
 
 def test_iou_is_torchvisions() -> None:
     a, b = random_boxes(20, 0), random_boxes(30, 1)
-    np.testing.assert_allclose(iou(a, b), box_iou(as_tensor(a), as_tensor(b)).numpy(), atol=1e-12)
+    np.testing.assert_allclose(iou_matrix(a, b), box_iou(as_tensor(a), as_tensor(b)).numpy(), atol=1e-12)
 
 
 def test_iou_with_border_pixels_typed_from_pascal_voc() -> None:
@@ -32,14 +32,14 @@ def test_iou_with_border_pixels_typed_from_pascal_voc() -> None:
         return float(w * h / (sum(size) - w * h))
 
     a, b = random_boxes(15, 2), random_boxes(12, 3)
-    np.testing.assert_allclose(iou(a, b, pixel=1), [[slow(x, y) for y in b] for x in a], atol=1e-12)
+    np.testing.assert_allclose(iou_matrix(a, b, pixel=1), [[slow(x, y) for y in b] for x in a], atol=1e-12)
 
 
 def test_boxes_without_area_overlap_nothing() -> None:
     flat = np.array([[5.0, 5, 5, 9], [5, 5, 1, 9], [0, 0, 10, 10]])
-    assert iou(flat, flat).tolist() == [[0, 0, 0], [0, 0, 0], [0, 0, 1]]
+    assert iou_matrix(flat, flat).tolist() == [[0, 0, 0], [0, 0, 0], [0, 0, 1]]
     assert area(flat).tolist() == [0, 0, 100]
-    assert iou(np.zeros((0, 4)), flat).shape == (0, 3)
+    assert iou_matrix(np.zeros((0, 4)), flat).shape == (0, 3)
 
 
 def test_formats_round_trip_and_clip() -> None:

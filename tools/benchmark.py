@@ -13,8 +13,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from smiletrack.engine.benchmark_association import AssociationBenchmarkConfig, benchmark_association
-from smiletrack.engine.benchmark_metrics import MetricsBenchmarkConfig, benchmark_metrics
+from smiletrack.engine.benchmarks.association import AssociationBenchmarkConfig, benchmark_association
+from smiletrack.engine.benchmarks.metrics import MetricsBenchmarkConfig, benchmark_metrics
 from smiletrack.engine.cli import main
 
 BENCHMARKS: dict[str, tuple[Callable[[Any], object], type]] = {

@@ -10,7 +10,7 @@ table is in percent; --json has every figure at full precision under TrackEval's
 """
 
 from smiletrack.engine.cli import main
-from smiletrack.engine.evaluate import EvalConfig, eval_mot
+from smiletrack.engine.eval_mot import EvalConfig, eval_mot
 
 if __name__ == "__main__":
     main(eval_mot, EvalConfig, __doc__)

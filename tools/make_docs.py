@@ -7,13 +7,13 @@ import sys
 from pathlib import Path
 
 from smiletrack.engine.ablate import AblateConfig
-from smiletrack.engine.benchmark_association import AssociationBenchmarkConfig
-from smiletrack.engine.benchmark_metrics import MetricsBenchmarkConfig
+from smiletrack.engine.benchmarks.association import AssociationBenchmarkConfig
+from smiletrack.engine.benchmarks.metrics import MetricsBenchmarkConfig
 from smiletrack.engine.compare import CompareConfig
 from smiletrack.engine.demo import DemoConfig
 from smiletrack.engine.eval_detector import EvalDetectorConfig
+from smiletrack.engine.eval_mot import EvalConfig
 from smiletrack.engine.eval_slm import EvalSLMConfig
-from smiletrack.engine.evaluate import EvalConfig
 from smiletrack.engine.export import ExportConfig
 from smiletrack.engine.import_weights import ImportConfig
 from smiletrack.engine.make_world import MakeWorldConfig

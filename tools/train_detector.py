@@ -12,8 +12,8 @@ of predictions) and last.pt (for --resume) into OUTPUT. Without --train it learn
 from functools import partial
 
 from smiletrack.engine.cli import main
-from smiletrack.engine.launch import launch
 from smiletrack.engine.train_detector import TrainDetectorConfig, train_detector
+from smiletrack.training.launch import launch
 
 if __name__ == "__main__":
     main(partial(launch, train_detector), TrainDetectorConfig, __doc__)

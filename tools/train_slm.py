@@ -13,8 +13,8 @@ Without --train it makes the demo world and learns from that.
 from functools import partial
 
 from smiletrack.engine.cli import main
-from smiletrack.engine.launch import launch
 from smiletrack.engine.train_slm import TrainSLMConfig, train_slm
+from smiletrack.training.launch import launch
 
 if __name__ == "__main__":
     main(partial(launch, train_slm), TrainSLMConfig, __doc__)

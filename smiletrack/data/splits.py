@@ -36,7 +36,7 @@ def resolve_split(split: str, root: str | Path) -> str:
     return "val_half" if split == "val" and "train" in (path.name, path.parent.name) else split
 
 
-def cut(table: TableT, first: int, last: int) -> TableT:
+def cut_frames(table: TableT, first: int, last: int) -> TableT:
     """Return the rows of frames `first` .. `last`, renumbered from 1."""
     part = table[(table.frames >= first) & (table.frames <= last)]
     return replace(part, frames=part.frames - (first - 1))

@@ -11,7 +11,7 @@ optional layer over it (`world.renderer`); without them only the visible shares 
 from dataclasses import replace
 
 from smiletrack.data.world.camera import Ground, camera_path
-from smiletrack.data.world.config import DetectorConfig, SceneConfig
+from smiletrack.data.world.config import SceneConfig, SyntheticDetectorConfig
 from smiletrack.data.world.layout import Layout
 from smiletrack.data.world.people import draw_looks
 from smiletrack.data.world.scene import Scene, generator, random_scene
@@ -24,11 +24,11 @@ CROWD = SceneConfig(width=1280, height=720, length=300, people=16, lookalikes=0.
 
 
 def crowd_sequences(
-    config: SceneConfig = CROWD, seed: int = 0, detector: DetectorConfig | None = None, number: int = 3
+    config: SceneConfig = CROWD, seed: int = 0, detector: SyntheticDetectorConfig | None = None, number: int = 3
 ) -> list[WorldSequence]:
     """Return `number` sequences CROWD-01, CROWD-02 ... without pictures; the same for the same arguments."""
     scenes = random_scenes("CROWD", config, seed, number)
-    return [observe(scene, detector or DetectorConfig()) for scene in scenes]
+    return [observe(scene, detector or SyntheticDetectorConfig()) for scene in scenes]
 
 
 def random_scenes(prefix: str, config: SceneConfig, seed: int, number: int) -> list[Scene]:
@@ -57,16 +57,23 @@ def known_scene(situation: str, seed: int = 0, config: SceneConfig | None = None
     return Scene(f"KNOWN-{situation}", seed, config, ground, layout, path, actors, {situation: [answer]})
 
 
-def known_sequence(situation: str, seed: int = 0, detector: DetectorConfig | None = None) -> WorldSequence:
+def known_sequence(situation: str, seed: int = 0, detector: SyntheticDetectorConfig | None = None) -> WorldSequence:
     """Return a scripted situation as seen by a detector without errors (or the given one).
 
     situation: swap, lookalike, absent25, absent40 or figure8; `world.situations` says what happens in each. People who
     are gone have no truth rows in those frames, so every truth row of a person is detected.
     """
-    return observe(known_scene(situation, seed), detector or DetectorConfig.perfect())
+    return observe(known_scene(situation, seed), detector or SyntheticDetectorConfig.perfect())
 
 
 __all__ = [
-    "CROWD", "SITUATIONS", "DetectorConfig", "SceneConfig", "WorldSequence", "crowd_sequences", "known_scene",
-    "known_sequence", "random_scenes",
+    "CROWD",
+    "SITUATIONS",
+    "SceneConfig",
+    "SyntheticDetectorConfig",
+    "WorldSequence",
+    "crowd_sequences",
+    "known_scene",
+    "known_sequence",
+    "random_scenes",
 ]  # fmt: skip

@@ -20,7 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from smiletrack.config import nearest
 from smiletrack.detector import prbnet, yolov7
-from smiletrack.detector.letterbox import InputConfig
+from smiletrack.detector.letterbox import ImageFormat
 from smiletrack.detector.losses import OTALoss, OTALossConfig, YOLOXLoss
 from smiletrack.detector.prbnet import PRBNet
 from smiletrack.detector.yolox import YOLOX
@@ -63,7 +63,7 @@ class DetectorConfig:
     """Columns of the input, likewise."""
     anchors: tuple[float, ...] = ()
     """Width and height in pixels of every anchor, level by level, for PRB networks; empty for the network's own."""
-    input: InputConfig = field(default_factory=InputConfig)
+    input: ImageFormat = field(default_factory=ImageFormat)
     """Colours and normalisation."""
 
     def __post_init__(self) -> None:

@@ -18,7 +18,7 @@ from smiletrack.config import build_config
 from smiletrack.detector.anchor_head import AnchorHead
 from smiletrack.detector.build import ARCHITECTURES, Detector, DetectorConfig, build_detector
 from smiletrack.detector.coco import class_names
-from smiletrack.detector.letterbox import BYTETRACK_INPUT, YOLOX_INPUT, InputConfig
+from smiletrack.detector.letterbox import BYTETRACK_INPUT, YOLOX_INPUT, ImageFormat
 from smiletrack.detector.pickles import StandIn, module_state, read_checkpoint
 from smiletrack.detector.public_names import public_names
 from smiletrack.detector.yolox import YOLOX
@@ -34,7 +34,7 @@ def save_detector(path: Path, net: Detector, config: DetectorConfig, source: str
     save_weights(path, net.state_dict(), metadata | ({"source": source} if source else {}))
 
 
-def load_network(path: Path) -> tuple[Detector, DetectorConfig]:
+def load_detector_network(path: Path) -> tuple[Detector, DetectorConfig]:
     """Return the network of a file, in eval mode on the CPU, and its configuration; InputError for another file."""
     state, metadata = load_weights(path)
     if KEY not in metadata:
@@ -84,7 +84,7 @@ def transfer(net: Detector, state: Mapping[str, Tensor]) -> Transfer:
 
 
 def import_public(
-    path: Path, architecture: str, size: tuple[int, int] | None = None, source_input: InputConfig | None = None
+    path: Path, architecture: str, size: tuple[int, int] | None = None, source_input: ImageFormat | None = None
 ) -> tuple[Detector, DetectorConfig]:
     """Return a public checkpoint (PRB-Net, YOLOv7, YOLOX, ByteTrack) as a network here, with its configuration.
 
@@ -124,10 +124,10 @@ def _usual_size(yolox: bool, num_classes: int, stride: int) -> tuple[int, int]:
     return (1280, 1280) if stride == 64 else (640, 640)
 
 
-def _usual_input(yolox: bool, num_classes: int) -> InputConfig:
+def _usual_input(yolox: bool, num_classes: int) -> ImageFormat:
     """Return what the publishers fed: PRB-Net's, ByteTrack's with one class, else YOLOX's for COCO."""
     if not yolox:
-        return InputConfig()
+        return ImageFormat()
     return BYTETRACK_INPUT if num_classes == 1 else YOLOX_INPUT
 
 

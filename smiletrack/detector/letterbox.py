@@ -1,7 +1,7 @@
 """From a frame to the network's input and back: resize with kept proportions, pad with grey, normalise.
 
 Both families resize with bilinear interpolation and pad with grey 114; they differ in where the image lies, in
-rounding, and in what the numbers mean. `InputConfig` says all of it, and travels with every checkpoint.
+rounding, and in what the numbers mean. `ImageFormat` says all of it, and travels with every checkpoint.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ GREY = 114
 
 
 @dataclass(frozen=True)
-class InputConfig:
+class ImageFormat:
     """What a network wants to see."""
 
     colour: Literal["rgb", "bgr"] = "rgb"
@@ -45,10 +45,10 @@ class InputConfig:
             raise ValueError("std must be positive")
 
 
-BYTETRACK_INPUT = InputConfig(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), centred=False, minimal=False)
+BYTETRACK_INPUT = ImageFormat(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), centred=False, minimal=False)
 """ByteTrack's YOLOX checkpoints: RGB, ImageNet statistics."""
 
-YOLOX_INPUT = InputConfig(colour="bgr", scale=1.0, centred=False, minimal=False)
+YOLOX_INPUT = ImageFormat(colour="bgr", scale=1.0, centred=False, minimal=False)
 """The COCO checkpoints of YOLOX (0.2 and later): BGR, 0 to 255."""
 
 
@@ -63,7 +63,7 @@ class Placement(NamedTuple):
 
 
 def place(
-    height: int, width: int, size: tuple[int, int], config: InputConfig, stride: int, enlarge: bool = True
+    height: int, width: int, size: tuple[int, int], config: ImageFormat, stride: int, enlarge: bool = True
 ) -> Placement:
     """Return where a frame of `height` x `width` pixels goes in an input of at most `size` (rows, columns)."""
     ratio = min(size[0] / height, size[1] / width)
@@ -76,14 +76,14 @@ def place(
     return Placement(ratio, left, top, (new_height + rows, new_width + columns))
 
 
-def scaled_size(height: int, width: int, ratio: float, config: InputConfig) -> tuple[int, int]:
+def scaled_size(height: int, width: int, ratio: float, config: ImageFormat) -> tuple[int, int]:
     """Return height and width after resizing; PRB-Net rounds, YOLOX cuts."""
     if config.centred:
         return max(1, round(height * ratio)), max(1, round(width * ratio))
     return max(1, int(height * ratio)), max(1, int(width * ratio))
 
 
-def letterbox(frame: Frame, placement: Placement, config: InputConfig) -> Frame:
+def letterbox(frame: Frame, placement: Placement, config: ImageFormat) -> Frame:
     """Return the frame resized and padded, (height, width, 3) uint8 of `placement.size`, colours as given."""
     height, width = scaled_size(frame.shape[0], frame.shape[1], placement.ratio, config)
     same = frame.shape[:2] == (height, width)
@@ -95,7 +95,7 @@ def letterbox(frame: Frame, placement: Placement, config: InputConfig) -> Frame:
     return padded
 
 
-def to_input(frames: Tensor, config: InputConfig) -> Tensor:
+def to_input(frames: Tensor, config: ImageFormat) -> Tensor:
     """(B, H, W, 3) uint8 BGR -> (B, 3, H, W) float32 as the network wants it, on the device of `frames`."""
     channels = frames.permute(0, 3, 1, 2)
     channels = channels.flip(1) if config.colour == "rgb" else channels

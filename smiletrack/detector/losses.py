@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from smiletrack.detector.anchor_head import AnchorHead, cell_grid
-from smiletrack.detector.assignment import Positives, assign_anchors, assign_cells
+from smiletrack.detector.label_assignment import Positives, assign_anchors, assign_cells
 from smiletrack.detector.overlaps import iou_loss_rows, iou_rows
 from smiletrack.detector.yolox import STRIDES, decode_boxes
 

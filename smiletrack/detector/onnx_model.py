@@ -33,7 +33,7 @@ from smiletrack.files import atomic_path
 KEY = "detector"
 
 
-def export_onnx(net: Detector, config: DetectorConfig, path: Path, opset: int = 17) -> None:
+def export_detector_onnx(net: Detector, config: DetectorConfig, path: Path, opset: int = 17) -> None:
     """Write the fused network with a free batch size and the configuration's input size, atomically."""
     example = torch.zeros(1, 3, *config.size)
     with atomic_path(path) as temporary, warnings.catch_warnings():

@@ -18,7 +18,7 @@ from torch import Tensor
 from smiletrack.boxes import area, clip_boxes
 from smiletrack.config import nearest
 from smiletrack.detector.build import DetectorConfig
-from smiletrack.detector.checkpoint import load_network
+from smiletrack.detector.checkpoint import load_detector_network
 from smiletrack.detector.deploy import fuse
 from smiletrack.detector.letterbox import Frame, Placement, letterbox, place, to_frame, to_input
 from smiletrack.detector.onnx_model import OnnxDetector
@@ -115,7 +115,7 @@ def load_detector(spec: str | Path, device: str = "cpu", settings: PredictConfig
         size = (settings.height, settings.width) if settings.height else (640, 640)
         model = OnnxDetector(path, device, size)
         return Predictor(model, model.config, settings, model.rule, model.stride, "cpu", _digest(path))
-    net, config = load_network(path)
+    net, config = load_detector_network(path)
     ready = fuse(net).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     ready = ready.half() if settings.half and device.startswith("cuda") else ready
     network = torch.compile(ready) if settings.compile else ready

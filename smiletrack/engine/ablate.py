@@ -8,9 +8,15 @@ from rich.console import Console
 from rich.table import Table
 
 from smiletrack.config import altered, load_config, preset_file
-from smiletrack.engine.compare_layouts import CompareLayoutsConfig, compare_layouts
-from smiletrack.engine.problems import Problem, ProblemConfig, mean_hota, measure_tracker, read_problems
-from smiletrack.engine.robustness import RobustnessConfig, robustness
+from smiletrack.engine.studies.layouts import CompareLayoutsConfig, compare_layouts
+from smiletrack.engine.studies.robustness import RobustnessConfig, robustness
+from smiletrack.engine.studies.scored_sequences import (
+    ScoredDataConfig,
+    ScoredSequence,
+    mean_hota,
+    measure_tracker,
+    read_scored_sequences,
+)
 from smiletrack.errors import InputError
 from smiletrack.files import write_json
 from smiletrack.metrics.table import COMBINED, Measures
@@ -67,7 +73,7 @@ class AblateConfig:
     table: Literal[3, 4, 5, "robustness"] = 3
     """Table of the paper: 3 (SLM, SMC and GATE switched), 4 (patch layouts), 5 (similarity by stage); robustness:
     HOTA and IDF1 over the quality of embeddings."""
-    on: ProblemConfig = field(default_factory=ProblemConfig)
+    on: ScoredDataConfig = field(default_factory=ScoredDataConfig)
     """The data; tables 3 and 5 want embeddings (on.embeddings, or on.slm and frames); empty = the generated crowd."""
     base: TrackerConfig = field(
         default_factory=lambda: load_config(TrackerConfig, preset_file("tracker", "smiletrack-paper"))
@@ -87,10 +93,10 @@ def ablate(config: AblateConfig) -> dict[str, Any]:
         figures: dict[str, Any] = dict(compare_layouts(config.layouts))
         Console(soft_wrap=True, highlight=False).print(f"Note: {NOTES[4]}")
     elif config.table == "robustness":
-        figures = asdict(robustness(config.robustness, read_problems(config.on)))
+        figures = asdict(robustness(config.robustness, read_scored_sequences(config.on)))
     else:
         rows = TABLE_3 if config.table == 3 else TABLE_5
-        problems = read_problems(config.on)
+        problems = read_scored_sequences(config.on)
         if not any(problem.given.embeddings.shape[1] for problem in problems):
             raise InputError("on: no embeddings; name on.embeddings, or on.slm with frames in on.data")
         measures = {row.name: _measure(row, config.base, problems) for row in rows}
@@ -101,7 +107,7 @@ def ablate(config: AblateConfig) -> dict[str, Any]:
     return figures
 
 
-def _measure(row: Row, base: TrackerConfig, problems: list[Problem]) -> Measures:
+def _measure(row: Row, base: TrackerConfig, problems: list[ScoredSequence]) -> Measures:
     tracker = load_config(TrackerConfig, preset_file("tracker", "bytetrack")) if not row.changes else base
     for changes in row.changes:
         tracker = altered(tracker, changes)

@@ -7,7 +7,7 @@ from typing import Literal
 from rich.console import Console
 from rich.table import Table
 
-from smiletrack.engine.evaluate import EvalConfig, comparisons
+from smiletrack.engine.eval_mot import EvalConfig, comparisons
 from smiletrack.errors import InputError
 from smiletrack.files import write_json
 from smiletrack.metrics.bootstrap import METRICS, Difference, paired_bootstrap

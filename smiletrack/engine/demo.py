@@ -15,14 +15,14 @@ from rich.progress import track as progress
 from smiletrack.data.mot import write_results
 from smiletrack.data.video import Frame, FrameSource, VideoWriter, open_source
 from smiletrack.detector.settings import PredictConfig
-from smiletrack.engine.networks import load_networks
-from smiletrack.engine.perceive import EMBEDDED_ABOVE, Detecting, Embedding, with_embeddings
-from smiletrack.engine.runtime import stop_signal
+from smiletrack.engine.inputs.detection_cache import EMBEDDED_ABOVE, DetectorLike, EmbedderLike, with_embeddings
+from smiletrack.engine.inputs.networks import load_networks
 from smiletrack.engine.track import join_tracks
 from smiletrack.errors import InputError
-from smiletrack.motion.camera import CameraMotion, CameraMotionConfig
+from smiletrack.motion.camera_motion import CameraMotion, CameraMotionConfig
 from smiletrack.tracking.config import TrackerConfig
 from smiletrack.tracking.tracker import Tracker, default_config
+from smiletrack.training.runtime import stop_signal
 from smiletrack.types import Floats, Tracks
 from smiletrack.view.drawing import TrackPainter, draw_lines, speed_lines
 
@@ -78,8 +78,8 @@ class DemoConfig:
 class Pipeline:
     """The parts that a frame goes through."""
 
-    detector: Detecting
-    embedder: Embedding | None
+    detector: DetectorLike
+    embedder: EmbedderLike | None
     camera: CameraMotion | None
     tracker: Tracker
 

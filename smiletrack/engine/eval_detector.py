@@ -10,16 +10,16 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from smiletrack.data.labelled import LabelledImages, read_labelled
+from smiletrack.data.detection.labels import LabelledImages, read_labelled
 from smiletrack.data.video import read_image
 from smiletrack.detector.build import Detector, DetectorConfig
 from smiletrack.detector.postprocess import NMSConfig
 from smiletrack.detector.predictor import PredictConfig, Predictor, load_detector
-from smiletrack.engine.progress import Picture
-from smiletrack.engine.runtime import choose_device
 from smiletrack.errors import InputError
 from smiletrack.files import write_json
-from smiletrack.metrics.detection import detection_figures
+from smiletrack.metrics.detection_figures import detection_figures
+from smiletrack.training.log import Picture
+from smiletrack.training.runtime import choose_device
 from smiletrack.types import Detections
 from smiletrack.view.drawing import draw_box
 
@@ -102,7 +102,7 @@ def detect_images(detector: Predictor, labels: LabelledImages, batch_size: int =
 def score_detections(
     labels: LabelledImages, detections: Sequence[Detections], operating_score: float = 0.6
 ) -> dict[str, float]:
-    """Return `metrics.detection.detection_figures` of one `Detections` (classes from 1) for each image."""
+    """Return `metrics.detection_figures.detection_figures` of one `Detections` (classes from 1) for each image."""
     rows = [labels.rows(image) for image in range(len(labels))]
     truth = [(labels.boxes[part], labels.classes[part] + 1, labels.ignored[part]) for part in rows]
     return detection_figures(truth, detections, operating_score)

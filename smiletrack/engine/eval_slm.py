@@ -14,16 +14,16 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from smiletrack.data.identities import IdentityTable
+from smiletrack.data.reid.identities import IdentityTable
 from smiletrack.data.video import read_image
-from smiletrack.engine.identity_data import demo_world, read_table
-from smiletrack.engine.runs import latest_run, start_run
-from smiletrack.engine.runtime import choose_device
+from smiletrack.engine.inputs.person_crops import demo_world, read_table
+from smiletrack.engine.run_folders.folder import latest_run, start_run
 from smiletrack.errors import InputError
 from smiletrack.files import atomic_path, write_json
 from smiletrack.metrics.retrieval import RetrievalScores, retrieval_scores, time_candidates
 from smiletrack.slm.embedder import Embedder, load_embedder
 from smiletrack.slm.preprocessing import Preprocessing
+from smiletrack.training.runtime import choose_device
 from smiletrack.types import Floats
 from smiletrack.view.pairs import Pair, pair_sheet
 

@@ -7,11 +7,10 @@ from typing import Literal
 import numpy as np
 import torch
 
-from smiletrack.detector.checkpoint import load_network as load_detector_network
-from smiletrack.detector.onnx_model import OnnxDetector
-from smiletrack.detector.onnx_model import export_onnx as export_detector_onnx
+from smiletrack.detector.checkpoint import load_detector_network
+from smiletrack.detector.onnx_model import OnnxDetector, export_detector_onnx
 from smiletrack.errors import InputError
-from smiletrack.slm.checkpoint import export_onnx, load_network
+from smiletrack.slm.checkpoint import export_slm_onnx, load_slm_network
 from smiletrack.slm.embedder import load_embedder
 
 TOLERANCE = 1e-4
@@ -46,8 +45,8 @@ def export(config: ExportConfig) -> Path:
 
 def export_slm(checkpoint: Path, output: Path) -> Path:
     """Export a similarity network with a free batch size; InputError where ONNX Runtime does not agree with it."""
-    network, preprocessing = load_network(checkpoint)
-    export_onnx(network, preprocessing, output)
+    network, preprocessing = load_slm_network(checkpoint)
+    export_slm_onnx(network, preprocessing, output)
     shape = (3, preprocessing.height, preprocessing.width, 3)
     crops = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     exported, original = (load_embedder(file).embed_crops(crops) for file in (output, checkpoint))

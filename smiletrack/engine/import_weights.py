@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Literal
 
 from smiletrack.detector.checkpoint import import_public, save_detector
-from smiletrack.detector.letterbox import BYTETRACK_INPUT, YOLOX_INPUT, InputConfig
+from smiletrack.detector.letterbox import BYTETRACK_INPUT, YOLOX_INPUT, ImageFormat
 from smiletrack.detector.onnx_model import import_onnx
 from smiletrack.errors import InputError
 
-INPUTS = {"bytetrack": BYTETRACK_INPUT, "yolox": YOLOX_INPUT, "prb": InputConfig()}
+INPUTS = {"bytetrack": BYTETRACK_INPUT, "yolox": YOLOX_INPUT, "prb": ImageFormat()}
 """What the publishers fed their networks."""
 
 

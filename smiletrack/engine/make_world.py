@@ -15,7 +15,7 @@ from rich.progress import track as progress
 
 from smiletrack.config import save_config
 from smiletrack.data.synthetic import SITUATIONS, known_scene, random_scenes
-from smiletrack.data.world.config import DetectorConfig, SceneConfig
+from smiletrack.data.world.config import SceneConfig, SyntheticDetectorConfig
 from smiletrack.data.world.scene import Scene
 from smiletrack.data.world.writing import is_made, render_sequence
 from smiletrack.errors import InputError
@@ -46,7 +46,7 @@ class MakeWorldConfig:
     """Sequences that are drawn at the same time, at least 1."""
     scene: SceneConfig = field(default_factory=SceneConfig)
     """The street and who walks there."""
-    detector: DetectorConfig = field(default_factory=DetectorConfig)
+    detector: SyntheticDetectorConfig = field(default_factory=SyntheticDetectorConfig)
     """The noise of det/det.txt. Scripted situations are seen by a detector without errors."""
 
     def __post_init__(self) -> None:
@@ -66,7 +66,7 @@ class _Job:
 
     folder: Path
     scene: Scene
-    detector: DetectorConfig
+    detector: SyntheticDetectorConfig
     recipe: dict[str, Any]
     quality: int
 
@@ -100,7 +100,7 @@ def _jobs(config: MakeWorldConfig) -> Iterator[_Job]:
         "known": [known_scene(name, config.seed) for name in config.situations],
     }
     for split, scenes in split_scenes.items():
-        detector = DetectorConfig.perfect() if split == "known" else config.detector
+        detector = SyntheticDetectorConfig.perfect() if split == "known" else config.detector
         for scene in scenes:
             recipe = {
                 "version": _VERSION, "name": scene.name, "seed": config.seed, "quality": config.quality,

@@ -8,7 +8,6 @@ from typing import Literal
 from rich.console import Console
 from rich.table import Table
 
-from smiletrack.data.identities import merge_identities, read_identities, write_identities
 from smiletrack.data.importers.annotations import BAD_BOX, KINDS, AnnotatedImage, Counts, Problems, count
 from smiletrack.data.importers.caltech import read_caltech
 from smiletrack.data.importers.checking import FilterConfig, checked
@@ -20,6 +19,7 @@ from smiletrack.data.importers.outputs import identity_table, merge_coco, write_
 from smiletrack.data.importers.person_crops import read_person_crops
 from smiletrack.data.importers.probe import probe_images
 from smiletrack.data.importers.prw import read_prw
+from smiletrack.data.reid.identities import merge_identities, read_identities, write_identities
 from smiletrack.errors import InputError
 from smiletrack.files import atomic_write
 

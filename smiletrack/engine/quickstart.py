@@ -8,8 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from smiletrack.config import CONFIG_ROOT, load_config, preset_file
-from smiletrack.engine.evaluate import EvalConfig, eval_mot
-from smiletrack.engine.launch import launch
+from smiletrack.engine.eval_mot import EvalConfig, eval_mot
 from smiletrack.engine.make_world import MakeWorldConfig, make_world
 from smiletrack.engine.report import ReportConfig, report
 from smiletrack.engine.show_tracks import ShowConfig, show_tracks
@@ -17,6 +16,7 @@ from smiletrack.engine.track import TrackConfig, track
 from smiletrack.engine.train_detector import TrainDetectorConfig, train_detector
 from smiletrack.engine.train_slm import TrainSLMConfig, train_slm
 from smiletrack.tracking.config import TrackerConfig
+from smiletrack.training.launch import launch
 
 TRACKERS = {"bytetrack": False, "smiletrack-motion": False, "smiletrack": True}
 """Presets of the table; True: with the SLM."""

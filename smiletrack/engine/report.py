@@ -11,10 +11,10 @@ from rich.progress import track as progress
 
 from smiletrack.config import load_config
 from smiletrack.data.video import open_source
-from smiletrack.engine.inputs import SequenceInput, sequence_inputs
-from smiletrack.engine.run_files import Run, SequenceRun, benchmark_of, read_run, read_sequence
-from smiletrack.engine.runs import latest_run
-from smiletrack.engine.switch_evidence import Evidence, witness_of
+from smiletrack.engine.inputs.sequence_inputs import SequenceInput, sequence_inputs
+from smiletrack.engine.reports.switch_evidence import Evidence, witness_of
+from smiletrack.engine.run_folders.folder import latest_run
+from smiletrack.engine.run_folders.results import Run, SequenceRun, benchmark_of, read_run, read_sequence_run
 from smiletrack.engine.track import TrackConfig
 from smiletrack.errors import InputError
 from smiletrack.files import atomic_write, read_json
@@ -22,7 +22,7 @@ from smiletrack.metrics.bootstrap import paired_bootstrap
 from smiletrack.metrics.hota import ALPHAS
 from smiletrack.metrics.preprocess import Comparison
 from smiletrack.metrics.table import COMBINED, Measures, combine, measure
-from smiletrack.view.crops import context_crop
+from smiletrack.view.context_crops import context_crop
 from smiletrack.view.gallery import Crop, SwitchCard
 from smiletrack.view.mistakes import (
     HEIGHT_EDGES,
@@ -33,7 +33,7 @@ from smiletrack.view.mistakes import (
     missed_by,
     spans,
 )
-from smiletrack.view.report import METRICS, Interval, RunReport, SequenceReport, render
+from smiletrack.view.report_page import METRICS, Interval, RunReport, SequenceReport, render
 
 Comparisons = dict[str, Comparison]
 
@@ -129,7 +129,7 @@ def _run_report(run: Run, name: str, config: ReportConfig, console: Console) -> 
     sequences = []
     for key in progress(list(run.results), name, transient=True, disable=not console.is_terminal, console=console):
         try:
-            sequence = read_sequence(run, key, config.gt, config.split, _benchmark(config, run))
+            sequence = read_sequence_run(run, key, config.gt, config.split, _benchmark(config, run))
         except InputError as error:
             sequences.append(SequenceReport(key, 0, _figures(run.summary.get(key, {})), notes=[str(error)]))
             continue

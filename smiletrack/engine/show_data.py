@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.progress import track
 
 from smiletrack.config import nearest
-from smiletrack.data.identities import select_sequences
 from smiletrack.data.importers.annotations import AnnotatedImage
-from smiletrack.data.importers.motchallenge import read_sequence
+from smiletrack.data.importers.motchallenge import read_annotated_sequence
 from smiletrack.data.importers.outputs import read_coco_images
+from smiletrack.data.reid.identities import select_sequences
 from smiletrack.data.splits import resolve_split
 from smiletrack.data.truth import IGNORED_CLASSES
 from smiletrack.data.video import read_image
@@ -74,7 +74,7 @@ def _read(config: ShowDataConfig) -> dict[str, list[AnnotatedImage]]:
     if file is None:
         split = resolve_split(config.split, config.data)
         folders = select_sequences(Path(config.data), config.sequences)
-        return {folder.name: read_sequence(folder, split, IGNORED_CLASSES)[0] for folder in folders}
+        return {folder.name: read_annotated_sequence(folder, split, IGNORED_CLASSES)[0] for folder in folders}
     sequences: dict[str, list[AnnotatedImage]] = {}
     for image in read_coco_images(file):
         sequences.setdefault(image.sequence, []).append(image)

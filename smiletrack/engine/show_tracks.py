@@ -12,8 +12,8 @@ from rich.progress import track as progress
 
 from smiletrack.config import nearest
 from smiletrack.data.video import Frame, VideoWriter, open_source
-from smiletrack.engine.run_files import SequenceRun, benchmark_of, read_run, read_sequence
-from smiletrack.engine.runs import latest_run
+from smiletrack.engine.run_folders.folder import latest_run
+from smiletrack.engine.run_folders.results import SequenceRun, benchmark_of, read_run, read_sequence_run
 from smiletrack.errors import InputError
 from smiletrack.files import atomic_write
 from smiletrack.view.drawing import TrackPainter, draw_lines
@@ -60,7 +60,7 @@ def show_tracks(config: ShowConfig) -> list[Path]:
     benchmark = benchmark_of(run.data_root(config.gt)) if config.benchmark == "auto" else config.benchmark
     console, made = Console(), []
     for name in config.sequences or run.results:
-        sequence = read_sequence(run, name, config.gt, config.split, benchmark)
+        sequence = read_sequence_run(run, name, config.gt, config.split, benchmark)
         if sequence.folder is None:
             raise InputError(f"{run.folder}: {sequence.notes[0]}; --gt names the folder of the sequences")
         if sequence.matching is None and config.marks == "mistakes":

@@ -10,8 +10,8 @@ import numpy as np
 from rich.console import Console
 
 from smiletrack.data.mot import read_results, write_results
-from smiletrack.engine.run_files import by_frame, read_run
-from smiletrack.engine.runs import latest_run
+from smiletrack.engine.run_folders.folder import latest_run
+from smiletrack.engine.run_folders.results import by_frame, read_run
 from smiletrack.errors import InputError
 from smiletrack.files import atomic_path
 from smiletrack.types import TrackTable

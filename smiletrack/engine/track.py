@@ -12,8 +12,8 @@ from rich.progress import track as progress
 
 from smiletrack.config import altered, nearest
 from smiletrack.data.mot import write_results
-from smiletrack.engine.inputs import InputConfig, SequenceInput, sequence_inputs, sequence_names
-from smiletrack.engine.runs import start_run
+from smiletrack.engine.inputs.sequence_inputs import SequenceInput, SequenceInputConfig, sequence_inputs, sequence_names
+from smiletrack.engine.run_folders.folder import start_run
 from smiletrack.errors import InputError
 from smiletrack.files import write_json
 from smiletrack.tracking.association import solve
@@ -24,7 +24,7 @@ from smiletrack.types import Detections, Floats, Tracks, TrackTable
 
 
 @dataclass(frozen=True)
-class TrackConfig(InputConfig):
+class TrackConfig(SequenceInputConfig):
     """The command `tools/track.py`."""
 
     tracker: TrackerConfig = field(default_factory=default_config)
@@ -42,7 +42,7 @@ class TrackConfig(InputConfig):
 
 
 @dataclass(frozen=True, eq=False)
-class SequenceTracks:
+class TrackedSequence:
     """What tracking one sequence gave. seconds: wall time by stage."""
 
     table: TrackTable
@@ -83,7 +83,7 @@ def track(config: TrackConfig) -> Path:
     return run
 
 
-def track_sequence(tracker: Tracker, frames: Iterable[Detections], warps: Floats | None = None) -> SequenceTracks:
+def track_sequence(tracker: Tracker, frames: Iterable[Detections], warps: Floats | None = None) -> TrackedSequence:
     """Run `tracker` over the detections of one frame after another; only the tracker's own time is counted."""
     tracks: list[Tracks] = []
     seconds = 0.0
@@ -91,7 +91,7 @@ def track_sequence(tracker: Tracker, frames: Iterable[Detections], warps: Floats
         start = time.perf_counter()
         tracks.append(tracker.update(detections, None if warps is None else warps[index]))
         seconds += time.perf_counter() - start
-    return SequenceTracks(join_tracks(tracks), len(tracks), {"association": seconds}, tracker.skipped)
+    return TrackedSequence(join_tracks(tracks), len(tracks), {"association": seconds}, tracker.skipped)
 
 
 def join_tracks(tracks: list[Tracks]) -> TrackTable:
@@ -105,7 +105,7 @@ def join_tracks(tracks: list[Tracks]) -> TrackTable:
     return TrackTable(frames=frames, **columns)
 
 
-def _line(name: str, result: SequenceTracks) -> str:
+def _line(name: str, result: TrackedSequence) -> str:
     """One line about a sequence: how much, how fast, what was left out."""
     seconds, skipped = result.seconds["association"], result.skipped
     line = f"{name}: {result.num_frames} frames, {len(np.unique(result.table.ids))} tracks, {len(result.table)} boxes"

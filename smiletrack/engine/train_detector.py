@@ -14,20 +14,20 @@ from torch.nn import functional
 from torch.utils.data import DataLoader
 
 from smiletrack.boxes import area
-from smiletrack.data.detection import DetectionDataset, ScaledImages, detection_loader
-from smiletrack.data.detection_augment import DetectionAugmentConfig
-from smiletrack.data.labelled import LabelledImages, read_labelled
+from smiletrack.data.detection.augment import DetectionAugmentConfig
+from smiletrack.data.detection.dataset import DetectionDataset, ScaledImages, detection_loader
+from smiletrack.data.detection.labels import LabelledImages, read_labelled
 from smiletrack.detector.build import Detector, DetectorConfig, build_detector, build_loss
-from smiletrack.detector.checkpoint import KEY, load_network, transfer
-from smiletrack.detector.letterbox import InputConfig, to_input
+from smiletrack.detector.checkpoint import KEY, load_detector_network, transfer
+from smiletrack.detector.letterbox import ImageFormat, to_input
 from smiletrack.detector.losses import OTALossConfig
 from smiletrack.engine.eval_detector import detect_images, in_training, prediction_pictures, score_detections
-from smiletrack.engine.fit import FitConfig, FitResult, fit
-from smiletrack.engine.identity_data import demo_world
-from smiletrack.engine.progress import Picture
-from smiletrack.engine.runs import start_run
-from smiletrack.engine.runtime import Runtime, start_runtime
+from smiletrack.engine.inputs.person_crops import demo_world
+from smiletrack.engine.run_folders.folder import start_run
 from smiletrack.errors import InputError
+from smiletrack.training.log import Picture
+from smiletrack.training.loop import FitConfig, FitResult, fit
+from smiletrack.training.runtime import Runtime, start_runtime
 from smiletrack.weights import load_weights
 
 
@@ -114,9 +114,9 @@ def train_detector(config: TrainDetectorConfig) -> FitResult:
     if judged.class_names != labels.class_names:
         raise InputError(f"val: has the classes {judged.class_names}, train has {labels.class_names}")
     network = dataclasses.replace(config.network, class_names=labels.class_names)
-    if config.weights and network.input == InputConfig():
+    if config.weights and network.input == ImageFormat():
         # colours and normalisation are the weights', unless the configuration says otherwise
-        network = dataclasses.replace(network, input=load_network(Path(config.weights))[1].input)
+        network = dataclasses.replace(network, input=load_detector_network(Path(config.weights))[1].input)
     folder = Path(config.output)
     notes = [_summary(labels, "train"), _summary(judged, "val")]
     with start_runtime(config.device, config.seed, config.deterministic, config.threads) as runtime:

@@ -12,16 +12,13 @@ from torch import Tensor, distributed, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
-from smiletrack.data.crops import Crops
-from smiletrack.data.identities import IdentityTable
-from smiletrack.data.identity_crops import AugmentConfig, IdentityBatches
-from smiletrack.data.workers import leave_signals_to_main
+from smiletrack.data.loader_workers import leave_signals_to_main
+from smiletrack.data.reid.batches import AugmentConfig, IdentityBatches
+from smiletrack.data.reid.crop_cache import Crops
+from smiletrack.data.reid.identities import IdentityTable
 from smiletrack.engine.eval_slm import embed_table, hardest_pairs, score_by_gap
-from smiletrack.engine.fit import FitConfig, FitResult, fit
-from smiletrack.engine.identity_data import MARGIN, demo_world, read_table, training_crops
-from smiletrack.engine.runs import start_run
-from smiletrack.engine.runtime import Runtime, start_runtime
-from smiletrack.engine.teacher import Teacher
+from smiletrack.engine.inputs.person_crops import MARGIN, demo_world, read_table, training_crops
+from smiletrack.engine.run_folders.folder import start_run
 from smiletrack.errors import InputError
 from smiletrack.slm.checkpoint import metadata
 from smiletrack.slm.embedder import Embedder, load_embedder
@@ -29,6 +26,9 @@ from smiletrack.slm.losses import LossConfig, SLMLoss
 from smiletrack.slm.network import SLM, SLMConfig
 from smiletrack.slm.osnet import OSNetBackbone, load_osnet
 from smiletrack.slm.preprocessing import Preprocessing
+from smiletrack.slm.teacher import Teacher
+from smiletrack.training.loop import FitConfig, FitResult, fit
+from smiletrack.training.runtime import Runtime, start_runtime
 from smiletrack.types import Floats
 from smiletrack.weights import load_exactly, load_weights
 
@@ -159,7 +159,7 @@ def train_slm(config: TrainSLMConfig) -> FitResult:
             config.fit,
             Path(config.output),
             runtime=runtime,
-            evaluate=lambda network: evaluate(network, judged, runtime),
+            evaluate=lambda network: slm_figures(network, judged, runtime),
             monitor="AUC_30",
             pictures=lambda network: {"hardest_pairs": hardest_pairs(judged, _embed(network, judged, runtime))},
             shipped=lambda network: network.get_submodule("slm"),
@@ -205,7 +205,7 @@ def epoch_loader(
     )
 
 
-def evaluate(network: nn.Module, table: IdentityTable, runtime: Runtime) -> dict[str, float]:
+def slm_figures(network: nn.Module, table: IdentityTable, runtime: Runtime) -> dict[str, float]:
     """Return AUC, rank-1 and mAP over the time gaps, by names like AUC_30."""
     Z = _embed(network, table, runtime)
     figures: dict[str, float] = {}

@@ -14,8 +14,13 @@ from rich.progress import Progress
 from rich.table import Table
 
 from smiletrack.config import altered
-from smiletrack.engine.problems import ProblemConfig, mean_hota, measure_tracker, read_problems
-from smiletrack.engine.runs import start_run
+from smiletrack.engine.run_folders.folder import start_run
+from smiletrack.engine.studies.scored_sequences import (
+    ScoredDataConfig,
+    mean_hota,
+    measure_tracker,
+    read_scored_sequences,
+)
 from smiletrack.files import atomic_write
 from smiletrack.metrics.table import COMBINED
 from smiletrack.tracking.config import TrackerConfig
@@ -48,7 +53,7 @@ class RangeConfig:
 class TuneConfig:
     """The command `tools/tune.py`."""
 
-    sources: tuple[ProblemConfig, ...] = ()
+    sources: tuple[ScoredDataConfig, ...] = ()
     """Data sets to search on; each counts the same, whatever its length."""
     held_out: tuple[str, ...] = ()
     """Names of sequences that are never read, whatever `sources` says: report on these afterwards."""
@@ -76,7 +81,7 @@ def tune(config: TuneConfig) -> TrackerConfig:
     """Search, print what mattered, write `best.yaml` (a preset) and return it."""
     for key in config.space:
         _changed(config.tracker, {key: _first_value(config.space[key])})
-    problems = [read_problems(source, config.held_out) for source in config.sources]
+    problems = [read_scored_sequences(source, config.held_out) for source in config.sources]
     run = start_run(config.output, config, "tune")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(

@@ -92,7 +92,7 @@ class _Tally:
         self.results_of_id = self._table(comparison.result_ids, result_blocks, comparison.num_result_ids)
 
         pairs, pair_blocks = comparison.pairs, truth_blocks[comparison.pairs.truth_rows]
-        matched = hota.match(comparison)
+        matched = hota.match_globally(comparison)
         passed = np.searchsorted(hota.ALPHAS - EPS, pairs.iou[matched], "right")
         seen, rows = np.unique(comparison.pair_identities[matched], return_inverse=True)
         self.identities = comparison.identity_pairs[seen]
@@ -106,7 +106,7 @@ class _Tally:
         self.candidates = comparison.identity_pairs[seen]
         self.explained = self._table(rows, pair_blocks[close], len(seen))  # (Q', blocks)
 
-        partner = clear.match(comparison)[0]
+        partner = clear.match_frame_by_frame(comparison)[0]
         self.found = np.bincount(truth_blocks[partner >= 0], minlength=self.count)
         self.switches = np.bincount(_switch_blocks(comparison.truth_ids, partner, truth_blocks), minlength=self.count)
 

@@ -28,7 +28,7 @@ def clear(comparison: Comparison, threshold: float = 0.5) -> Fields:
     if num_truth == 0 or num_results == 0:
         fields = dict.fromkeys((*_SUMS, *_RATIOS), 0.0)
         return fields | {"CLR_FN": num_truth, "CLR_FP": num_results, "ML": comparison.num_truth_ids, "MLR": 1.0}
-    partner, iou_sum = match(comparison, threshold)
+    partner, iou_sum = match_frame_by_frame(comparison, threshold)
     tp = int((partner >= 0).sum())
     tracked = np.bincount(comparison.truth_ids[partner >= 0], minlength=comparison.num_truth_ids)
     present = np.bincount(comparison.truth_ids, minlength=comparison.num_truth_ids)
@@ -55,7 +55,7 @@ def combine_clear(sequences: Sequence[Fields]) -> Fields:
     return _finish({name: sum(s[name] for s in sequences) for name in _SUMS})
 
 
-def match(comparison: Comparison, threshold: float = 0.5) -> tuple[Ints, float]:
+def match_frame_by_frame(comparison: Comparison, threshold: float = 0.5) -> tuple[Ints, float]:
     """Return the result identity of each truth row, -1 for none, and the sum of IoU over matches.
 
     A frame's matches depend on those of the frame before, since a pair that goes on is worth more. All frames are

@@ -29,7 +29,7 @@ def hota(comparison: Comparison) -> Fields:
     Without results all is missed, without truth all is false; LocA is then 1 and the rest 0.
     """
     num_truth, num_results = len(comparison.truth_ids), len(comparison.result_ids)
-    matched = match(comparison)
+    matched = match_globally(comparison)
     iou, identities = comparison.pairs.iou[matched], comparison.pair_identities[matched]
     passed = np.searchsorted(ALPHAS - EPS, iou, "right")  # a match counts at the first `passed` alphas
 
@@ -40,7 +40,7 @@ def hota(comparison: Comparison) -> Fields:
     return _finish(fields)
 
 
-def match(comparison: Comparison) -> NDArray[np.bool_]:
+def match_globally(comparison: Comparison) -> NDArray[np.bool_]:
     """Return which of the comparison's pairs are HOTA's matches, (P,), the same at every threshold."""
     pairs = comparison.pairs
     weights = _agreement(comparison)[comparison.pair_identities] * pairs.iou

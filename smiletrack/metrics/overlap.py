@@ -55,7 +55,7 @@ class _Sweep:
     right: Ints
 
 
-def overlapping_pairs(truth_frames: Ints, truth_boxes: Floats, result_frames: Ints, result_boxes: Floats) -> Pairs:
+def overlapping_boxes(truth_frames: Ints, truth_boxes: Floats, result_frames: Ints, result_boxes: Floats) -> Pairs:
     """Return all pairs in the same frame with IoU > 0, in the order of their frames.
 
     Frames (N,), boxes (N, 4) xyxy pixels. A box without area, or of infinite size, overlaps nothing.

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from smiletrack.errors import InputError
 from smiletrack.metrics.assignment import best_pairs
 from smiletrack.metrics.numbering import distinct, stable_order
-from smiletrack.metrics.overlap import EPS, Pairs, overlapping_pairs
+from smiletrack.metrics.overlap import EPS, Pairs, overlapping_boxes
 from smiletrack.types import Ints, TrackTable
 
 BENCHMARKS = ("MOT15", "MOT16", "MOT17", "MOT20", "DanceTrack")
@@ -89,7 +89,7 @@ def compare(
         _check_boxes(table, source)
     _refuse(results, result_source, results.classes > _PEDESTRIAN, "is not pedestrian (1), the one class evaluated")
     truth_starts, result_starts = _starts(truth.frames, num_frames), _starts(results.frames, num_frames)
-    pairs = overlapping_pairs(truth.frames, truth.boxes, results.frames, results.boxes)
+    pairs = overlapping_boxes(truth.frames, truth.boxes, results.frames, results.boxes)
 
     with np.errstate(invalid="ignore"):
         truth_kept = np.trunc(truth.scores) != 0

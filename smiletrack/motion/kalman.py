@@ -1,7 +1,7 @@
 """A constant-velocity Kalman filter over many boxes at once: pure functions, no state.
 
-The state of a track is four coordinates (their meaning is `motion.models`) and their velocities. Arrays carry the track
-on the last axis:
+The state of a track is four coordinates (their meaning: `motion.box_states`) and their velocities. Arrays carry the
+track on the last axis:
 
 * `mean` (2, 4, N): positions, then velocities.
 * `covariance` (3, 4, N), *independent* form: per coordinate the position's variance P, the covariance C of position and

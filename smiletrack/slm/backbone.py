@@ -18,7 +18,7 @@ class ConvBlock(nn.Sequential):
         )
 
 
-class Bottleneck(nn.Module):
+class CSPBottleneck(nn.Module):
     """x + 3x3(1x1(x)), C channels in and out."""
 
     def __init__(self, channels: int) -> None:
@@ -37,7 +37,7 @@ class CSPStage(nn.Module):
         super().__init__()
         half = outputs // 2
         self.down = ConvBlock(inputs, outputs, 3, stride=2)
-        self.through = nn.Sequential(ConvBlock(outputs, half), *(Bottleneck(half) for _ in range(depth)))
+        self.through = nn.Sequential(ConvBlock(outputs, half), *(CSPBottleneck(half) for _ in range(depth)))
         self.past = ConvBlock(outputs, half)
         self.join = ConvBlock(2 * half, outputs)
 

@@ -36,12 +36,12 @@ _NUMBERS: list[Any] = [
 
 
 def metadata(config: SLMConfig) -> dict[str, str]:
-    """Return what a weight file must say about itself so that `load_network` can rebuild the network."""
+    """Return what a weight file must say about itself so that `load_slm_network` can rebuild the network."""
     preprocessing = Preprocessing(config.width, config.height)
     return {"network": "slm", "config": json.dumps(asdict(config)), "preprocessing": preprocessing.to_json()}
 
 
-def load_network(path: Path) -> tuple[nn.Module, Preprocessing]:
+def load_slm_network(path: Path) -> tuple[nn.Module, Preprocessing]:
     """Return the network of a file in eval mode, and what it wants to be fed.
 
     Reads `.safetensors` weights of this project, and `.pt` checkpoints of the released network (its trainer's
@@ -82,7 +82,7 @@ class _UnitRows(nn.Module):
         return functional.normalize(self.network(objects), dim=1)
 
 
-def export_onnx(network: nn.Module, preprocessing: Preprocessing, path: Path) -> None:
+def export_slm_onnx(network: nn.Module, preprocessing: Preprocessing, path: Path) -> None:
     """Write objects (N, 3, H, W) -> unit rows (N, D) as ONNX, N free, the preprocessing in the file's metadata."""
     example = torch.zeros(2, 3, preprocessing.height, preprocessing.width)
     buffer = io.BytesIO()

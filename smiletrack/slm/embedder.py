@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from smiletrack.errors import InputError
-from smiletrack.slm.checkpoint import load_network
+from smiletrack.slm.checkpoint import load_slm_network
 from smiletrack.slm.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Crops, Preprocessing
 from smiletrack.types import Floats
 
@@ -61,7 +61,7 @@ class Embedder:
 
 
 def load_embedder(path: str | Path, device: str = "cpu", compile: bool = False) -> Embedder:
-    """Return the embedder of a checkpoint (`load_network`) or of any `.onnx` re-identification network.
+    """Return the embedder of a checkpoint (`load_slm_network`) or of any `.onnx` re-identification network.
 
     An ONNX file without this project's metadata is taken to want RGB crops in [0, 1] with ImageNet's mean and standard
     deviation at its own input size. On a GPU a checkpoint runs in float16 and channels-last; `compile` adds
@@ -73,7 +73,7 @@ def load_embedder(path: str | Path, device: str = "cpu", compile: bool = False) 
     fingerprint = f"{path.name}:{hashlib.sha256(path.read_bytes()).hexdigest()[:16]}"
     if path.suffix == ".onnx":
         return _onnx(path, fingerprint)
-    network, preprocessing = load_network(path)
+    network, preprocessing = load_slm_network(path)
     fuse_norms(network)
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     forward = torch.compile(network, dynamic=True) if compile else network

@@ -22,7 +22,7 @@ NORM_EPS = 1e-5
 _NOT_THE_BACKBONE = ("fc.", "classifier.")
 
 
-class Conv(nn.Module):
+class ConvReLU(nn.Module):
     """Convolution and, unless linear, ReLU; "same" padding."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int = 1, stride: int = 1, linear: bool = False) -> None:
@@ -66,14 +66,14 @@ class OmniScaleBlock(nn.Module):
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
         middle = outputs // 4
-        self.conv1 = Conv(inputs, middle)
+        self.conv1 = ConvReLU(inputs, middle)
         self.conv2a = LightConv(middle)
         self.conv2b, self.conv2c, self.conv2d = (
             nn.Sequential(*(LightConv(middle) for _ in range(length))) for length in (2, 3, 4)
         )
         self.gate = Gate(middle)
-        self.conv3 = Conv(middle, outputs, linear=True)
-        self.downsample = nn.Identity() if inputs == outputs else Conv(inputs, outputs, linear=True)
+        self.conv3 = ConvReLU(middle, outputs, linear=True)
+        self.downsample = nn.Identity() if inputs == outputs else ConvReLU(inputs, outputs, linear=True)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.conv1(x)
@@ -96,13 +96,13 @@ class OSNetBackbone(nn.Module):
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1), persistent=False)
         stem, *widths = channels
-        self.conv1 = Conv(3, stem, 7, stride=2)
+        self.conv1 = ConvReLU(3, stem, 7, stride=2)
         stages = [_blocks(a, b, depth) for a, b, depth in zip(channels[:-1], widths, depths, strict=True)]
         for stage, width in zip(stages[:-1], widths[:-1], strict=True):
             # the originals round down; every size that they were made for is even here
-            stage.append(nn.Sequential(Conv(width, width), nn.AvgPool2d(2, ceil_mode=True)))
+            stage.append(nn.Sequential(ConvReLU(width, width), nn.AvgPool2d(2, ceil_mode=True)))
         self.conv2, self.conv3, self.conv4 = stages
-        self.conv5 = Conv(widths[-1], widths[-1])
+        self.conv5 = ConvReLU(widths[-1], widths[-1])
 
     def forward(self, patches: Tensor) -> Tensor:
         x = functional.max_pool2d(self.conv1((patches - self.mean) / self.std), 3, 2, 1)

@@ -44,7 +44,7 @@ class SplitConfig:
 
 @dataclass(frozen=True)
 class MotionConfig:
-    """The Kalman filter (`motion.models`, `motion.kalman`)."""
+    """The Kalman filter (`motion.box_states`, `motion.kalman`)."""
 
     state: Literal["xywh", "xyah", "xysr"] = "xywh"
     """xywh: BoT-SORT, SMILEtrack. xyah: DeepSORT, ByteTrack. xysr: SORT, OC-SORT."""

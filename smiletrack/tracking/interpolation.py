@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 from smiletrack.motion import kalman
-from smiletrack.motion.models import XYWH, BoxModel
+from smiletrack.motion.box_states import XYWH, BoxModel
 from smiletrack.types import Floats, Ints, TrackTable
 
 _BATCH = 64  # tracks smoothed side by side

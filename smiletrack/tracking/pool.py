@@ -3,8 +3,8 @@
 import numpy as np
 
 from smiletrack.motion import kalman
-from smiletrack.motion.models import BoxModel
-from smiletrack.tracking.observation import ObservationMemory
+from smiletrack.motion.box_states import BoxModel
+from smiletrack.tracking.observations import ObservationMemory
 from smiletrack.tracking.templates import TemplateBank
 from smiletrack.types import Floats, Ints
 

@@ -23,7 +23,7 @@ def all_pairs(num_rows: int, num_columns: int) -> Pairs:
 def overlapping_pairs(a: Floats, b: Floats, pixel: float = 0.0) -> Pairs:
     """(4, N), (4, M) boxes -> the pairs whose intersection has an area, sorted by row.
 
-    `pixel` is added to the right and lower borders (see `iou`).
+    `pixel` is added to the right and lower borders (see `pair_iou`).
     """
     if pixel:
         a, b = np.concatenate((a[:2], a[2:] + pixel)), np.concatenate((b[:2], b[2:] + pixel))
@@ -55,7 +55,7 @@ def _swept_pairs(a: Floats, b: Floats) -> Pairs:
     return rows.take(touching), columns.take(touching)
 
 
-def iou(a: Floats, b: Floats, pairs: Pairs, pixel: float = 0.0) -> Floats:
+def pair_iou(a: Floats, b: Floats, pairs: Pairs, pixel: float = 0.0) -> Floats:
     """Return the intersection over union of each pair of (4, N), (4, M) boxes; 0 where a box has no area.
 
     `pixel` = 1 counts both border pixels, as PASCAL VOC's and ByteTrack's code does.

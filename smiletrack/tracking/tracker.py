@@ -11,14 +11,21 @@ from numpy.typing import NDArray
 
 from smiletrack.config import load_config, preset_file
 from smiletrack.motion import kalman
-from smiletrack.motion.models import MODELS
-from smiletrack.tracking import gate
+from smiletrack.motion.box_states import MODELS
+from smiletrack.tracking import costs
 from smiletrack.tracking.association import assign, solve
 from smiletrack.tracking.calibration import Calibration
 from smiletrack.tracking.config import SplitConfig, StageConfig, TrackerConfig
-from smiletrack.tracking.observation import ObservationMemory
+from smiletrack.tracking.observations import ObservationMemory
 from smiletrack.tracking.pool import LOST, TRACKED, UNCONFIRMED, TrackPool
-from smiletrack.tracking.similarity import Pairs, all_pairs, direction_agreement, height_overlap, iou, overlapping_pairs
+from smiletrack.tracking.similarity import (
+    Pairs,
+    all_pairs,
+    direction_agreement,
+    height_overlap,
+    overlapping_pairs,
+    pair_iou,
+)
 from smiletrack.tracking.templates import TemplateBank
 from smiletrack.types import Detections, Floats, Ints, Tracks
 
@@ -46,7 +53,7 @@ class Skipped:
 
 
 @dataclass(frozen=True, eq=False)
-class Scene:
+class FrameDetections:
     """The detections of one frame, made ready. `rows` are their rows in what the user gave."""
 
     rows: Ints
@@ -118,7 +125,7 @@ class Tracker:
         boxes = self._drop_duplicates(boxes)
         return self._report(boxes, scene)
 
-    def _look(self, detections: Detections) -> tuple[Scene, Ints, Ints]:
+    def _look(self, detections: Detections) -> tuple[FrameDetections, Ints, Ints]:
         """Return the usable detections and the indices of the high and the low ones."""
         boxes, scores = detections.boxes, detections.scores
         rows = np.arange(len(scores))
@@ -133,7 +140,9 @@ class Tracker:
         high, low = split(scores, self.config.split)
         corners = np.ascontiguousarray(boxes.T)
         embeddings, known = self._embeddings(detections, rows, high, low)
-        scene = Scene(rows, corners, self._model.measure(corners), scores, detections.classes, embeddings, known)
+        scene = FrameDetections(
+            rows, corners, self._model.measure(corners), scores, detections.classes, embeddings, known
+        )
         return scene, high, low
 
     def _embeddings(
@@ -161,7 +170,7 @@ class Tracker:
             return
         self._pool.warp(self._model, warp)
 
-    def _cascade(self, scene: Scene, boxes: Floats, high: Ints, low: Ints, num_confirmed: int) -> Ints:
+    def _cascade(self, scene: FrameDetections, boxes: Floats, high: Ints, low: Ints, num_confirmed: int) -> Ints:
         """Run the stages; return for each track the detection it got, -1 for none."""
         config, pool = self.config, self._pool
         matches = pool.detections
@@ -204,7 +213,9 @@ class Tracker:
         last = self._pool.last_frame[tracks]
         return [tracks[last == frame] for frame in np.unique(last)[::-1]]
 
-    def _match(self, stage: StageConfig, scene: Scene, boxes: Floats, tracks: Ints, detections: Ints) -> Pairs:
+    def _match(
+        self, stage: StageConfig, scene: FrameDetections, boxes: Floats, tracks: Ints, detections: Ints
+    ) -> Pairs:
         """Return matched tracks and detections."""
         observations = self._pool.observations
         if stage.boxes == "observed" and observations is not None:
@@ -222,13 +233,13 @@ class Tracker:
         return assign(pairs, self._cost(stage, scene, boxes, pairs), stage.max_cost)
 
     def _match_then_filter(
-        self, stage: StageConfig, scene: Scene, boxes: Floats, tracks: Ints, detections: Ints
+        self, stage: StageConfig, scene: FrameDetections, boxes: Floats, tracks: Ints, detections: Ints
     ) -> Pairs:
         """SORT's and OC-SORT's assignment: the best over all pairs, afterwards those of too little IoU are dropped."""
         shape = len(tracks), len(detections)
         rows, columns = all_pairs(*shape)
         pairs = tracks.take(rows), detections.take(columns)
-        overlap = iou(boxes, scene.boxes, pairs, self.config.iou_pixel)
+        overlap = pair_iou(boxes, scene.boxes, pairs, self.config.iou_pixel)
         near = overlap > 1 - stage.max_cost
         if not near.any():
             return pairs[0][:0], pairs[1][:0]
@@ -246,9 +257,9 @@ class Tracker:
         chosen = chosen[overlap[chosen] >= 1 - stage.max_cost]
         return pairs[0][chosen], pairs[1][chosen]
 
-    def _cost(self, stage: StageConfig, scene: Scene, boxes: Floats, pairs: Pairs) -> Floats:
+    def _cost(self, stage: StageConfig, scene: FrameDetections, boxes: Floats, pairs: Pairs) -> Floats:
         """Return the cost of each pair by the stage's fusion; infinite where it is refused."""
-        overlap = iou(boxes, scene.boxes, pairs, self.config.iou_pixel)
+        overlap = pair_iou(boxes, scene.boxes, pairs, self.config.iou_pixel)
         if stage.height_power:
             overlap = overlap * height_overlap(boxes, scene.boxes, pairs) ** stage.height_power
         scored = overlap * scene.scores.take(pairs[1]) if stage.score else overlap
@@ -260,36 +271,36 @@ class Tracker:
         cost: Floats
         match stage.fusion:
             case "sum":
-                cost = gate.sum_cost(scored, appearance)
+                cost = costs.sum_cost(scored, appearance)
             case "minimum":
-                cost = gate.minimum_cost(
+                cost = costs.minimum_cost(
                     1 - scored, 1 - overlap, appearance, stage.max_iou_cost, stage.max_appearance_cost
                 )
             case "veto":
                 distance = self._mahalanobis(scene, pairs)
-                looks = gate.motion_cost(appearance, distance, stage.motion_weight)
-                cost = np.where(looks > stage.max_appearance_cost, gate.REFUSED, 1 - scored)
+                looks = costs.motion_cost(appearance, distance, stage.motion_weight)
+                cost = np.where(looks > stage.max_appearance_cost, costs.REFUSED, 1 - scored)
                 # a pair without appearance is judged by IoU alone
                 distance = np.where(np.isnan(appearance), 0.0, distance)
-                cost = gate.refuse_far(cost, distance, stage.max_mahalanobis)
+                cost = costs.refuse_far(cost, distance, stage.max_mahalanobis)
             case "motion":
                 distance = self._mahalanobis(scene, pairs)
-                cost = gate.motion_cost(appearance, distance, stage.motion_weight)
-                cost = gate.refuse_far(cost, distance, stage.max_mahalanobis)
+                cost = costs.motion_cost(appearance, distance, stage.motion_weight)
+                cost = costs.refuse_far(cost, distance, stage.max_mahalanobis)
             case "calibrated":
                 evidence = self._calibration.evidence(appearance)
-                cost = gate.calibrated_cost(scored, evidence, stage.appearance_weight)
+                cost = costs.calibrated_cost(scored, evidence, stage.appearance_weight)
             case "iou":
                 cost = 1 - scored
-        return gate.refuse_unlike(cost, appearance, stage.gate)
+        return costs.refuse_unlike(cost, appearance, stage.gate)
 
-    def _mahalanobis(self, scene: Scene, pairs: Pairs) -> Floats:
+    def _mahalanobis(self, scene: FrameDetections, pairs: Pairs) -> Floats:
         """Return the squared distance of each pair."""
         mean, covariance = self._pool.mean.take(pairs[0], -1), self._pool.covariance.take(pairs[0], -1)
         noise = self._model.measurement_variance(mean[0])
         return kalman.mahalanobis(mean, covariance, scene.positions.take(pairs[1], 1), noise)
 
-    def _correct(self, scene: Scene, matches: Ints) -> None:
+    def _correct(self, scene: FrameDetections, matches: Ints) -> None:
         """Update filter, observations and bookkeeping of the matched tracks."""
         pool, life = self._pool, self.config.life
         tracks = (matches >= 0).nonzero()[0]
@@ -336,14 +347,14 @@ class Tracker:
             replayed = observations.replay(tracks[part], boxes[:, part], int(gap), self._model)
             mean[..., part], covariance[..., part] = replayed
 
-    def _calibrate(self, scene: Scene, boxes: Floats, matches: Ints, high: Ints) -> None:
+    def _calibrate(self, scene: FrameDetections, boxes: Floats, matches: Ints, high: Ints) -> None:
         """Learn what similarities are worth from the matches of this frame and from those who competed for them."""
         templates = self._pool.templates
         if templates is None or not any(stage.fusion == "calibrated" for stage in self.config.stages):
             return
         rows, columns = overlapping_pairs(boxes, scene.boxes.take(high, 1))
         pairs = rows, high.take(columns)
-        overlap = iou(boxes, scene.boxes, pairs)
+        overlap = pair_iou(boxes, scene.boxes, pairs)
         alike = templates.similarity(scene.embeddings, scene.known, pairs, self.frame)
         matched = matches.take(rows)
         same = (matched == pairs[1]) & (overlap > SAME_IOU)
@@ -351,7 +362,7 @@ class Tracker:
         known = ~np.isnan(alike)
         self._calibration.learn(alike[same & known], alike[different & known])
 
-    def _learn(self, scene: Scene, matches: Ints, high: Ints) -> None:
+    def _learn(self, scene: FrameDetections, matches: Ints, high: Ints) -> None:
         """Let matched tracks remember their detections' looks."""
         templates, config = self._pool.templates, self.config.templates
         if templates is None or not scene.known.any():
@@ -386,7 +397,7 @@ class Tracker:
         if dead.any():
             pool.keep((~dead).nonzero()[0])
 
-    def _start_lives(self, scene: Scene, high: Ints, taken: Ints) -> None:
+    def _start_lives(self, scene: FrameDetections, high: Ints, taken: Ints) -> None:
         """Start a track from every high detection that is left and scores at least tau (GATE, second switch)."""
         life, pool = self.config.life, self._pool
         if not len(high):
@@ -423,7 +434,7 @@ class Tracker:
         if not len(rows):
             return boxes
         pairs = tracked.take(rows), lost.take(columns)
-        same = 1 - iou(boxes, boxes, pairs, pixel) < limit
+        same = 1 - pair_iou(boxes, boxes, pairs, pixel) < limit
         if not same.any():
             return boxes
         tracked, lost = pairs[0][same], pairs[1][same]
@@ -433,7 +444,7 @@ class Tracker:
         pool.keep(keep)
         return boxes.take(keep, 1)
 
-    def _report(self, boxes: Floats, scene: Scene) -> Tracks:
+    def _report(self, boxes: Floats, scene: FrameDetections) -> Tracks:
         """Return the tracks of this frame that the output rules let through."""
         pool, output = self._pool, self.config.output
         shown = pool.detections >= 0

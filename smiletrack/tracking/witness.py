@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from smiletrack.tracking.config import StageConfig, TrackerConfig
-from smiletrack.tracking.similarity import Pairs, iou
-from smiletrack.tracking.tracker import Scene, Tracker
+from smiletrack.tracking.similarity import Pairs, pair_iou
+from smiletrack.tracking.tracker import FrameDetections, Tracker
 from smiletrack.types import Floats
 
 
@@ -37,11 +37,11 @@ class Witness(Tracker):
         self._frames = frames
         super().__init__(config, frame_rate)
 
-    def _cost(self, stage: StageConfig, scene: Scene, boxes: Floats, pairs: Pairs) -> Floats:
+    def _cost(self, stage: StageConfig, scene: FrameDetections, boxes: Floats, pairs: Pairs) -> Floats:
         cost = super()._cost(stage, scene, boxes, pairs)
         if self.frame not in self._frames:
             return cost
-        overlap = iou(boxes, scene.boxes, pairs, self.config.iou_pixel)
+        overlap = pair_iou(boxes, scene.boxes, pairs, self.config.iou_pixel)
         appearance = np.full(len(cost), np.nan)
         if self._pool.templates is not None:
             appearance = self._pool.templates.similarity(

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smiletrack.boxes import area, clip_boxes
-from smiletrack.data.crops import cut
 from smiletrack.data.importers.annotations import UNKNOWN, AnnotatedImage
+from smiletrack.data.reid.crop_cache import cut_box
 from smiletrack.types import Floats, Ints
 from smiletrack.view.colors import hex_color, identity_color
 from smiletrack.view.drawing import Image, draw_box, draw_lines
@@ -93,7 +93,7 @@ def people_sheet(frames: Sequence[tuple[AnnotatedImage, Image]]) -> Image | None
 
 def _crop(annotated: AnnotatedImage, picture: Image, person: int) -> Image:
     rows = np.flatnonzero(_named(annotated) & (annotated.identities == person))
-    crop = cut(picture, annotated.boxes[rows[0]], _CROP) if len(rows) else None
+    crop = cut_box(picture, annotated.boxes[rows[0]], _CROP) if len(rows) else None
     return np.full((_CROP[1], _CROP[0], 3), 200, np.uint8) if crop is None else crop
 
 

@@ -12,11 +12,11 @@ import pytest
 from smiletrack.config import CONFIG_ROOT, load_config
 from smiletrack.data.mot import list_sequences, read_detections, read_sequence_info, read_truth, read_warps
 from smiletrack.data.synthetic import SITUATIONS, crowd_sequences, known_scene, known_sequence, random_scenes
-from smiletrack.data.world.config import DetectorConfig, SceneConfig
+from smiletrack.data.world.config import SceneConfig, SyntheticDetectorConfig
 from smiletrack.data.world.coverage import coverage
 from smiletrack.data.world.detector import correlated_noise, detect, quality
 from smiletrack.data.world.renderer import Renderer
-from smiletrack.data.world.scene import Figures, Scene, figures
+from smiletrack.data.world.scene import Scene, VisiblePeople, figures
 from smiletrack.data.world.sequence import observe
 from smiletrack.data.world.writing import KNOWN, render_sequence
 from smiletrack.engine.make_world import MakeWorldConfig, make_world
@@ -30,7 +30,7 @@ def scene_of(config: SceneConfig, seed: int = 5, number: int = 1) -> Scene:
     return random_scenes("TEST", config, seed, number)[-1]
 
 
-def only(scene: Scene, people: Figures, rows: np.ndarray) -> Renderer:
+def only(scene: Scene, people: VisiblePeople, rows: np.ndarray) -> Renderer:
     """Return the renderer of the same street with these figures only."""
     return Renderer(scene, people[rows])
 
@@ -155,7 +155,7 @@ def test_shares_without_pictures_agree_with_those_of_pictures() -> None:
 def test_true_camera_motion_aligns_the_background() -> None:
     """Warping a frame onto the next by its gmc row leaves the empty street unchanged; without it, it does not."""
     scene = scene_of(replace(CLEAN, people=0, length=40, shake_px=2.0, distractors=False))
-    renderer, warps = Renderer(scene, figures(scene)), observe(scene, DetectorConfig()).warps
+    renderer, warps = Renderer(scene, figures(scene)), observe(scene, SyntheticDetectorConfig()).warps
     assert np.allclose(warps[0], [[1, 0, 0], [0, 1, 0]])
     aligned, moved = [], []
     for time in range(1, 40, 4):
@@ -170,7 +170,7 @@ def test_true_camera_motion_aligns_the_background() -> None:
 def test_boxes_move_with_the_camera() -> None:
     """Somebody who sits still moves exactly as the camera's map says."""
     scene = scene_of(replace(SMALL, length=30))
-    sequence = observe(scene, DetectorConfig())
+    sequence = observe(scene, SyntheticDetectorConfig())
     seated = sequence.truth[sequence.truth.classes == 7]
     assert len(seated) > 5
     bottom = np.stack([seated.boxes[:, [0, 2]].mean(1), seated.boxes[:, 3], np.ones(len(seated))], 1)
@@ -185,7 +185,7 @@ def test_boxes_move_with_the_camera() -> None:
 
 def test_noise_is_the_stated_noise() -> None:
     """Detections of many people at one known quality: rate, scores and jitter are those of the formula."""
-    config = DetectorConfig(false_alarms=0.0)
+    config = SyntheticDetectorConfig(false_alarms=0.0)
     scene = scene_of(replace(SMALL, length=150, people=40, distractors=False))
     people = figures(scene)
     visible = np.full(len(people), 0.35)
@@ -217,7 +217,7 @@ def test_errors_are_correlated_in_time_and_standard_normal() -> None:
 
 def test_false_alarms_have_the_stated_rate() -> None:
     scene = scene_of(replace(SMALL, people=0, length=2000, distractors=False))
-    sequence = observe(scene, DetectorConfig(false_alarms=2.0))
+    sequence = observe(scene, SyntheticDetectorConfig(false_alarms=2.0))
     assert set(sequence.detection_ids.tolist()) == {-1}
     assert len(sequence.detections) / 2000 == pytest.approx(2.0, rel=0.15)
     assert sequence.detections.scores.max() < 0.7
@@ -385,7 +385,7 @@ def test_a_failed_sequence_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.
 
     monkeypatch.setattr(Renderer, "frame", stop)
     with pytest.raises(KeyboardInterrupt):
-        render_sequence(scene_of(SMALL), DetectorConfig(), tmp_path / "SEQ", {}, 90)
+        render_sequence(scene_of(SMALL), SyntheticDetectorConfig(), tmp_path / "SEQ", {}, 90)
     assert not (tmp_path / "SEQ").exists()
 
 
@@ -424,7 +424,7 @@ def test_the_crowd_is_as_dense_as_mot20() -> None:
 
 def test_an_empty_world_is_legal() -> None:
     scene = scene_of(replace(SMALL, people=0, distractors=False, occluders=False))
-    sequence = observe(scene, DetectorConfig(false_alarms=0.0))
+    sequence = observe(scene, SyntheticDetectorConfig(false_alarms=0.0))
     assert len(sequence.truth) == len(sequence.detections) == 0
     assert Renderer(scene, figures(scene)).frame(0).image.shape == (192, 320, 3)
 

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from smiletrack.detector.build import DetectorConfig, build_detector
-from smiletrack.detector.checkpoint import import_public, load_network, save_detector, to_public, transfer
+from smiletrack.detector.checkpoint import import_public, load_detector_network, save_detector, to_public, transfer
 from smiletrack.detector.letterbox import BYTETRACK_INPUT, YOLOX_INPUT
 from smiletrack.detector.pickles import StandIn, module_state, read_checkpoint
 from smiletrack.engine.cli import main
@@ -99,7 +99,7 @@ def test_a_bytetrack_checkpoint_becomes_a_weight_file(tmp_path: Path) -> None:
     found, config = import_public(tmp_path / "nano.pth.tar", "yolox-nano")
     assert config == DetectorConfig("yolox-nano", ("person",), 800, 1440, input=BYTETRACK_INPUT)
     save_detector(tmp_path / "nano.safetensors", found, config, "nano.pth.tar")
-    again, same = load_network(tmp_path / "nano.safetensors")
+    again, same = load_detector_network(tmp_path / "nano.safetensors")
     assert same == config
     images = torch.rand(1, 3, 64, 64)
     with torch.no_grad():
@@ -146,11 +146,11 @@ def test_fine_tuning_to_other_classes_keeps_what_fits() -> None:
 def test_weight_files_of_something_else(tmp_path: Path) -> None:
     save_weights(tmp_path / "slm.safetensors", nn.Linear(2, 2).state_dict(), {"network": "slm"})
     with pytest.raises(InputError, match="holds no detector"):
-        load_network(tmp_path / "slm.safetensors")
+        load_detector_network(tmp_path / "slm.safetensors")
     about = {"detector": json.dumps({"architecture": "unknown-net"})}
     save_weights(tmp_path / "new.safetensors", nn.Linear(2, 2).state_dict(), about)
     with pytest.raises(InputError, match="not one of this version"):
-        load_network(tmp_path / "new.safetensors")
+        load_detector_network(tmp_path / "new.safetensors")
 
 
 def test_the_command_says_in_one_line_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -170,6 +170,6 @@ def test_the_command_writes_a_whole_detector(tmp_path: Path, capsys: pytest.Capt
     path = import_weights(ImportConfig(str(tmp_path / "n.pth.tar"), "yolox-nano", class_names=("cat", "dog")))
     assert path == tmp_path / "n.safetensors"
     assert "2 classes (cat, dog), input 640 x 640" in capsys.readouterr().out
-    assert load_network(path)[1] == DetectorConfig("yolox-nano", ("cat", "dog"), 640, 640, input=YOLOX_INPUT)
+    assert load_detector_network(path)[1] == DetectorConfig("yolox-nano", ("cat", "dog"), 640, 640, input=YOLOX_INPUT)
     with pytest.raises(InputError, match="2 classes in the checkpoint, but 1 names came"):
         import_weights(ImportConfig(str(tmp_path / "n.pth.tar"), "yolox-nano", class_names=("cat",)))

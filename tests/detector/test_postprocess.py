@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from smiletrack.detector.letterbox import (
     BYTETRACK_INPUT,
     YOLOX_INPUT,
-    InputConfig,
+    ImageFormat,
     letterbox,
     place,
     to_frame,
@@ -90,7 +90,7 @@ def test_prb_letterbox_equals_the_original(oracle: Oracle) -> None:
         images[name] = image = images[name] if name in images else image_of(record, name)
         said, shape = case["args"], case["new_shape"]
         size = (shape, shape) if isinstance(shape, int) else tuple(shape)
-        config = InputConfig(minimal=said.get("auto", True))
+        config = ImageFormat(minimal=said.get("auto", True))
         at = place(*image.shape[:2], size, config, said["stride"], said.get("scaleup", True))
         boxed = letterbox(image, at, config)
         assert list(boxed.shape) == case["out_shape"], key
@@ -115,7 +115,7 @@ def test_yolox_input_equals_the_original(oracle: Oracle) -> None:
         image = image_of(record, case["image"])
         config = BYTETRACK_INPUT
         if case["mean"] is None:
-            config = InputConfig(centred=False, minimal=False)
+            config = ImageFormat(centred=False, minimal=False)
         at = place(1080, 1920, tuple(case["input_size"]), config, 32)
         assert at.ratio == pytest.approx(case["r"])
         found = to_input(torch.from_numpy(letterbox(image, at, config))[None], config)[0].numpy()
@@ -130,14 +130,14 @@ def test_yolox_input_equals_the_original(oracle: Oracle) -> None:
 
 def test_boxes_return_to_the_frame(oracle: Oracle) -> None:
     record = Record(oracle("networks"), "preproc_prb")
-    at = place(1080, 1920, (1280, 1280), InputConfig(), 64)
+    at = place(1080, 1920, (1280, 1280), ImageFormat(), 64)
     assert at.size == (768, 1280)
     boxes = to_frame(record.arrays["scale_in"].astype(float), at, 1080, 1920)
     np.testing.assert_allclose(boxes, record.arrays["scale_768x1280_to_1080x1920"], atol=1e-3)
 
 
-@pytest.mark.parametrize("config", [InputConfig(), BYTETRACK_INPUT, YOLOX_INPUT])
-def test_a_point_survives_the_way_there_and_back(config: InputConfig) -> None:
+@pytest.mark.parametrize("config", [ImageFormat(), BYTETRACK_INPUT, YOLOX_INPUT])
+def test_a_point_survives_the_way_there_and_back(config: ImageFormat) -> None:
     frame = np.zeros((300, 500, 3), np.uint8)
     frame[200:220, 100:110] = 255
     at = place(300, 500, (256, 320), config, 32)
@@ -150,15 +150,15 @@ def test_a_point_survives_the_way_there_and_back(config: InputConfig) -> None:
 def test_colours_scale_and_statistics() -> None:
     pixel = torch.tensor([10, 20, 30], dtype=torch.uint8).view(1, 1, 1, 3)
     assert to_input(pixel, YOLOX_INPUT).flatten().tolist() == [10, 20, 30]
-    assert to_input(pixel, InputConfig()).flatten().tolist() == pytest.approx([30 / 255, 20 / 255, 10 / 255])
+    assert to_input(pixel, ImageFormat()).flatten().tolist() == pytest.approx([30 / 255, 20 / 255, 10 / 255])
     expected = [(30 / 255 - 0.485) / 0.229, (20 / 255 - 0.456) / 0.224, (10 / 255 - 0.406) / 0.225]
     assert to_input(pixel, BYTETRACK_INPUT).flatten().tolist() == pytest.approx(expected)
     with pytest.raises(ValueError, match="std must be positive"):
-        InputConfig(std=(0, 1, 1))
+        ImageFormat(std=(0, 1, 1))
 
 
 def test_an_odd_row_of_padding_goes_below() -> None:
-    config = InputConfig()
+    config = ImageFormat()
     at = place(93, 160, (160, 160), config, 32)
     assert (at.top, at.size) == (1.5, (96, 160))
     boxed = letterbox(np.zeros((93, 160, 3), np.uint8), at, config)

@@ -15,7 +15,7 @@ from smiletrack.detector.build import DetectorConfig, build_detector
 from smiletrack.detector.checkpoint import save_detector
 from smiletrack.detector.deploy import fuse
 from smiletrack.detector.letterbox import BYTETRACK_INPUT
-from smiletrack.detector.onnx_model import OnnxDetector, export_onnx, import_onnx
+from smiletrack.detector.onnx_model import OnnxDetector, export_detector_onnx, import_onnx
 from smiletrack.detector.postprocess import NMSConfig
 from smiletrack.detector.predictor import PredictConfig, load_detector
 from smiletrack.engine.export import ExportConfig, export
@@ -95,7 +95,7 @@ def test_onnx_export_equals_the_network_for_any_batch(architecture: str, tmp_pat
     torch.manual_seed(0)
     config = DetectorConfig(architecture, height=64, width=96, input=BYTETRACK_INPUT)
     net = build_detector(config).eval()
-    export_onnx(net, config, tmp_path / "net.onnx")
+    export_detector_onnx(net, config, tmp_path / "net.onnx")
     onnx.checker.check_model(onnx.load(tmp_path / "net.onnx"))
     model = OnnxDetector(tmp_path / "net.onnx")
     assert model.config == config

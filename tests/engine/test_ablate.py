@@ -8,11 +8,11 @@ import pytest
 
 from smiletrack.data.mot import DetectionTable
 from smiletrack.engine.ablate import TABLE_3, TABLE_5, AblateConfig, ablate
-from smiletrack.engine.problems import ProblemConfig
-from smiletrack.engine.robustness import RobustnessConfig, detected_identities, embeddings_of_quality
+from smiletrack.engine.studies.robustness import RobustnessConfig, detected_identities, embeddings_of_quality
+from smiletrack.engine.studies.scored_sequences import ScoredDataConfig
 from smiletrack.types import TrackTable
 
-ON = ProblemConfig(sequences=("CROWD-01",), split="val_half")
+ON = ScoredDataConfig(sequences=("CROWD-01",), split="val_half")
 
 
 @pytest.mark.parametrize(("table", "rows"), [(3, TABLE_3), (5, TABLE_5)])

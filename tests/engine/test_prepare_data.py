@@ -11,11 +11,11 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from smiletrack.config import CONFIG_ROOT, build_config, load_config
-from smiletrack.data.identities import mot_identities, read_identities
+from smiletrack.data.detection.labels import read_labelled
 from smiletrack.data.importers import probe as probe_module
 from smiletrack.data.importers.annotations import Counts
 from smiletrack.data.importers.outputs import read_coco_images
-from smiletrack.data.labelled import read_labelled
+from smiletrack.data.reid.identities import mot_identities, read_identities
 from smiletrack.engine.prepare_data import DataConfig, PrepareDataConfig, SplitReport, prepare_data
 from smiletrack.errors import InputError
 

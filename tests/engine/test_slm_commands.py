@@ -12,21 +12,21 @@ import torch
 from numpy.typing import NDArray
 
 import smiletrack.engine.train_slm as train_module
-from smiletrack.data.identity_crops import AugmentConfig
+from smiletrack.data.reid.batches import AugmentConfig
 from smiletrack.engine.cli import main
-from smiletrack.engine.compare_layouts import CompareLayoutsConfig, compare_layouts
 from smiletrack.engine.eval_slm import EvalSLMConfig, eval_slm
 from smiletrack.engine.export import ExportConfig, export
-from smiletrack.engine.fit_config import FitConfig
-from smiletrack.engine.identity_data import read_table
-from smiletrack.engine.teacher import Teacher, within_class_map
+from smiletrack.engine.inputs.person_crops import read_table
+from smiletrack.engine.studies.layouts import CompareLayoutsConfig, compare_layouts
 from smiletrack.engine.train_slm import TrainSLMConfig, train_slm
 from smiletrack.errors import InputError
-from smiletrack.slm.checkpoint import load_network
+from smiletrack.slm.checkpoint import load_slm_network
 from smiletrack.slm.embedder import load_embedder
 from smiletrack.slm.losses import LossConfig
 from smiletrack.slm.network import SLM, SLMConfig
 from smiletrack.slm.osnet import OSNetBackbone
+from smiletrack.slm.teacher import Teacher, within_class_map
+from smiletrack.training.config import FitConfig
 from smiletrack.weights import load_weights
 
 NETWORK = SLMConfig(
@@ -151,7 +151,7 @@ def test_layouts_are_compared_with_one_budget(street: Path, tmp_path: Path) -> N
     assert list(figures) == ["A", "E"] and figures["E"]["AUC_5"] > 0.5
     assert json.loads((tmp_path / "layouts" / "layouts.json").read_text()).keys() == {"A", "E"}
     for layout, patches in (("A", 1), ("E", 5)):
-        network, _ = load_network(tmp_path / "layouts" / layout / "model.safetensors")
+        network, _ = load_slm_network(tmp_path / "layouts" / layout / "model.safetensors")
         assert isinstance(network, SLM) and len(network.boxes) == patches
 
 

@@ -11,7 +11,7 @@ import yaml
 
 from smiletrack.config import load_config
 from smiletrack.data.mot import read_results
-from smiletrack.engine.inputs import sequence_inputs
+from smiletrack.engine.inputs.sequence_inputs import sequence_inputs
 from smiletrack.engine.track import TrackConfig, track
 from smiletrack.errors import InputError
 

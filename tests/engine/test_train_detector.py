@@ -10,17 +10,17 @@ import pytest
 
 from smiletrack.boxes import xyxy_to_xywh
 from smiletrack.config import build_config
-from smiletrack.data.detection_augment import DetectionAugmentConfig
+from smiletrack.data.detection.augment import DetectionAugmentConfig
 from smiletrack.data.mot import read_truth
 from smiletrack.data.video import open_source
 from smiletrack.detector.build import DetectorConfig
 from smiletrack.detector.losses import OTALossConfig
 from smiletrack.detector.predictor import load_detector
 from smiletrack.engine.eval_detector import EvalDetectorConfig, eval_detector
-from smiletrack.engine.fit import FitConfig
 from smiletrack.engine.train_detector import TrainDetectorConfig, train_detector
 from smiletrack.errors import InputError
 from smiletrack.files import read_json
+from smiletrack.training.loop import FitConfig
 from smiletrack.types import Floats
 from smiletrack.weights import load_weights
 

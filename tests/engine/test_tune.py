@@ -4,13 +4,18 @@ import optuna
 import pytest
 
 from smiletrack.config import load_config, preset_file
-from smiletrack.engine.problems import ProblemConfig, mean_hota, measure_tracker, read_problems
+from smiletrack.engine.studies.scored_sequences import (
+    ScoredDataConfig,
+    mean_hota,
+    measure_tracker,
+    read_scored_sequences,
+)
 from smiletrack.engine.tune import RangeConfig, TuneConfig, tune
 from smiletrack.errors import InputError
 from smiletrack.metrics.table import COMBINED
 from smiletrack.tracking.config import TrackerConfig
 
-CROWD = ProblemConfig(split="train_half", sequences=("CROWD-01", "CROWD-02"))
+CROWD = ScoredDataConfig(split="train_half", sequences=("CROWD-01", "CROWD-02"))
 
 
 def config(folder, **changes) -> TuneConfig:
@@ -27,7 +32,7 @@ def config(folder, **changes) -> TuneConfig:
 
 def test_a_search_finds_a_better_tracker_and_can_be_gone_on_with(tmp_path, capsys: pytest.CaptureFixture[str]) -> None:
     best = tune(config(tmp_path))
-    problems = read_problems(CROWD, ("CROWD-02",))
+    problems = read_scored_sequences(CROWD, ("CROWD-02",))
     assert [problem.given.name for problem in problems] == ["CROWD-01"]
 
     def hota(tracker: TrackerConfig) -> float:

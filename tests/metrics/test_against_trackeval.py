@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from smiletrack.data.mot import read_results, read_sequence_info, read_truth
-from smiletrack.engine.evaluate import evaluate
+from smiletrack.engine.eval_mot import evaluate
 from smiletrack.errors import InputError
 from smiletrack.metrics.preprocess import compare
 from smiletrack.metrics.table import Measures, cell, combine, measure

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from smiletrack.metrics.detection import detection_figures
+from smiletrack.metrics.detection_figures import detection_figures
 from smiletrack.types import Detections
 
 BOXES = np.array([[0, 0, 40, 100], [100, 0, 140, 100], [200, 0, 240, 100]], np.float64)

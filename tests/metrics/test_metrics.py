@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smiletrack.engine.evaluate import evaluate
+from smiletrack.engine.eval_mot import evaluate
 from smiletrack.errors import InputError
 from smiletrack.metrics.clear import clear
 from smiletrack.metrics.hota import hota

@@ -7,7 +7,7 @@ import pytest
 from filterpy.kalman import KalmanFilter
 
 from smiletrack.motion import kalman
-from smiletrack.motion.models import MODELS, BoxModel
+from smiletrack.motion.box_states import MODELS, BoxModel
 from smiletrack.types import Floats
 
 ROTATION = np.array([[0.99, -0.04], [0.03, 1.02]])

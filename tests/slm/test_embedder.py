@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from smiletrack.errors import InputError
-from smiletrack.slm.checkpoint import export_onnx, load_network, metadata
+from smiletrack.slm.checkpoint import export_slm_onnx, load_slm_network, metadata
 from smiletrack.slm.embedder import Embedder, load_embedder
 from smiletrack.slm.network import SLM, SLMConfig
 from smiletrack.slm.preprocessing import Preprocessing
@@ -39,7 +39,7 @@ def frame() -> np.ndarray:  # type: ignore[type-arg]
 
 def test_rows_are_the_networks_on_rgb_in_0_1(checkpoint: Path, embedder: Embedder, frame) -> None:  # type: ignore[no-untyped-def]
     rows = embedder.embed(frame, np.array([[10.0, 20.0, 90.0, 244.0]]))
-    network, _ = load_network(checkpoint)
+    network, _ = load_slm_network(checkpoint)
     crop = frame[20:244, 10:90, ::-1].astype(np.float32) / 255
     with torch.no_grad():
         Z = network(torch.from_numpy(crop).permute(2, 0, 1)[None])[0].numpy()
@@ -93,7 +93,7 @@ def test_grey_alpha_and_16_bit_frames_are_converted(embedder: Embedder, frame) -
 
 def test_onnx_agrees_for_any_batch_size(checkpoint: Path, embedder: Embedder, frame, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     file = tmp_path / "slm.onnx"
-    export_onnx(*load_network(checkpoint), file)
+    export_slm_onnx(*load_slm_network(checkpoint), file)
     exported = load_embedder(file)
     assert exported.preprocessing == embedder.preprocessing
     for number in (1, 3, 65):
@@ -120,7 +120,7 @@ def test_foreign_preprocessing_is_applied() -> None:
 
 
 def test_weights_of_another_kind_and_of_another_shape_are_refused(checkpoint: Path, tmp_path: Path) -> None:
-    network, _ = load_network(checkpoint)
+    network, _ = load_slm_network(checkpoint)
     state = network.state_dict()
     save_weights(tmp_path / "other.safetensors", state, {"detector": "{}"})
     with pytest.raises(InputError, match="not those of an SLM"):
@@ -132,7 +132,7 @@ def test_weights_of_another_kind_and_of_another_shape_are_refused(checkpoint: Pa
 
 
 def test_the_fingerprint_follows_the_weights(checkpoint: Path, embedder: Embedder, tmp_path: Path) -> None:
-    network, _ = load_network(checkpoint)
+    network, _ = load_slm_network(checkpoint)
     state = network.state_dict()
     state["psa.scale"] += 1
     save_weights(tmp_path / "model.safetensors", state, metadata(CONFIG))

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from smiletrack.errors import InputError
-from smiletrack.slm.checkpoint import RELEASED_PREPROCESSING, load_network
+from smiletrack.slm.checkpoint import RELEASED_PREPROCESSING, load_slm_network
 from smiletrack.slm.embedder import load_embedder
 from smiletrack.slm.network import similarity
 from smiletrack.slm.released import ReleasedSLM
@@ -82,7 +82,7 @@ def test_a_checkpoint_that_fits_partly_lists_the_keys(tmp_path: Path) -> None:
     file = tmp_path / "partly.pt"
     torch.save({"model_G_state_dict": state}, file)
     with pytest.raises(InputError) as caught:
-        load_network(file)
+        load_slm_network(file)
     message = str(caught.value)
     assert "\n" not in message
     for key in (str(file), "fc.0.weight", "surplus", "conv_pred.bias (7,) for (32,)"):
@@ -98,7 +98,7 @@ def test_a_pickle_that_wants_code_is_refused_and_does_not_run(tmp_path: Path, mo
     monkeypatch.chdir(tmp_path)
     torch.save({"model_G_state_dict": _Bomb()}, tmp_path / "bomb.pt")
     with pytest.raises(InputError, match="wants to run code"):
-        load_network(tmp_path / "bomb.pt")
+        load_slm_network(tmp_path / "bomb.pt")
     assert not (tmp_path / "ran").exists()
 
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 from filterpy.kalman import KalmanFilter
 
-from smiletrack.motion.models import XYWH
+from smiletrack.motion.box_states import XYWH
 from smiletrack.tracking.interpolation import InterpolationConfig, interpolate, smooth_boxes
 from smiletrack.types import TrackTable
 

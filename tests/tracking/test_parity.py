@@ -15,8 +15,8 @@ import pytest
 
 from smiletrack.config import load_config, preset_file
 from smiletrack.data.mot import read_detections, read_results, read_sequence_info, read_warps
-from smiletrack.data.splits import cut, split_range
-from smiletrack.engine.inputs import SequenceInput
+from smiletrack.data.splits import cut_frames, split_range
+from smiletrack.engine.inputs.sequence_inputs import SequenceInput
 from smiletrack.engine.track import join_tracks
 from smiletrack.tracking.config import TrackerConfig
 from smiletrack.tracking.tracker import Tracker
@@ -77,7 +77,7 @@ def inputs(real_data: Path, oracle: Callable[[str], Path]) -> Callable[[str, str
             embeddings = rule.embeddings(rows, rule.load(folder / "gt" / "gt.txt"), mix)[0]
         warps: Floats = read_warps(folder / "gmc" / "gmc.txt")[first - 1 : last].copy()
         warps[0] = np.eye(2, 3)
-        return SequenceInput(name, 30.0, last - first + 1, cut(table, first, last), embeddings, warps)
+        return SequenceInput(name, 30.0, last - first + 1, cut_frames(table, first, last), embeddings, warps)
 
     return read
 

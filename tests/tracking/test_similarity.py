@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from smiletrack import boxes as dense
-from smiletrack.tracking import gate, similarity
+from smiletrack.tracking import costs, similarity
 from smiletrack.types import Floats
 
 
@@ -25,8 +25,8 @@ def test_overlapping_pairs_and_their_iou(dense_pairs: int, pixel: float, monkeyp
     rows, columns = similarity.overlapping_pairs(a, b, pixel)
     assert (np.diff(rows) >= 0).all()
     found = np.zeros((60, 45))
-    found[rows, columns] = similarity.iou(a, b, (rows, columns), pixel)
-    np.testing.assert_allclose(found, dense.iou(a.T, b.T, pixel), atol=1e-12)
+    found[rows, columns] = similarity.pair_iou(a, b, (rows, columns), pixel)
+    np.testing.assert_allclose(found, dense.iou_matrix(a.T, b.T, pixel), atol=1e-12)
     assert len(rows) == np.count_nonzero(found)
 
 
@@ -40,7 +40,7 @@ def test_no_boxes(shape: tuple[int, int]) -> None:
 
 def test_a_box_without_area_has_no_iou() -> None:
     point = np.array([[5.0], [5.0], [5.0], [5.0]])
-    assert similarity.iou(point, point, similarity.all_pairs(1, 1)).tolist() == [0.0]
+    assert similarity.pair_iou(point, point, similarity.all_pairs(1, 1)).tolist() == [0.0]
 
 
 def test_direction_agreement_is_the_papers_angle() -> None:
@@ -57,8 +57,8 @@ def test_direction_agreement_is_the_papers_angle() -> None:
 
 def test_costs_of_the_fusions() -> None:
     overlap, looks = np.array([0.8, 0.8, 0.2, 0.8]), np.array([0.9, 0.1, 0.9, np.nan])
-    np.testing.assert_allclose(gate.sum_cost(overlap, looks), [0.15, 0.55, 0.45, 0.2])
-    np.testing.assert_allclose(gate.minimum_cost(1 - overlap, 1 - overlap, looks, 0.5, 0.25), [0.05, 0.2, 0.8, 0.2])
-    np.testing.assert_allclose(gate.motion_cost(looks, np.array([0, 5, 10, 1]), 0.02)[:3], [0.098, 0.982, 0.298])
-    assert gate.refuse_unlike(1 - overlap, looks, 0.5).tolist() == pytest.approx([0.2, np.inf, 0.8, 0.2])
-    assert gate.refuse_far(1 - overlap, np.array([9.0, 9.5, 0, 0]), 9.4877)[1] == np.inf
+    np.testing.assert_allclose(costs.sum_cost(overlap, looks), [0.15, 0.55, 0.45, 0.2])
+    np.testing.assert_allclose(costs.minimum_cost(1 - overlap, 1 - overlap, looks, 0.5, 0.25), [0.05, 0.2, 0.8, 0.2])
+    np.testing.assert_allclose(costs.motion_cost(looks, np.array([0, 5, 10, 1]), 0.02)[:3], [0.098, 0.982, 0.298])
+    assert costs.refuse_unlike(1 - overlap, looks, 0.5).tolist() == pytest.approx([0.2, np.inf, 0.8, 0.2])
+    assert costs.refuse_far(1 - overlap, np.array([9.0, 9.5, 0, 0]), 9.4877)[1] == np.inf

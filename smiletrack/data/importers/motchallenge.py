@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from smiletrack.data.frames import frame_images
-from smiletrack.data.identities import select_sequences
 from smiletrack.data.importers.annotations import UNKNOWN, AnnotatedImage
 from smiletrack.data.mot import SequenceInfo, list_sequences, read_sequence_info
+from smiletrack.data.reid.identities import select_sequences
 from smiletrack.data.splits import split_range
 from smiletrack.data.truth import PEDESTRIAN, read_training_truth
 from smiletrack.errors import InputError
@@ -40,7 +40,7 @@ def read_motchallenge(
         if strangers := [name for name in names if not fnmatch(name, pattern)]:
             raise InputError(f"{root}: {strangers[0]!r} is not a sequence of this set, whose names are like {pattern}")
         for folder in list_sequences(root) if all_detectors else select_sequences(root):
-            sequence, highest = read_sequence(folder, split, ignored_classes)
+            sequence, highest = read_annotated_sequence(folder, split, ignored_classes)
             images += [_renumbered(image, num_identities) for image in sequence]
             num_identities += highest + 1
     return images
@@ -56,7 +56,9 @@ def split_folders(source: Path, name: str) -> list[Path]:
     raise InputError(f"{source}: no folder {name} in it; is it the right archive, and all of it unpacked?")
 
 
-def read_sequence(folder: Path, split: str, ignored_classes: tuple[int, ...]) -> tuple[list[AnnotatedImage], int]:
+def read_annotated_sequence(
+    folder: Path, split: str, ignored_classes: tuple[int, ...]
+) -> tuple[list[AnnotatedImage], int]:
     """Return the frames of the split with the file's identities, and the highest one of the whole sequence."""
     info = sequence_info(folder)
     first, last = split_range(info.length, split)

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from smiletrack.boxes import xywh_to_xyxy, xyxy_to_xywh
-from smiletrack.data.identities import IdentityTable
 from smiletrack.data.importers.annotations import UNKNOWN, AnnotatedImage, Counts
+from smiletrack.data.reid.identities import IdentityTable
 from smiletrack.errors import InputError
 from smiletrack.files import atomic_write, read_json
 

@@ -53,7 +53,7 @@ class SceneConfig:
 
 
 @dataclass(frozen=True)
-class DetectorConfig:
+class SyntheticDetectorConfig:
     """The detector's noise. All errors of one person are correlated in time, as those of real detectors are.
 
     With the visible share v and the height h of a figure, the quality is
@@ -89,9 +89,9 @@ class DetectorConfig:
             raise ValueError(f"correlation must be below 1, not {self.correlation}")
 
     @staticmethod
-    def perfect() -> "DetectorConfig":
+    def perfect() -> "SyntheticDetectorConfig":
         """Return a detector without errors that sees everything of which a tenth is visible."""
-        return DetectorConfig(
+        return SyntheticDetectorConfig(
             recall=1.0, half_visibility=0.0, half_height_px=1e-3, score_noise=0.0, jitter=0.0, false_alarms=0.0,
             embedding_noise=0.0,
         )  # fmt: skip

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from smiletrack.data.world.scene import Figures, Scene, obstacle_boxes
+from smiletrack.data.world.scene import Scene, VisiblePeople, obstacle_boxes
 from smiletrack.types import Floats, Ints
 
 # half the width of a walking figure, as a share of its box, at heights from the feet (0) to the top of the head (1)
@@ -15,7 +15,7 @@ _ACROSS = np.linspace(-0.75, 0.75, 4)
 _POINTS = np.stack([np.outer(_HALF_WIDTHS, _ACROSS).ravel() + 0.5, 1 - np.repeat(_HEIGHTS, 4)], 1)
 
 
-def coverage(scene: Scene, people: Figures) -> tuple[Floats, Ints]:
+def coverage(scene: Scene, people: VisiblePeople) -> tuple[Floats, Ints]:
     """Return (M,) visible shares in [0, 1], and (M,) rows of the person who hides most of each, -1 for nobody."""
     visible, hider = np.ones(len(people)), np.full(len(people), -1)
     obstacles = obstacle_boxes(scene, scene.layout.obstacles)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from smiletrack.boxes import xywh_to_xyxy, xyxy_to_xywh
-from smiletrack.data.world.config import DetectorConfig
-from smiletrack.data.world.scene import Figures, Scene
+from smiletrack.data.world.config import SyntheticDetectorConfig
+from smiletrack.data.world.scene import Scene, VisiblePeople
 from smiletrack.lazy import LazyModule
 from smiletrack.types import Floats, Ints
 
@@ -28,13 +28,15 @@ class Sightings:
     actors: Ints
 
 
-def quality(config: DetectorConfig, visible: Floats, heights: Floats) -> Floats:
-    """(M,) visible shares and heights in px -> (M,) quality in (0, 1), as `DetectorConfig` defines it."""
+def quality(config: SyntheticDetectorConfig, visible: Floats, heights: Floats) -> Floats:
+    """(M,) visible shares and heights in px -> (M,) quality in (0, 1), as `SyntheticDetectorConfig` defines it."""
     seen = special.expit((visible - config.half_visibility) / 0.1)
     return np.asarray(seen * special.expit((heights / config.half_height_px - 1) / 0.2))
 
 
-def detect(scene: Scene, people: Figures, visible: Floats, hider: Ints, config: DetectorConfig) -> Sightings:
+def detect(
+    scene: Scene, people: VisiblePeople, visible: Floats, hider: Ints, config: SyntheticDetectorConfig
+) -> Sightings:
     """Return what a detector of this noise reports of the figures, `visible` and `hider` being those of `coverage`."""
     rng = scene.random("detector")
     q = quality(config, visible, people.boxes[:, 3] - people.boxes[:, 1])
@@ -51,7 +53,7 @@ def detect(scene: Scene, people: Figures, visible: Floats, hider: Ints, config: 
     boxes = xywh_to_xyxy(np.concatenate([centres - grown / 2, grown], 1))
     scores = 0.2 + 0.75 * q + config.score_noise * errors[:, 1]
 
-    false_times, false_boxes, false_scores = false_alarms(scene, config, rng)
+    false_times, false_boxes, false_scores = draw_false_alarms(scene, config, rng)
     vectors = appearance(scene, people, visible, hider, config)[found]
     false_vectors = _unit(rng.standard_normal((len(false_times), config.embedding_size)))
     times = np.concatenate([people.times[found], false_times])
@@ -66,7 +68,9 @@ def detect(scene: Scene, people: Figures, visible: Floats, hider: Ints, config: 
     )
 
 
-def false_alarms(scene: Scene, config: DetectorConfig, rng: np.random.Generator) -> tuple[Ints, Floats, Floats]:
+def draw_false_alarms(
+    scene: Scene, config: SyntheticDetectorConfig, rng: np.random.Generator
+) -> tuple[Ints, Floats, Floats]:
     """Return frame indices (F,), boxes (F, 4), scores (F,): half at four fixed places again and again."""
     length, ground, places = scene.config.length, scene.ground, 4
     chance = min(0.95, config.false_alarms / 2 / places)
@@ -83,7 +87,9 @@ def false_alarms(scene: Scene, config: DetectorConfig, rng: np.random.Generator)
     return np.concatenate([clutter_times, anywhere_times]), boxes, scores
 
 
-def appearance(scene: Scene, people: Figures, visible: Floats, hider: Ints, config: DetectorConfig) -> Floats:
+def appearance(
+    scene: Scene, people: VisiblePeople, visible: Floats, hider: Ints, config: SyntheticDetectorConfig
+) -> Floats:
     """(M, D) unit vectors: those who dress alike share a direction; who is hidden takes on that of who hides them."""
     rng = scene.random("appearance")
     groups = np.array([actor.look.group for actor in scene.actors])

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smiletrack.data.world.figure import palette
-from smiletrack.data.world.scene import CYCLIST_RAISE, Figures, Scene
+from smiletrack.data.world.scene import CYCLIST_RAISE, Scene, VisiblePeople
 from smiletrack.data.world.street import Pixels, paint_street
 from smiletrack.types import Floats, Ints
 
@@ -31,7 +31,7 @@ class Picture:
 class Renderer:
     """Draws the frames of a scene in any order; frame t is the same whatever was drawn before."""
 
-    def __init__(self, scene: Scene, people: Figures) -> None:
+    def __init__(self, scene: Scene, people: VisiblePeople) -> None:
         self.scene, self.people = scene, people
         self._street = paint_street(scene)
         self._palettes = [palette(actor.look) for actor in scene.actors]
@@ -177,7 +177,7 @@ def _smear(image: Pixels, motion: Floats) -> Pixels:
     return np.asarray(cv2.blur(image, size), np.uint8)
 
 
-def _velocity(people: Figures) -> Floats:
+def _velocity(people: VisiblePeople) -> Floats:
     """(M, 2) px a frame that the middle of each box moves since the row before of the same person; 0 in the first."""
     centres = (people.boxes[:, :2] + people.boxes[:, 2:]) / 2
     order = np.lexsort([people.times, people.actors])

@@ -42,7 +42,7 @@ class Scene:
 
 
 @dataclass(frozen=True)
-class Figures:
+class VisiblePeople:
     """People in view, one row a person and frame, sorted by frame and then from far to near.
 
     times: (M,) frame index from 0. actors: (M,) index of the actor. boxes: (M, 4) xyxy px around the whole figure,
@@ -61,8 +61,8 @@ class Figures:
     def __len__(self) -> int:
         return len(self.times)
 
-    def __getitem__(self, rows: Ints) -> "Figures":
-        return Figures(
+    def __getitem__(self, rows: Ints) -> "VisiblePeople":
+        return VisiblePeople(
             self.times[rows], self.actors[rows], self.boxes[rows], self.depths[rows], self.feet[rows],
             self.scales[rows], self.pose[rows], self.build[rows],
         )  # fmt: skip
@@ -117,7 +117,7 @@ def distractors(
     return others
 
 
-def figures(scene: Scene) -> Figures:
+def figures(scene: Scene) -> VisiblePeople:
     """Return everybody of whose box at least a tenth is inside the image, in every frame."""
     length, ground = scene.config.length, scene.ground
     times, who, poses, places = [], [], [], []
@@ -134,7 +134,7 @@ def figures(scene: Scene) -> Figures:
     riding = np.array([actor.kind == "cyclist" for actor in scene.actors], bool)[actor_index]
     scales = heights * ground.pixels_per_metre(xz[:, 1])
     feet = ground.project(xz) - np.stack([0 * scales, CYCLIST_RAISE * scales * riding], -1)
-    everybody = Figures(
+    everybody = VisiblePeople(
         times=np.concatenate(times) if times else actor_index,
         actors=actor_index,
         boxes=np.zeros((len(xz), 4)),

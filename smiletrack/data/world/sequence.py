@@ -9,10 +9,10 @@ import numpy as np
 from smiletrack.boxes import xywh_to_xyxy, xyxy_to_xywh
 from smiletrack.data.mot import DetectionTable, SequenceInfo
 from smiletrack.data.world.camera import frame_warps
-from smiletrack.data.world.config import DetectorConfig
+from smiletrack.data.world.config import SyntheticDetectorConfig
 from smiletrack.data.world.coverage import coverage
 from smiletrack.data.world.detector import detect
-from smiletrack.data.world.scene import Figures, Scene, figures, obstacle_boxes
+from smiletrack.data.world.scene import Scene, VisiblePeople, figures, obstacle_boxes
 from smiletrack.types import Floats, Ints, TrackTable
 
 CLASSES = {"walker": 1, "cyclist": 2, "seated": 7, "mannequin": 8, "reflection": 12}
@@ -47,7 +47,7 @@ class WorldSequence:
 
 
 def observe(
-    scene: Scene, detector: DetectorConfig, people: Figures | None = None, visible: Floats | None = None
+    scene: Scene, detector: SyntheticDetectorConfig, people: VisiblePeople | None = None, visible: Floats | None = None
 ) -> WorldSequence:
     """Return the sequence of a scene. `visible` (M,): shares measured in pictures, else they are estimated."""
     people = figures(scene) if people is None else people
@@ -86,7 +86,7 @@ def as_written(boxes: Floats) -> Floats:
     return xywh_to_xyxy(np.round(xyxy_to_xywh(boxes), 2))
 
 
-def _ids(scene: Scene, people: Figures) -> Ints:
+def _ids(scene: Scene, people: VisiblePeople) -> Ints:
     """(A,) ids from 1: walkers in the order of their first picture, then everything else; -1 for the unseen."""
     ids = np.full(len(scene.actors), -1)
     seen, first = np.unique(people.actors, return_index=True)
@@ -95,7 +95,7 @@ def _ids(scene: Scene, people: Figures) -> Ints:
     return ids
 
 
-def _truth(scene: Scene, people: Figures, visible: Floats, ids: Ints) -> TrackTable:
+def _truth(scene: Scene, people: VisiblePeople, visible: Floats, ids: Ints) -> TrackTable:
     classes = np.array([CLASSES[actor.kind] for actor in scene.actors], np.int64)[people.actors]
     frames, row_ids, boxes, shares = [people.times + 1], [ids[people.actors]], [people.boxes], [visible]
     all_classes = [classes]

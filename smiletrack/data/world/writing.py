@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from smiletrack.boxes import xyxy_to_xywh
-from smiletrack.data.world.config import DetectorConfig
+from smiletrack.data.world.config import SyntheticDetectorConfig
 from smiletrack.data.world.renderer import Renderer
 from smiletrack.data.world.scene import Scene, figures
 from smiletrack.data.world.sequence import WorldSequence, observe
@@ -30,7 +30,9 @@ def is_made(folder: Path, recipe: dict[str, Any]) -> bool:
     return isinstance(known, dict) and known.get("recipe") == json.loads(json.dumps(recipe))
 
 
-def render_sequence(scene: Scene, detector: DetectorConfig, folder: Path, recipe: dict[str, Any], quality: int) -> None:
+def render_sequence(
+    scene: Scene, detector: SyntheticDetectorConfig, folder: Path, recipe: dict[str, Any], quality: int
+) -> None:
     """Draw and write a whole sequence; `folder` appears when everything is in it.
 
     quality: of the JPEG files, 1 to 100. What a killed run left, or an older recipe made, is replaced. Raises

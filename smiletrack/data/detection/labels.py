@@ -1,0 +1,182 @@
+"""Images with boxes, what a detector learns from: COCO JSON files and MOTChallenge folders in one form."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smiletrack.boxes import area, xywh_to_xyxy
+from smiletrack.data.frames import frame_images
+from smiletrack.data.mot import read_sequence_info
+from smiletrack.data.reid.identities import select_sequences
+from smiletrack.data.splits import resolve_split, split_range
+from smiletrack.data.truth import IGNORED_CLASSES, PEDESTRIAN, read_training_truth
+from smiletrack.errors import InputError
+from smiletrack.files import read_json
+from smiletrack.types import Floats, Ints
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledImages:
+    """M boxes on N images, the boxes sorted by image.
+
+    paths: N files. image_indices: (M,) in [0, N). boxes: (M, 4) xyxy px of the file's pixels, not clipped: a person
+    at the border may reach beyond it. classes: (M,) index into `class_names`. ignored: (M,) neither target nor
+    background (crowds, distractors, boxes without area). Images without boxes are legal.
+    """
+
+    paths: tuple[Path, ...]
+    image_indices: Ints
+    boxes: Floats
+    classes: Ints
+    ignored: NDArray[np.bool_]
+    class_names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def rows(self, image: int) -> slice:
+        """Return which boxes are those of an image."""
+        first, last = np.searchsorted(self.image_indices, [image, image + 1])
+        return slice(int(first), int(last))
+
+    def __getitem__(self, images: Sequence[int]) -> "LabelledImages":
+        """Return the images of these numbers, in this order."""
+        slices = [self.rows(image) for image in images]
+        rows = np.concatenate([np.arange(s.start, s.stop) for s in slices]) if slices else np.zeros(0, np.int64)
+        counts = [s.stop - s.start for s in slices]
+        return LabelledImages(
+            tuple(self.paths[image] for image in images),
+            np.repeat(np.arange(len(slices)), counts),
+            self.boxes[rows],
+            self.classes[rows],
+            self.ignored[rows],
+            self.class_names,
+        )
+
+
+def read_labelled(sources: Sequence[str], min_visibility: float = 0.0, step: int = 1) -> LabelledImages:
+    """Read and merge `FILE.json` (COCO) and `FOLDER[@SPLIT]` (MOTChallenge sequences below FOLDER, or it is one).
+
+    `min_visibility` is for folders, as in `mot_images`. `step` takes every which image.
+    """
+    parts = [_read_source(source, min_visibility) for source in sources]
+    labels = _merged(parts)
+    return labels[range(0, len(labels), step)] if step > 1 else labels
+
+
+def _read_source(source: str, min_visibility: float) -> LabelledImages:
+    if source.endswith(".json"):
+        return read_coco(Path(source))
+    folder, _, split = source.rpartition("@") if "@" in source else (source, "", "all")
+    return mot_images(Path(folder), split, min_visibility)
+
+
+def _merged(parts: Sequence[LabelledImages]) -> LabelledImages:
+    """Return all images in one; InputError where the parts name other classes."""
+    names = parts[0].class_names
+    for part in parts[1:]:
+        if part.class_names != names:
+            raise InputError(f"the data sets name other classes: {', '.join(names)} and {', '.join(part.class_names)}")
+    offsets = np.cumsum([0, *(len(part) for part in parts)])
+    return LabelledImages(
+        tuple(path for part in parts for path in part.paths),
+        np.concatenate([part.image_indices + offset for part, offset in zip(parts, offsets, strict=False)]),
+        np.concatenate([part.boxes for part in parts]),
+        np.concatenate([part.classes for part in parts]),
+        np.concatenate([part.ignored for part in parts]),
+        names,
+    )
+
+
+def mot_images(root: Path, split: str = "all", min_visibility: float = 0.0) -> LabelledImages:
+    """Return the frames of MOTChallenge sequences with their pedestrians; of MOT17's three copies only the first.
+
+    Rows marked 0, the classes that MOTChallenge ignores (2, 7, 8, 12) and pedestrians of whom less than
+    `min_visibility` is seen are `ignored`; other classes (cars, occluders) are left out. InputError names a sequence
+    without ground truth or a frame without an image.
+    """
+    parts = []
+    for folder in select_sequences(root):
+        info = read_sequence_info(folder)
+        first, last = split_range(info.length, resolve_split(split, root))
+        truth = read_training_truth(folder / "gt" / "gt.txt")
+        present = frame_images(info)
+        frames = np.arange(first, last + 1)
+        missing = [frame for frame in frames.tolist() if frame not in present]
+        if missing:
+            raise InputError(
+                f"{folder}: no image for frame {missing[0]} and {len(missing) - 1} others of {split}; unpack all "
+                "images or choose a split that has them"
+            )
+        wanted = (truth.classes == PEDESTRIAN) | np.isin(truth.classes, IGNORED_CLASSES)
+        truth = truth[wanted & np.isin(truth.frames, frames)]
+        truth = truth[np.argsort(truth.frames, kind="stable")]
+        ignored = (truth.classes != PEDESTRIAN) | (truth.scores <= 0) | (area(truth.boxes) <= 0)
+        ignored |= truth.visibility < min_visibility
+        parts.append(
+            LabelledImages(
+                tuple(present[frame] for frame in frames.tolist()),
+                np.searchsorted(frames, truth.frames),
+                truth.boxes,
+                np.zeros(len(truth), np.int64),
+                ignored,
+                ("pedestrian",),
+            )
+        )
+    return _merged(parts)
+
+
+def read_coco(file: Path) -> LabelledImages:
+    """Read a COCO detection file; image files are relative to it (or to `images/` beside it) unless absolute.
+
+    Crowds, annotations marked `ignore`, and boxes without area are `ignored`. InputError names the annotation that
+    has a class or image the file does not list, or a box that is not four numbers.
+    """
+    content = read_json(file)
+    if not isinstance(content, dict) or not all(
+        isinstance(content.get(key), list) for key in ("images", "annotations", "categories")
+    ):
+        raise InputError(f"{file}: not a COCO detection file; it needs the lists images, annotations and categories")
+    categories = {category["id"]: index for index, category in enumerate(content["categories"])}
+    images = {image["id"]: index for index, image in enumerate(content["images"])}
+    annotations = content["annotations"]
+    for annotation in annotations:
+        _check_annotation(file, annotation, categories, images)
+    indices = np.array([images[a["image_id"]] for a in annotations], np.int64)
+    order = np.argsort(indices, kind="stable")
+    boxes = xywh_to_xyxy(np.array([a["bbox"] for a in annotations], np.float64).reshape(-1, 4))
+    ignored = np.array([bool(a.get("iscrowd") or a.get("ignore")) for a in annotations], bool) | (area(boxes) <= 0)
+    classes = np.array([categories[a["category_id"]] for a in annotations], np.int64)
+    return LabelledImages(
+        tuple(_image_file(file, image) for image in content["images"]),
+        indices[order],
+        boxes[order],
+        classes[order],
+        ignored[order],
+        tuple(str(category["name"]) for category in content["categories"]),
+    )
+
+
+def _check_annotation(
+    file: Path, annotation: dict[str, Any], categories: dict[Any, int], images: dict[Any, int]
+) -> None:
+    where = f"{file}: annotation {annotation.get('id', '?')}"
+    if annotation.get("category_id") not in categories:
+        known = ", ".join(map(str, categories))
+        raise InputError(f"{where} has the unknown class {annotation.get('category_id')!r}; there are {known}")
+    if annotation.get("image_id") not in images:
+        raise InputError(f"{where} is on the image {annotation.get('image_id')!r}, which the file does not list")
+    box = annotation.get("bbox")
+    numbers = isinstance(box, list) and len(box) == 4 and all(isinstance(side, (int, float)) for side in box)
+    if not numbers or not np.isfinite(np.array(box)).all():
+        raise InputError(f"{where} has the box {box!r}; it must be [left, top, width, height] in pixels")
+
+
+def _image_file(file: Path, image: dict[str, Any]) -> Path:
+    path = file.parent / str(image["file_name"])
+    beside = file.parent / "images" / str(image["file_name"])
+    return beside if not path.is_file() and beside.is_file() else path

@@ -1,0 +1,121 @@
+"""`tools/benchmark.py association`: boxes in, tracks out, against the trackers of roboflow's `trackers`."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from smiletrack.config import load_config, preset_file
+from smiletrack.data.splits import Split
+from smiletrack.engine.benchmarks.timing import Timing, alternate, print_timings
+from smiletrack.engine.inputs.sequence_inputs import SequenceInputConfig, sequence_inputs
+from smiletrack.errors import InputError
+from smiletrack.files import write_json
+from smiletrack.lazy import LazyModule
+from smiletrack.tracking.config import TrackerConfig
+from smiletrack.tracking.tracker import Tracker
+from smiletrack.types import Detections
+
+supervision, trackers = LazyModule("supervision"), LazyModule("trackers")
+
+Sequences = list[list[Detections]]
+
+
+@dataclass(frozen=True)
+class AssociationBenchmarkConfig:
+    """What `tools/benchmark.py association` is asked for."""
+
+    data: str = ""
+    """Folder of MOTChallenge sequences; empty = the generated crowd."""
+    split: Split = "all"
+    """Frames to track, as in tools/track.py."""
+    detections: str = "det"
+    """Which detections: <seq>/det/NAME.txt."""
+    sequences: tuple[str, ...] = ()
+    """Names of sequences; empty = all."""
+    tile: int = 1
+    """Copies of every frame, side by side: a denser crowd from the same detections; at least 1."""
+    embedding_size: int = 0
+    """Numbers in a random embedding for every box, with the preset botsort-reid against the peer's BoT-SORT, which has
+    no Re-ID and so does less; 0 = no embeddings, and the preset bytetrack against the peer's ByteTrack."""
+    rounds: int = 5
+    """Turns of each contestant, at least 1."""
+    json: str = ""
+    """File that gets the CPU seconds of every turn."""
+
+    def __post_init__(self) -> None:
+        for name in ("tile", "rounds"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if self.embedding_size < 0:
+            raise ValueError(f"embedding_size must be at least 0, not {self.embedding_size}")
+
+
+def benchmark_association(config: AssociationBenchmarkConfig) -> Timing:
+    """Time the contestants, print the table, return the timings; only `update` calls are inside the clock."""
+    if find_spec("trackers") is None:
+        raise InputError("the peer is not installed: pip install 'smiletrack[bench]'")
+    given = SequenceInputConfig(
+        data=config.data, split=config.split, detections=config.detections, sequences=config.sequences
+    )
+    sequences = [[tiled(seen, config.tile) for seen in sequence.frames()] for sequence in sequence_inputs(given)]
+    if config.embedding_size:
+        sequences = with_random_embeddings(sequences, config.embedding_size)
+    preset = "botsort-reid" if config.embedding_size else "bytetrack"
+    ours = load_config(TrackerConfig, preset_file("tracker", preset))
+    peer = partial(trackers.BoTSORTTracker, enable_cmc=False) if config.embedding_size else trackers.ByteTrackTracker
+    peer_sequences = [[_supervised(seen) for seen in sequence] for sequence in sequences]
+    peer_name = f"trackers' {'BoT-SORT' if config.embedding_size else 'ByteTrack'}"
+    timing = alternate(
+        {
+            f"smiletrack {preset}": partial(_run, partial(Tracker, ours), sequences),
+            peer_name: partial(_run, peer, peer_sequences),
+        },
+        config.rounds,
+    )
+    num_frames = sum(len(sequence) for sequence in sequences)
+    num_boxes = sum(len(seen) for sequence in sequences for seen in sequence)
+    case = f"{num_boxes / max(num_frames, 1):.0f} detections a frame"
+    print_timings({case: timing}, f"Association, {num_frames} frames", {case: num_frames})
+    if config.json:
+        write_json(config.json, {name: list(turns) for name, turns in timing.seconds.items()})  # type: ignore[arg-type]
+    return timing
+
+
+def tiled(detections: Detections, copies: int) -> Detections:
+    """Return the detections `copies` times, side by side without overlap between the copies."""
+    if copies == 1 or not len(detections):
+        return detections
+    step = np.ceil(detections.boxes[:, 2].max() / 1000 + 1) * 1000
+    offsets = np.repeat(np.arange(copies) * step, len(detections))[:, None] * [1, 0, 1, 0]
+    return Detections(np.tile(detections.boxes, (copies, 1)) + offsets, np.tile(detections.scores, copies))
+
+
+def with_random_embeddings(sequences: Sequences, size: int) -> Sequences:
+    """Give every box a random unit vector of `size` numbers; the work does not depend on what they say."""
+    rng = np.random.default_rng(0)
+    answer = []
+    for sequence in sequences:
+        vectors = [rng.standard_normal((len(seen), size)) for seen in sequence]
+        answer.append(
+            [
+                Detections(seen.boxes, seen.scores, rows / np.linalg.norm(rows, axis=1, keepdims=True))
+                for seen, rows in zip(sequence, vectors, strict=True)
+            ]
+        )
+    return answer
+
+
+def _supervised(detections: Detections) -> Any:
+    boxes, scores = detections.boxes.astype(np.float32), detections.scores.astype(np.float32)
+    return supervision.Detections(xyxy=boxes, confidence=scores)
+
+
+def _run(make: Callable[[], Any], sequences: Iterable[Iterable[Any]]) -> None:
+    for sequence in sequences:
+        tracker = make()
+        for detections in sequence:
+            tracker.update(detections)

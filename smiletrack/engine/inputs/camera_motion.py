@@ -1,0 +1,107 @@
+"""Camera motion of a whole sequence, estimated once and kept in a file."""
+
+import hashlib
+import json
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from zipfile import BadZipFile
+
+import cv2
+import numpy as np
+from rich.progress import track
+
+from smiletrack.data.mot import DetectionTable
+from smiletrack.data.video import open_source
+from smiletrack.files import atomic_path
+from smiletrack.motion.camera_motion import CameraMotion, CameraMotionConfig
+from smiletrack.types import Floats
+
+MASKED_ABOVE = 0.3
+"""Detections above this score are left out of the estimate: they move by themselves."""
+
+
+@dataclass(frozen=True, eq=False)
+class SequenceMotion:
+    """warps: (T, 2, 3), row i maps pixels of frame i to frame i + 1 (numbers from 1), row 0 is the identity.
+
+    num_failed: frames where the estimate failed and the identity stands. seconds: time of the estimate, decoding
+    apart, 0 where it was read. problems: one line for each frame that could not be read and was bridged.
+    """
+
+    warps: Floats
+    num_failed: int
+    seconds: float
+    problems: tuple[str, ...]
+
+
+def estimate_camera_motion(
+    sequence: str | Path,
+    config: CameraMotionConfig | None = None,
+    detections: DetectionTable | None = None,
+    cache: Path | None = None,
+) -> SequenceMotion:
+    """Estimate the motion of a sequence, video or image folder, or read it from the folder `cache` if it is there.
+
+    `detections` (frame numbers from 1, as the frames come) are masked. The cached file tells what it was made from,
+    settings, frames and detections; made from anything else it is made anew.
+    """
+    config = config or CameraMotionConfig()
+    source = open_source(sequence)
+    fingerprint = {
+        "source": str(Path(sequence).resolve()),
+        "num_frames": source.num_frames,
+        "detections": digest(detections),
+        "opencv": cv2.__version__,
+        **asdict(config),
+    }
+    file = cache / f"{source.name}.{config.method}.npz" if cache is not None else None
+    if file is not None and (known := _read(file, fingerprint)) is not None:
+        return known
+    motion, warps, seconds = CameraMotion(config), [], 0.0
+    description = f"camera motion of {source.name}"
+    for number, frame in enumerate(track(source, description, total=source.num_frames, transient=True), 1):
+        boxes = _movers(detections, number)
+        start = time.perf_counter()
+        warps.append(motion.step(frame, boxes))
+        seconds += time.perf_counter() - start
+    made = SequenceMotion(np.stack(warps), motion.num_failed, seconds, tuple(source.problems))
+    if file is not None:
+        _write(file, made, fingerprint)
+    return made
+
+
+def _movers(detections: DetectionTable | None, number: int) -> Floats | None:
+    if detections is None:
+        return None
+    rows = detections.frame(number)
+    boxes: Floats = detections.boxes[rows[detections.scores[rows] > MASKED_ABOVE]]
+    return boxes
+
+
+def digest(detections: DetectionTable | None) -> str:
+    """Return 16 letters that tell one table of detections from another."""
+    if detections is None:
+        return "none"
+    digest = hashlib.sha256()
+    for column in (detections.frames, detections.boxes, detections.scores):
+        digest.update(np.ascontiguousarray(column).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _write(file: Path, motion: SequenceMotion, fingerprint: dict[str, object]) -> None:
+    about = {"fingerprint": fingerprint, "num_failed": motion.num_failed, "problems": motion.problems}
+    with atomic_path(file) as temporary, temporary.open("wb") as stream:
+        np.savez_compressed(stream, warps=motion.warps, about=np.array(json.dumps(about)))
+
+
+def _read(file: Path, fingerprint: dict[str, object]) -> SequenceMotion | None:
+    """Return what the file holds, None where it is absent, broken or made from something else."""
+    try:
+        with np.load(file, allow_pickle=False) as stored:
+            warps, about = stored["warps"], json.loads(str(stored["about"]))
+    except (OSError, ValueError, KeyError, BadZipFile):
+        return None
+    if about["fingerprint"] != fingerprint:
+        return None
+    return SequenceMotion(warps, about["num_failed"], 0.0, tuple(about["problems"]))

@@ -1,0 +1,191 @@
+"""What the networks see, once a sequence: frames in, detections with embeddings out, kept as one `.npz`.
+
+A tracking experiment reads the file and never runs a network again. The file knows what it was made from (source,
+frame range, detector, SLM) and is refused for anything else.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.progress import track
+
+from smiletrack.data.mot import DetectionTable
+from smiletrack.data.video import Frame
+from smiletrack.errors import InputError
+from smiletrack.files import atomic_path
+from smiletrack.types import Detections, Floats
+
+EMBEDDED_ABOVE = 0.1
+"""Detections at or below this score are noise to every preset (paper, "SMC") and get no embedding: a zero row."""
+
+
+class DetectorLike(Protocol):
+    """A detector: frames in, `Detections` out. `fingerprint` names weights and settings."""
+
+    fingerprint: str
+
+    def detect(self, frame: Frame) -> Detections: ...
+
+
+class EmbedderLike(Protocol):
+    """A similarity network: a frame and (N, 4) xyxy boxes in, (N, D) unit rows out."""
+
+    fingerprint: str
+
+    def embed(self, frame: Frame, boxes: Floats) -> NDArray[np.float32]: ...
+
+
+@dataclass(frozen=True, eq=False)
+class CachedDetections:
+    """One sequence as the networks saw it.
+
+    table: detections of all frames, frame numbers from 1. embeddings: (N, D) rows beside it, D = 0 without an SLM.
+    num_frames: frames seen, those without detections included. seconds: wall time by stage ("decode", "detect",
+    "embed"). problems: one line for each frame that could not be read and was bridged.
+    """
+
+    table: DetectionTable
+    embeddings: NDArray[np.float32]
+    num_frames: int
+    seconds: dict[str, float] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+
+
+def detect_sequence(
+    frames: Iterable[Frame],
+    detector: DetectorLike | DetectionTable,
+    embedder: EmbedderLike | None,
+    name: str,
+    num_frames: int | None = None,
+    quiet: bool = False,
+) -> CachedDetections:
+    """Run the networks over `frames`; frame k of the iteration is frame number k + 1.
+
+    `detector` may be a table of ready detections (numbered alike), then only the embeddings are computed and the rows
+    keep their order. A frame smaller than its boxes is no error: boxes are clipped for the crops. Without `num_frames`
+    the source may be endless: Ctrl-C ends it, and what was seen counts.
+    """
+    seconds = {"decode": 0.0, "detect": 0.0, "embed": 0.0}
+    seen: list[Detections] = []
+    clock = _Clock(seconds)
+    clock.start()
+    with suppress(KeyboardInterrupt) if num_frames is None else nullcontext():  # nothing else ends a camera
+        for frame in track(frames, description=name, total=num_frames, transient=True, disable=quiet):
+            clock.stop("decode")
+            number = len(seen) + 1
+            found = _rows(detector, number) if isinstance(detector, DetectionTable) else detector.detect(frame)
+            clock.stop("detect")
+            if embedder is not None:
+                found = with_embeddings(found, embedder, frame)
+            clock.stop("embed")
+            seen.append(found)
+            if num_frames is not None and number == num_frames:
+                break
+    if isinstance(detector, DetectionTable):
+        del seconds["detect"]
+    return CachedDetections(*_stack(seen), len(seen), seconds, tuple(getattr(frames, "problems", ())))
+
+
+def load_or_detect(file: Path, fingerprint: dict[str, str], make: Callable[[], CachedDetections]) -> CachedDetections:
+    """Return what `file` holds, or call `make` and write what it returns there.
+
+    Raises InputError where `file` was made with another fingerprint: the message names the first difference.
+    """
+    if file.is_file():
+        return read_cached_detections(file, fingerprint)
+    made = make()
+    write_cached_detections(file, made, fingerprint)
+    return made
+
+
+def write_cached_detections(file: Path, perception: CachedDetections, fingerprint: dict[str, str]) -> None:
+    """Write the `.npz` atomically."""
+    about = {
+        "fingerprint": fingerprint,
+        "num_frames": perception.num_frames,
+        "seconds": perception.seconds,
+        "problems": perception.problems,
+    }
+    table = perception.table
+    with atomic_path(file) as temporary, temporary.open("wb") as stream:
+        np.savez_compressed(
+            stream,
+            frames=table.frames,
+            boxes=table.boxes,
+            scores=table.scores,
+            classes=table.classes,
+            embeddings=perception.embeddings.astype(np.float16),  # cosine changes by less than 1e-3, half the size
+            about=np.array(json.dumps(about)),
+        )
+
+
+def read_cached_detections(file: Path, fingerprint: dict[str, str] | None = None) -> CachedDetections:
+    """Read what `write_cached_detections` wrote; nothing in the file is executed. See `load_or_detect` for errors."""
+    try:
+        with np.load(file, allow_pickle=False) as stored:
+            arrays = {key: stored[key] for key in ("frames", "boxes", "scores", "classes", "embeddings")}
+            about = json.loads(str(stored["about"]))
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
+        raise InputError(f"{file}: not a detection cache ({error}); delete it to make it again") from None
+    for key, value in (fingerprint or {}).items():
+        made = about["fingerprint"].get(key)
+        if made != value:
+            raise InputError(
+                f"{file}: made with {key} {made}, not {value}; use another --output or delete the file to make it again"
+            )
+    embeddings = arrays.pop("embeddings").astype(np.float32)
+    return CachedDetections(
+        DetectionTable(**arrays), embeddings, about["num_frames"], about["seconds"], tuple(about["problems"])
+    )
+
+
+def with_embeddings(found: Detections, embedder: EmbedderLike, frame: Frame) -> Detections:
+    """Return the detections of a frame with embeddings of those above the noise, zero rows for the others."""
+    wanted = np.flatnonzero(found.scores > EMBEDDED_ABOVE)
+    rows = embedder.embed(frame, found.boxes[wanted])
+    embeddings = np.zeros((len(found), rows.shape[1]))
+    embeddings[wanted] = rows
+    return Detections(found.boxes, found.scores, embeddings, found.classes)
+
+
+def _rows(table: DetectionTable, number: int) -> Detections:
+    rows = table.frame(number)
+    return Detections(table.boxes[rows], table.scores[rows], classes=table.classes[rows])
+
+
+def _stack(seen: list[Detections]) -> tuple[DetectionTable, NDArray[np.float32]]:
+    """Join the frames' detections; frames of ready tables come sorted, so rows keep their order inside a frame."""
+    frames = np.repeat(np.arange(1, len(seen) + 1), [len(found) for found in seen])
+    width = max((found.embeddings.shape[1] for found in seen), default=0)
+    blocks = [found.embeddings.astype(np.float32) for found in seen if len(found)]
+    table = DetectionTable(
+        frames,
+        np.concatenate([np.zeros((0, 4)), *(found.boxes for found in seen)]),
+        np.concatenate([np.zeros(0), *(found.scores for found in seen)]),
+        np.concatenate([np.zeros(0, np.int64), *(found.classes for found in seen)]),
+    )
+    return table, np.concatenate([np.zeros((0, width), np.float32), *blocks])
+
+
+class _Clock:
+    """Adds the time between two calls to a stage."""
+
+    def __init__(self, seconds: dict[str, float]) -> None:
+        self._seconds = seconds
+        self._last = 0.0
+
+    def start(self) -> None:
+        self._last = time.perf_counter()
+
+    def stop(self, stage: str) -> None:
+        now = time.perf_counter()
+        self._seconds[stage] += now - self._last
+        self._last = now

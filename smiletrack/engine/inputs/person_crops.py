@@ -1,0 +1,46 @@
+"""Where crops of people come from: words of a command line -> one identity table, and its cached crops."""
+
+import hashlib
+from pathlib import Path
+
+from smiletrack.data.reid.crop_cache import Crops, cached_crops
+from smiletrack.data.reid.identities import IdentityTable, merge_identities, mot_identities, read_identities
+from smiletrack.engine.make_world import MakeWorldConfig, make_world
+from smiletrack.errors import InputError
+
+MARGIN = 0.15
+"""Context kept around every training crop, as a share of the box's sides, so that boxes can jitter."""
+
+
+def read_table(sources: tuple[str, ...], split: str, min_visibility: float = 0.3, step: int = 1) -> IdentityTable:
+    """Read identity tables (FILE.csv) and MOTChallenge folders (FOLDER or FOLDER@SPLIT) and merge them.
+
+    A folder is a sequence or holds sequences; `split` is that of folders that name none, `step` takes every which
+    frame of folders. Rows below `min_visibility` are left out. InputError where nothing is left.
+    """
+    tables = []
+    for source in sources:
+        if source.endswith(".csv"):
+            table = read_identities(Path(source))
+            tables.append(table[table.visibility >= min_visibility])
+            continue
+        folder, _, own_split = source.partition("@")
+        if not Path(folder).is_dir():
+            raise InputError(f"{folder}: no such folder; datasets/README.md tells where each data set comes from")
+        tables.append(mot_identities(Path(folder), own_split or split, min_visibility=min_visibility, step=step))
+    merged = merge_identities(tables)
+    if not len(merged):
+        raise InputError(f"{', '.join(sources)}: no box of a person with visibility of {min_visibility} or more")
+    return merged
+
+
+def demo_world() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return training and validation sources of the demo world, which is made where it is not there."""
+    root = make_world(MakeWorldConfig())
+    return (f"{root / 'train'}@all",), (f"{root / 'val'}@all",)
+
+
+def training_crops(table: IdentityTable, folder: Path, size: tuple[int, int]) -> Crops:
+    """Return the table's crops with MARGIN around them, from a cache below `folder` that fits the table."""
+    digest = hashlib.sha256("\n".join(map(str, table.images)).encode() + table.boxes.tobytes())
+    return cached_crops(table, folder / f"{digest.hexdigest()[:12]}-{size[0]}x{size[1]}", size, MARGIN)

@@ -1,0 +1,58 @@
+"""The paper's Table 4 for the similarity network: every patch layout trained and scored with the same budget."""
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from smiletrack.engine.train_slm import TrainSLMConfig, train_slm
+from smiletrack.files import read_json, write_json
+from smiletrack.slm.patches import LAYOUTS
+from smiletrack.training.launch import launch
+
+
+@dataclass(frozen=True)
+class CompareLayoutsConfig:
+    """Which layouts to train, and how."""
+
+    layouts: tuple[str, ...] = tuple(LAYOUTS)
+    """Names, A to H."""
+    output: str = "runs/layouts"
+    """Folder of the runs, one below it for each layout."""
+    training: TrainSLMConfig = field(default_factory=TrainSLMConfig)
+    """The run that every layout gets; its network.layout and output are replaced."""
+
+    def __post_init__(self) -> None:
+        for layout in self.layouts:
+            if layout not in LAYOUTS:
+                raise ValueError(f"layouts must be of {', '.join(LAYOUTS)}, not {layout!r}")
+
+
+def compare_layouts(config: CompareLayoutsConfig) -> dict[str, dict[str, float]]:
+    """Train each layout, print the table, write layouts.json, and return the last figures by layout.
+
+    A layout that is already trained in `output` with the same settings is not trained again.
+    """
+    folder = Path(config.output)
+    figures: dict[str, dict[str, float]] = {}
+    for layout in config.layouts:
+        network = dataclasses.replace(config.training.network, layout=layout, boxes=())
+        training = dataclasses.replace(config.training, network=network, output=str(folder / layout), resume=True)
+        launch(train_slm, training)
+        last = read_json(folder / layout / "history.json")[-1]
+        figures[layout] = {name: last[name] for name in last if name.partition("_")[0] in ("AUC", "rank1", "mAP")}
+    write_json(folder / "layouts.json", figures)
+    _print(figures)
+    return figures
+
+
+def _print(figures: dict[str, dict[str, float]]) -> None:
+    table = Table(box=None, pad_edge=False)
+    names = list(next(iter(figures.values())))
+    for name in ("layout", "patches", *names):
+        table.add_column(name, justify="left" if name == "layout" else "right")
+    for layout, row in figures.items():
+        table.add_row(layout, str(len(LAYOUTS[layout])), *(f"{row[name]:.4f}" for name in names))
+    Console(soft_wrap=True).print(table)

@@ -1,0 +1,93 @@
+"""What a training run tells while it goes on: a progress bar on a terminal, a line an epoch, TensorBoard files."""
+
+import math
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from torch.utils.tensorboard import SummaryWriter
+
+Picture = NDArray[np.uint8]
+
+
+class TrainingLog:
+    """Progress of one run; silent and without files where `shown` is False (the other processes of a DDP run)."""
+
+    def __init__(self, folder: Path, first_step: int, total_steps: int, shown: bool, limit_s: float = math.inf):
+        self.console = Console(stderr=True, quiet=not shown)
+        # events after `first_step` are of a run that was killed: TensorBoard is told to drop them
+        self.writer = SummaryWriter(str(folder / "tensorboard"), purge_step=first_step + 1) if shown else None
+        self.bar = Progress(
+            TextColumn("epoch {task.fields[epoch]}"),
+            BarColumn(),
+            TextColumn("{task.completed}/{task.total} steps  {task.fields[rate]}"),
+            TimeElapsedColumn(),
+            TextColumn("left {task.fields[left]}  {task.fields[loss]}"),
+            console=self.console,
+            disable=not (shown and self.console.is_terminal),
+            transient=True,
+        )
+        self._start, self._first_step, self._total_steps, self._limit_s = (
+            time.monotonic(),
+            first_step,
+            total_steps,
+            limit_s,
+        )
+        self._samples = 0
+        self.task = self.bar.add_task(
+            "", total=total_steps, completed=first_step, epoch="", rate="", left="-:--", loss=""
+        )
+
+    def __enter__(self) -> "TrainingLog":
+        self.bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.stop()
+        if self.writer is not None:
+            self.writer.close()
+
+    def step(self, step: int, epoch: str, samples: int, scalars: Mapping[str, float], record: bool = False) -> None:
+        """Show optimizer step `step`, which took `samples` samples; `record` makes a point of TensorBoard's curves."""
+        self._samples += samples
+        spent_s = time.monotonic() - self._start
+        rate = self._samples / max(spent_s, 1e-9)
+        left_s = spent_s / (step - self._first_step) * (self._total_steps - step)
+        self.bar.update(
+            self.task,
+            completed=step,
+            epoch=epoch,
+            rate=f"{rate:.1f} samples/s",
+            left=_clock(min(left_s, self._limit_s - spent_s)),
+            loss=f"loss {scalars.get('loss', math.nan):.4g}",
+        )
+        if record:
+            self._record("train", step, {**scalars, "samples_per_s": rate})
+
+    def epoch(self, step: int, epoch: str, seconds: float, scalars: Mapping[str, float]) -> None:
+        """Print one line for a finished epoch and record its figures."""
+        shown = {name: value for name, value in scalars.items() if name not in ("epoch", "step", "elapsed_s")}
+        text = "  ".join(f"{name} {value:.4g}" for name, value in shown.items())
+        self.console.print(f"epoch {epoch}  {_clock(seconds)}  {text}", highlight=False, soft_wrap=True)
+        self._record("epoch", step, scalars)
+
+    def pictures(self, step: int, pictures: Mapping[str, Picture]) -> None:
+        """Record (H, W, 3) RGB uint8 pictures by name."""
+        if self.writer is not None:
+            for name, picture in pictures.items():
+                self.writer.add_image(name, picture, step, dataformats="HWC")
+
+    def _record(self, group: str, step: int, scalars: Mapping[str, float]) -> None:
+        if self.writer is not None:
+            for name, value in scalars.items():
+                self.writer.add_scalar(f"{group}/{name}", value, step)
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(max(seconds, 0.0)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

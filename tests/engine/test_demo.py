@@ -1,0 +1,138 @@
+"""The demo turns a source into a painted video and a result file, and keeps what it made when something fails."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from smiletrack.data.mot import read_results
+from smiletrack.data.video import open_source
+from smiletrack.engine import demo as module
+from smiletrack.engine.demo import DemoConfig, Pipeline, demo
+from smiletrack.errors import InputError
+from smiletrack.motion.camera_motion import CameraMotion, CameraMotionConfig
+from smiletrack.tracking.tracker import Tracker
+from smiletrack.types import Detections
+
+
+class RedDetector:
+    """Sees the red rectangles."""
+
+    fingerprint = "red"
+
+    def detect(self, frame: np.ndarray) -> Detections:
+        red = ((frame[..., 2] > 180) & (frame[..., 0] < 80)).astype(np.uint8)
+        _, _, stats, _ = cv2.connectedComponentsWithStats(red)
+        boxes = np.array([[x, y, x + w, y + h] for x, y, w, h, area in stats[1:] if area > 50], float)
+        return Detections(boxes.reshape(-1, 4), np.full(len(boxes), 0.9))
+
+
+class PlaceEmbedder:
+    """Looks depend on the lane."""
+
+    fingerprint = "place"
+
+    def embed(self, frame: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+        return np.eye(4, dtype=np.float32)[(boxes[:, 1] // 60).astype(int)]
+
+
+@pytest.fixture
+def walk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Ten frames with two red people who walk; detector and embedder are stand-ins that are right."""
+    folder = tmp_path / "Weg ñ"
+    folder.mkdir()
+    street = np.random.default_rng(0).integers(60, 150, (160, 240, 3), np.uint8)
+    for i in range(10):
+        frame = street.copy()
+        for x, y in ((10 + 8 * i, 10), (200 - 8 * i, 90)):
+            frame[y : y + 50, x : x + 20] = (20, 20, 230)
+        cv2.imencode(".png", frame)[1].tofile(folder / f"{i:03d}.png")
+    monkeypatch.setattr(module, "load_networks", lambda *_: (RedDetector(), PlaceEmbedder()))
+    return folder
+
+
+def test_video_and_tracks(walk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save = tmp_path / "out put" / "vidéo.mp4"
+    config = DemoConfig(source=str(walk), detector="x", slm="y", camera_motion="flow", save=str(save), device="cpu")
+    assert demo(config) == save
+    tracks = read_results(save.with_suffix(".txt"))
+    assert np.bincount(tracks.frames).tolist() == [0] + [2] * 10 and len(np.unique(tracks.ids)) == 2
+    first = tracks.boxes[tracks.frames == 1]
+    np.testing.assert_allclose(first[np.argsort(first[:, 1])], [[10, 10, 30, 60], [200, 90, 220, 140]], atol=0.01)
+    frames = list(open_source(save))
+    assert len(frames) == 10 and frames[0].shape == (160, 240, 3)
+    told = capsys.readouterr().out
+    for stage in ("10 frames, 2 identities", "detect", "embed", "camera motion", "association"):
+        assert stage in told
+
+
+def test_what_was_made_before_an_error_is_kept(walk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Failing(RedDetector):
+        calls = 0
+
+        def detect(self, frame: np.ndarray) -> Detections:
+            self.calls += 1
+            if self.calls == 5:
+                raise InputError("GPU memory ran out")
+            return super().detect(frame)
+
+    failing = Failing()
+    monkeypatch.setattr(module, "load_networks", lambda *_: (failing, None))
+    save = tmp_path / "out.mp4"
+    with pytest.raises(InputError, match="GPU memory"):
+        demo(DemoConfig(source=str(walk), detector="x", save=str(save), device="cpu"))
+    assert len(list(open_source(save))) == 4
+    assert read_results(save.with_suffix(".txt")).frames.max() == 4
+
+
+def test_nothing_is_left_when_the_first_frame_is_bad(walk: Path, tmp_path: Path) -> None:
+    (walk / "000.png").write_bytes(b"")
+    with pytest.raises(InputError, match=r"000\.png"):
+        demo(DemoConfig(source=str(walk), detector="x", save=str(tmp_path / "new" / "a.mp4"), device="cpu"))
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_unreadable_images_are_told(walk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (walk / "004.png").write_bytes(b"")
+    demo(DemoConfig(source=str(walk), detector="x", save=str(tmp_path / "a.mp4"), max_frames=7, device="cpu"))
+    told = capsys.readouterr().out
+    assert "7 frames" in told and "004.png" in told
+
+
+def test_pipeline_times_every_stage_it_has() -> None:
+    seconds: dict[str, float] = {}
+    pipeline = Pipeline(RedDetector(), None, CameraMotion(CameraMotionConfig()), Tracker())
+    for _ in range(2):
+        pipeline.step(np.zeros((90, 120, 3), np.uint8), seconds)
+    assert list(seconds) == ["detect", "camera motion", "association"] and min(seconds.values()) > 0
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({}, "source: name a video"),
+        ({"source": "x.mp4"}, "detector: name"),
+        ({"source": "x.mp4", "detector": "y"}, "x.mp4: no such"),
+    ],
+)
+def test_what_is_not_given_is_asked_for(values: dict[str, str], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        demo(DemoConfig(**values))  # type: ignore[arg-type]
+
+
+def test_real_clip_with_public_weights(shared: Path, tmp_path: Path) -> None:
+    weights = shared / "data" / "weights" / "yolox_nano_416x416.onnx"
+    save = tmp_path / "stadtmitte.mp4"
+    demo(
+        DemoConfig(
+            source=str(shared / "data" / "video" / "TUD-Stadtmitte.mp4"),
+            detector=f"onnx:{weights}",
+            save=str(save),
+            max_frames=6,
+            device="cpu",
+        )
+    )
+    tracks = read_results(save.with_suffix(".txt"))
+    assert (np.bincount(tracks.frames, minlength=7)[1:] >= 4).all() and len(np.unique(tracks.ids)) <= 9
+    assert len(list(open_source(save))) == 6

@@ -7,13 +7,25 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "smiletrack"
 LAYER = {
-    **dict.fromkeys(("errors", "files", "types", "boxes", "config", "lazy", "weights"), 0),
+    **dict.fromkeys(("errors", "files", "types", "boxes", "config", "lazy", "weights", "images", "image_tensors"), 0),
     **dict.fromkeys(("motion", "metrics"), 1),
     **dict.fromkeys(("data", "detector", "slm", "tracking"), 2),
     **dict.fromkeys(("training", "view"), 3),
     "engine": 4,
 }
-WITHOUT_TORCH = ("tracking", "motion", "metrics", "view", "types", "boxes", "config", "errors", "files", "lazy")
+WITHOUT_TORCH = (
+    "tracking",
+    "motion",
+    "metrics",
+    "view",
+    "types",
+    "boxes",
+    "config",
+    "errors",
+    "files",
+    "lazy",
+    "images",
+)
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 

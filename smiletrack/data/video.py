@@ -17,13 +17,12 @@ from typing import Any
 import av
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from smiletrack.data.mot import read_sequence_info
 from smiletrack.errors import InputError
 from smiletrack.files import atomic_path
+from smiletrack.images import Frame as Frame
 
-Frame = NDArray[np.uint8]
 NumberedFrame = tuple[int, Frame]
 
 IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"))

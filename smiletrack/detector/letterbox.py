@@ -1,51 +1,33 @@
-"""From a frame to the network's input and back: resize with kept proportions, pad with grey, normalise.
+"""From a frame to the place in a network's input and back: resize with kept proportions, pad with grey.
 
 Both families resize with bilinear interpolation and pad with grey 114; they differ in where the image lies, in
 rounding, and in what the numbers mean. `ImageFormat` says all of it, and travels with every checkpoint.
 """
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
 from smiletrack.boxes import clip_boxes
+from smiletrack.images import IMAGENET_MEAN, IMAGENET_STD, Frame, PixelFormat
 from smiletrack.types import Floats
 
-Frame = NDArray[np.uint8]
 GREY = 114
 
 
-@dataclass(frozen=True)
-class ImageFormat:
-    """What a network wants to see."""
+@dataclass(frozen=True, kw_only=True)
+class ImageFormat(PixelFormat):
+    """What a detector wants to see: pixels, and where the frame lies in the input."""
 
-    colour: Literal["rgb", "bgr"] = "rgb"
-    """Order of the colour channels."""
-    scale: float = 1 / 255
-    """What pixel values 0-255 are multiplied with."""
-    mean: tuple[float, ...] = (0.0, 0.0, 0.0)
-    """Subtracted a channel after scaling, in the network's colour order."""
-    std: tuple[float, ...] = (1.0, 1.0, 1.0)
-    """Divided by a channel after that."""
     centred: bool = True
     """Pad on both sides (PRB-Net) instead of right and below only (YOLOX)."""
     minimal: bool = True
     """Pad only to the next multiple of the stride instead of to the full size."""
 
-    def __post_init__(self) -> None:
-        for name in ("mean", "std"):
-            if len(getattr(self, name)) != 3:
-                raise ValueError(f"{name} must hold three values, one a channel")
-        if not all(value > 0 for value in self.std):
-            raise ValueError("std must be positive")
 
-
-BYTETRACK_INPUT = ImageFormat(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), centred=False, minimal=False)
+BYTETRACK_INPUT = ImageFormat(mean=IMAGENET_MEAN, std=IMAGENET_STD, centred=False, minimal=False)
 """ByteTrack's YOLOX checkpoints: RGB, ImageNet statistics."""
 
 YOLOX_INPUT = ImageFormat(colour="bgr", scale=1.0, centred=False, minimal=False)
@@ -93,17 +75,6 @@ def letterbox(frame: Frame, placement: Placement, config: ImageFormat) -> Frame:
     padded = np.full((*placement.size, 3), GREY, np.uint8)
     padded[top : top + height, left : left + width] = resized
     return padded
-
-
-def to_input(frames: Tensor, config: ImageFormat) -> Tensor:
-    """(B, H, W, 3) uint8 BGR -> (B, 3, H, W) float32 as the network wants it, on the device of `frames`."""
-    channels = frames.permute(0, 3, 1, 2)
-    channels = channels.flip(1) if config.colour == "rgb" else channels
-    values = channels.float() * config.scale
-    if config.mean == (0.0, 0.0, 0.0) and config.std == (1.0, 1.0, 1.0):
-        return values
-    mean, std = (torch.tensor(v, device=frames.device)[:, None, None] for v in (config.mean, config.std))
-    return (values - mean) / std
 
 
 def to_frame(boxes: Floats, placement: Placement, height: int, width: int, clip: bool = True) -> Floats:

@@ -20,11 +20,13 @@ from smiletrack.config import nearest
 from smiletrack.detector.build import DetectorConfig
 from smiletrack.detector.checkpoint import load_detector_network
 from smiletrack.detector.deploy import fuse
-from smiletrack.detector.letterbox import Frame, Placement, letterbox, place, to_frame, to_input
+from smiletrack.detector.letterbox import Placement, letterbox, place, to_frame
 from smiletrack.detector.onnx_model import OnnxDetector
 from smiletrack.detector.postprocess import Rule, postprocess
 from smiletrack.detector.settings import PredictConfig as PredictConfig
 from smiletrack.errors import InputError
+from smiletrack.image_tensors import to_input
+from smiletrack.images import Frame
 from smiletrack.types import Detections
 
 

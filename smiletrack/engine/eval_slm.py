@@ -20,9 +20,9 @@ from smiletrack.engine.inputs.person_crops import demo_world, read_table
 from smiletrack.engine.run_folders.folder import latest_run, start_run
 from smiletrack.errors import InputError
 from smiletrack.files import atomic_path, write_json
+from smiletrack.images import cut_boxes
 from smiletrack.metrics.retrieval import RetrievalScores, retrieval_scores, time_candidates
 from smiletrack.slm.embedder import Embedder, load_embedder
-from smiletrack.slm.preprocessing import Preprocessing
 from smiletrack.training.runtime import choose_device
 from smiletrack.types import Floats
 from smiletrack.view.pairs import Pair, pair_sheet
@@ -161,7 +161,7 @@ def _pair(table: IdentityTable, similarities: Floats, i: int, j: int) -> Pair:
     crops = []
     for row in (i, j):
         frame = read_image(table.images[table.image_indices[row]])
-        crops.append(Preprocessing(80, 224).cut(frame, table.boxes[row : row + 1])[0][0].astype(np.uint8))
+        crops.append(cut_boxes(frame, table.boxes[row : row + 1], (80, 224))[0][0])
     return Pair(crops[0], crops[1], f"{similarities[i, j]:.2f}")
 
 

@@ -19,12 +19,13 @@ from smiletrack.data.detection.dataset import DetectionDataset, ScaledImages, de
 from smiletrack.data.detection.labels import LabelledImages, read_labelled
 from smiletrack.detector.build import Detector, DetectorConfig, build_detector, build_loss
 from smiletrack.detector.checkpoint import KEY, load_detector_network, transfer
-from smiletrack.detector.letterbox import ImageFormat, to_input
+from smiletrack.detector.letterbox import ImageFormat
 from smiletrack.detector.losses import OTALossConfig
 from smiletrack.engine.eval_detector import detect_images, in_training, prediction_pictures, score_detections
 from smiletrack.engine.inputs.person_crops import demo_world
 from smiletrack.engine.run_folders.folder import start_run
 from smiletrack.errors import InputError
+from smiletrack.image_tensors import to_input
 from smiletrack.training.log import Picture
 from smiletrack.training.loop import FitConfig, FitResult, fit
 from smiletrack.training.runtime import Runtime, start_runtime

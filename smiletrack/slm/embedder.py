@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from smiletrack.errors import InputError
+from smiletrack.images import IMAGENET_MEAN, IMAGENET_STD
 from smiletrack.slm.checkpoint import load_slm_network
-from smiletrack.slm.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Crops, Preprocessing
+from smiletrack.slm.preprocessing import Crops, Preprocessing
 from smiletrack.types import Floats
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from smiletrack.errors import InputError
-from smiletrack.slm.preprocessing import IMAGENET_MEAN, IMAGENET_STD
+from smiletrack.images import IMAGENET_MEAN, IMAGENET_STD
 from smiletrack.weights import load_exactly, load_tensors
 
 NORM_EPS = 1e-5

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from smiletrack.boxes import area, clip_boxes
 from smiletrack.data.importers.annotations import UNKNOWN, AnnotatedImage
-from smiletrack.data.reid.crop_cache import cut_box
+from smiletrack.images import cut_boxes
 from smiletrack.types import Floats, Ints
 from smiletrack.view.colors import hex_color, identity_color
 from smiletrack.view.drawing import Image, draw_box, draw_lines
@@ -93,8 +93,8 @@ def people_sheet(frames: Sequence[tuple[AnnotatedImage, Image]]) -> Image | None
 
 def _crop(annotated: AnnotatedImage, picture: Image, person: int) -> Image:
     rows = np.flatnonzero(_named(annotated) & (annotated.identities == person))
-    crop = cut_box(picture, annotated.boxes[rows[0]], _CROP) if len(rows) else None
-    return np.full((_CROP[1], _CROP[0], 3), 200, np.uint8) if crop is None else crop
+    crops, _ = cut_boxes(picture, annotated.boxes[rows[:1]], _CROP)
+    return crops[0] if len(crops) else np.full((_CROP[1], _CROP[0], 3), 200, np.uint8)
 
 
 def _named(annotated: AnnotatedImage) -> NDArray[np.bool_]:

@@ -11,16 +11,9 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from smiletrack.detector.letterbox import (
-    BYTETRACK_INPUT,
-    YOLOX_INPUT,
-    ImageFormat,
-    letterbox,
-    place,
-    to_frame,
-    to_input,
-)
+from smiletrack.detector.letterbox import BYTETRACK_INPUT, YOLOX_INPUT, ImageFormat, letterbox, place, to_frame
 from smiletrack.detector.postprocess import NMSConfig, postprocess
+from smiletrack.image_tensors import to_input
 from tests.detector.recorded import Record
 
 Oracle = Callable[[str], Path]
@@ -145,16 +138,6 @@ def test_a_point_survives_the_way_there_and_back(config: ImageFormat) -> None:
     ys, xs = np.nonzero(boxed[..., 0] > 200)
     box = np.array([[xs.min(), ys.min(), xs.max() + 1, ys.max() + 1]], np.float64)
     np.testing.assert_allclose(to_frame(box, at, 300, 500), [[100, 200, 110, 220]], atol=2.5)
-
-
-def test_colours_scale_and_statistics() -> None:
-    pixel = torch.tensor([10, 20, 30], dtype=torch.uint8).view(1, 1, 1, 3)
-    assert to_input(pixel, YOLOX_INPUT).flatten().tolist() == [10, 20, 30]
-    assert to_input(pixel, ImageFormat()).flatten().tolist() == pytest.approx([30 / 255, 20 / 255, 10 / 255])
-    expected = [(30 / 255 - 0.485) / 0.229, (20 / 255 - 0.456) / 0.224, (10 / 255 - 0.406) / 0.225]
-    assert to_input(pixel, BYTETRACK_INPUT).flatten().tolist() == pytest.approx(expected)
-    with pytest.raises(ValueError, match="std must be positive"):
-        ImageFormat(std=(0, 1, 1))
 
 
 def test_an_odd_row_of_padding_goes_below() -> None:

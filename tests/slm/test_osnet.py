@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from smiletrack.errors import InputError
+from smiletrack.images import IMAGENET_MEAN, IMAGENET_STD
 from smiletrack.slm.osnet import OSNetBackbone, load_osnet
-from smiletrack.slm.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 
 X0_25, DEPTHS = (16, 64, 96, 128), (2, 2, 2)
 TINY, SHALLOW = (4, 8, 12, 16), (1, 1, 1)

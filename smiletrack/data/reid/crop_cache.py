@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from smiletrack.boxes import area, clip_boxes
 from smiletrack.data.reid.identities import IdentityTable
 from smiletrack.data.video import read_image
 from smiletrack.errors import InputError
 from smiletrack.files import atomic_write, read_json, write_json
+from smiletrack.images import Frame, cut_boxes
 from smiletrack.types import Floats, Ints
 
 _FORMAT = 1
@@ -77,25 +77,6 @@ def cached_crops(
         _make(table, folder, fingerprint, size, margin, quality)
     with np.load(folder / "index.npz") as index:
         return Crops(folder / "crops.bin", index["starts"], index["ends"], fingerprint)
-
-
-def cut_box(
-    image: NDArray[np.uint8], box: Floats, size: tuple[int, int], margin: float = 0.0
-) -> NDArray[np.uint8] | None:
-    """Cut one xyxy box out of a (H, W, 3) image and resize it (bilinear); None where nothing of it is in the image."""
-    height, width = image.shape[:2]
-    rounded = clip_boxes(np.round(box)[None], width, height)
-    if area(rounded)[0] == 0:
-        return None
-    x1, y1, x2, y2 = rounded[0].astype(int).tolist()
-    dx, dy = round(margin * (x2 - x1)), round(margin * (y2 - y1))
-    left, top, right, bottom = x1 - dx, y1 - dy, x2 + dx, y2 + dy
-    inside = image[max(top, 0) : min(bottom, height), max(left, 0) : min(right, width)]
-    if margin:
-        outside = (max(-top, 0), max(bottom - height, 0), max(-left, 0), max(right - width, 0))
-        inside = np.asarray(cv2.copyMakeBorder(inside, *outside, cv2.BORDER_REPLICATE), np.uint8)
-    target = tuple(round(side * (1 + 2 * margin)) for side in size)
-    return np.asarray(cv2.resize(inside, target, interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def _fingerprint(table: IdentityTable, settings: dict[str, object]) -> str:
@@ -188,11 +169,12 @@ def _encode_image(table: IdentityTable, rows: Ints, size: tuple[int, int], margi
 
 
 def _jpegs(
-    image: NDArray[np.uint8], boxes: Floats, path: Path, size: tuple[int, int], margin: float, quality: int
+    image: Frame, boxes: Floats, path: Path, size: tuple[int, int], margin: float, quality: int
 ) -> Iterator[bytes]:
-    for box in boxes:
-        crop = cut_box(image, box, size, margin)
-        if crop is None:
-            corners = ", ".join(f"{corner:g}" for corner in box)
-            raise InputError(f"{path}: box ({corners}) has no area in the image of {image.shape[1]}x{image.shape[0]}")
+    crops, rows = cut_boxes(image, boxes, size, margin)
+    if len(rows) < len(boxes):
+        missed = np.setdiff1d(np.arange(len(boxes)), rows)[0]
+        corners = ", ".join(f"{corner:g}" for corner in boxes[missed])
+        raise InputError(f"{path}: box ({corners}) has no area in the image of {image.shape[1]}x{image.shape[0]}")
+    for crop in crops:
         yield cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()

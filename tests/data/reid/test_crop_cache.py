@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from smiletrack.data.reid import crop_cache as crops_module
-from smiletrack.data.reid.crop_cache import cached_crops, cut_box
+from smiletrack.data.reid.crop_cache import cached_crops
 from smiletrack.data.reid.identities import IdentityTable
 from smiletrack.errors import InputError
 
@@ -103,19 +103,6 @@ def test_goes_on_after_a_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, d
     assert decoded[5:] == ["4.png"]
     for row in range(5):
         np.testing.assert_array_equal(crops[row], whole[row])
-
-
-def test_margin_keeps_the_box_in_the_middle(tmp_path: Path) -> None:
-    image = cv2.imread(str(quadrants(tmp_path / "a.png")))
-    assert image is not None
-    box = np.array([20.0, 20.0, 60.0, 76.0])
-    tight, wide = cut_box(image, box, (40, 56)), cut_box(image, box, (40, 56), margin=0.25)
-    assert tight is not None and wide is not None
-    assert wide.shape == (84, 60, 3)
-    np.testing.assert_array_equal(wide[14:70, 10:50], tight)
-    corner = cut_box(image, np.array([0.0, 0.0, 40.0, 56.0]), (40, 56), margin=0.25)
-    assert corner is not None and (corner[:70, :] == COLORS[0]).all()  # beyond the image its border goes on
-    assert cut_box(image, np.array([200.0, 10.0, 260.0, 90.0]), (40, 56)) is None
 
 
 def test_bad_input(tmp_path: Path) -> None:

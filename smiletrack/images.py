@@ -1,0 +1,96 @@
+"""Pictures and what networks make of them: frames as arrays, boxes cut out of them, and what a pixel's number means.
+
+The one contract of detector, similarity network and training. Frames are (H, W, 3) uint8 in OpenCV's channel order
+(blue, green, red); a network says in a `PixelFormat` how it wants them, and `image_tensors` obeys.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from smiletrack.boxes import clip_boxes
+from smiletrack.types import Floats, Ints
+
+Frame = NDArray[np.uint8]
+"""(H, W, 3) BGR."""
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Of RGB in [0, 1]: what most networks with a pretrained backbone want to be fed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PixelFormat:
+    """What the numbers in a network's input mean; stored with its weights, so that nobody has to remember it."""
+
+    colour: Literal["rgb", "bgr"] = "rgb"
+    """Order of the colour channels; `mean` and `std` follow it."""
+    scale: float = 1 / 255
+    """Factor on the grey levels 0 ... 255, applied first."""
+    mean: tuple[float, ...] = (0.0, 0.0, 0.0)
+    """Subtracted from each channel after scaling."""
+    std: tuple[float, ...] = (1.0, 1.0, 1.0)
+    """Divisor of each channel, applied last."""
+
+    def __post_init__(self) -> None:
+        for name in ("mean", "std"):
+            if len(getattr(self, name)) != 3:
+                raise ValueError(f"{name} must hold three values, one a channel")
+        if not all(value > 0 for value in self.std):
+            raise ValueError("std must be positive")
+
+
+def as_bgr(frame: NDArray[Any]) -> Frame:
+    """Return the frame as (H, W, 3) uint8 BGR; grey, BGRA and 16-bit frames are converted.
+
+    Raises ValueError for what is no picture.
+    """
+    if frame.dtype == np.uint16:
+        frame = (frame >> 8).astype(np.uint8)
+    if frame.dtype != np.uint8:
+        raise ValueError(f"frame must hold uint8 or uint16 grey levels, not {frame.dtype}")
+    if frame.ndim == 2 or (frame.ndim == 3 and frame.shape[2] == 1):
+        return np.asarray(cv2.cvtColor(frame, cv2.COLOR_GRAY2BGR), np.uint8)
+    if frame.ndim != 3 or frame.shape[2] not in (3, 4):
+        raise ValueError(f"frame must have shape (H, W, 3), not {frame.shape}")
+    return frame[:, :, :3]
+
+
+def pixel_corners(boxes: Floats, width: int, height: int) -> tuple[Ints, Ints]:
+    """(N, 4) xyxy -> the M rows with area in an image of `width` x `height`, and their (M, 4) whole-pixel corners.
+
+    Corners are clipped to the image and rounded; a box keeps at least one pixel.
+    """
+    clipped = clip_boxes(np.asarray(boxes, np.float64).reshape(-1, 4), width, height)
+    # nan compares false, so a box that is not a number has no area, and neither has a turned one
+    rows = np.flatnonzero((clipped[:, 2:] > clipped[:, :2]).all(1))
+    corners = np.round(clipped[rows]).astype(np.int64)
+    corners[:, :2] = np.minimum(corners[:, :2], [width - 1, height - 1])
+    corners[:, 2:] = np.maximum(corners[:, 2:], corners[:, :2] + 1)
+    return rows, corners
+
+
+def cut_boxes(
+    frame: Frame, boxes: Floats, size: tuple[int, int], margin: float = 0.0, dtype: Any = np.uint8
+) -> tuple[NDArray[Any], Ints]:
+    """Cut boxes (N, 4) out of a frame -> (M, height, width, 3) crops, resized (bilinear), and the rows they show.
+
+    size: width and height of the box itself in the crop. margin: what to keep around it, as a share of its sides; the
+    crops are larger by the same share, and where the margin leaves the frame the border pixels are repeated. dtype:
+    np.float32 resizes without rounding to grey levels. Boxes without area in the frame are left out.
+    """
+    height, width = frame.shape[:2]
+    rows, corners = pixel_corners(boxes, width, height)
+    columns, lines = (round(side * (1 + 2 * margin)) for side in size)
+    crops = np.empty((len(rows), lines, columns, 3), dtype)
+    for crop, (x1, y1, x2, y2) in zip(crops, corners.tolist(), strict=True):
+        dx, dy = round(margin * (x2 - x1)), round(margin * (y2 - y1))
+        left, top, right, bottom = x1 - dx, y1 - dy, x2 + dx, y2 + dy
+        part: NDArray[Any] = frame[max(top, 0) : bottom, max(left, 0) : right].astype(dtype, copy=False)
+        outside = (max(-top, 0), max(bottom - height, 0), max(-left, 0), max(right - width, 0))
+        if any(outside):
+            part = np.asarray(cv2.copyMakeBorder(part, *outside, cv2.BORDER_REPLICATE))
+        cv2.resize(part, (columns, lines), dst=crop, interpolation=cv2.INTER_LINEAR)
+    return crops, rows

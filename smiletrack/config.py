@@ -9,19 +9,21 @@ Path fields are declared `str`, so that the saved YAML holds plain text.
 import ast
 import dataclasses
 import difflib
+import functools
 import inspect
-import re
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
 
-from smiletrack.errors import InputError
+from smiletrack.errors import InputError, shown
 from smiletrack.files import atomic_write
 from smiletrack.lazy import LazyModule
+from smiletrack.ranges import faults, field_annotations
+from smiletrack.yaml_text import MAX_DEPTH, parse_yaml
 
 pydantic = LazyModule("pydantic")
 
@@ -42,7 +44,7 @@ def load_config(
     """
     tree = read_tree(Path(file)) if file is not None else {}
     layers = [(str(file), tree), ("the command line", {k: v for k, v in values.items() if v is not None})]
-    layers += [(word, _parse_override(word)) for word in overrides]
+    layers += [(shown(word), _parse_override(word)) for word in overrides]
     merged = _default_sections(schema)
     for source, layer in layers:
         merged = _overlay(merged, _expand(schema, layer, "", source))
@@ -51,19 +53,50 @@ def load_config(
 
 def build_config(schema: type[ConfigT], tree: dict[str, Any]) -> ConfigT:
     """Make the frozen dataclass tree from plain values; InputError names the full key of the first wrong one."""
+    for fault in _truth_values(schema, tree, ""):
+        raise InputError(fault)
     try:
         made: ConfigT = pydantic.TypeAdapter(schema).validate_python(tree)
         return made
     except pydantic.ValidationError as failure:
-        first = failure.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
+        raise InputError(_reason(schema, failure.errors()[0])) from None
+
+
+def _reason(schema: type, error: dict[str, Any]) -> str:
+    """Return pydantic's `error` in the words of `ranges`, with the full key."""
+    key = ".".join(str(part) for part in error["loc"])
+    reason = str(error["msg"]).removeprefix("Value error, ")
+    if error["type"] == "value_error":
         # __post_init__ messages start with the field's name: with the section before it that is the full key
-        reason = first["msg"].removeprefix("Value error, ")
-        if first["type"] == "value_error":
-            raise InputError(f"{key}.{reason}" if key else reason) from None
-        words = re.findall("'([^']*)'", str(first.get("ctx", {}).get("expected", "")))
-        guess = nearest(str(first["input"]), words)
-        raise InputError(f"{key}: {first['input']!r} is not valid{guess}: {reason[0].lower()}{reason[1:]}") from None
+        return f"{key}.{reason}" if key else reason
+    value = error["input"]
+    if isinstance(value, str) and error["type"] != "literal_error":
+        value = parse_yaml(value, key)  # a flag's word; the fault is the number's, not the text's
+    annotation = functools.reduce(_annotation_of, error["loc"], schema)
+    for fault in faults(key, annotation, value):
+        choices = [choice for choice in typing.get_args(_bare(annotation)) if isinstance(choice, str)]
+        return fault + nearest(shown(value), choices)
+    return f"{key}: {shown(value)} is not valid: {reason[0].lower()}{reason[1:]}"
+
+
+def _truth_values(annotation: Any, value: Any, key: str) -> Iterator[str]:
+    """Yield a fault for each truth value where a number belongs; pydantic would read 1 and 0."""
+    if isinstance(value, bool):
+        yield from faults(key, annotation, value)
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, (list, tuple)) else ()
+    for part, item in items:
+        yield from _truth_values(_annotation_of(annotation, part), item, f"{key}.{part}" if key else str(part))
+
+
+def _annotation_of(annotation: Any, part: Any) -> Any:
+    """Return what `annotation` declares for its field, item or key `part`; Any where it declares nothing."""
+    section, bare = section_of(annotation), _bare(annotation)
+    origin, arguments = typing.get_origin(bare), typing.get_args(bare)
+    if section is not None:
+        return field_annotations(section).get(part, Any)
+    if origin is tuple and isinstance(part, int):
+        return arguments[0] if arguments[1:] == (...,) else arguments[min(part, len(arguments) - 1)]
+    return arguments[1] if origin is dict else Any
 
 
 def _default_sections(schema: type) -> dict[str, Any]:
@@ -83,34 +116,42 @@ def altered(config: ConfigT, changes: dict[str, Any]) -> ConfigT:
     return build_config(schema, _overlay(tree, _expand(schema, changes, "", "changes")))
 
 
-def read_tree(file: Path) -> dict[str, Any]:
-    """Return the file's tree laid over the trees of its `base` files."""
-    try:
-        tree = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{file}: no such configuration file") from None
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise InputError(f"{file}: not readable as YAML ({' '.join(str(error).split())})") from None
+def read_tree(file: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """Return the file's tree laid over the trees of its `base` files; `above` are the files that name it as a base."""
+    if file.resolve() in above:
+        raise InputError(f"{file}: its `base` leads back to itself")
+    tree = parse_yaml(_text(file), str(file))
     if tree is None:
         return {}
     if not isinstance(tree, dict):
         raise InputError(f"{file}: a configuration is a mapping of keys to values, not a {type(tree).__name__}")
     bases = tree.pop("base", [])
+    bases = [bases] if isinstance(bases, str) else bases
+    if not isinstance(bases, list) or not all(isinstance(base, str) for base in bases):
+        raise InputError(f"{file}: base must be a file or a list of files, not {shown(bases)}")
     merged: dict[str, Any] = {}
-    for base in [bases] if isinstance(bases, str) else bases:
-        merged = _overlay(merged, read_tree(file.parent / base))
+    for base in bases:
+        merged = _overlay(merged, read_tree(file.parent / base, (*above, file.resolve())))
     return _overlay(merged, tree)
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(f"{file}: no such configuration file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{file}: not readable as YAML ({error})") from None
 
 
 def preset_file(section: str, name: str) -> Path:
     """Return the file of a shipped preset, or the path itself where `name` is a YAML file."""
     if name.endswith((".yaml", ".yml")):
         return Path(name)
-    file = CONFIG_ROOT / section / f"{name}.yaml"
-    if not file.is_file():
-        known = sorted(path.stem for path in (CONFIG_ROOT / section).glob("*.yaml"))
-        raise InputError(f"{section}: no preset {name!r}{nearest(name, known)}; there are {', '.join(known)}")
-    return file
+    known = sorted(path.stem for path in (CONFIG_ROOT / section).glob("*.yaml"))
+    if name not in known:
+        raise InputError(f"{section}: no preset {shown(name)}{nearest(name, known)}; there are {', '.join(known)}")
+    return CONFIG_ROOT / section / f"{name}.yaml"
 
 
 def save_config(config: Any, path: Path) -> None:
@@ -142,6 +183,12 @@ def field_docs(schema: type) -> dict[str, str]:
     return docs
 
 
+def section_of(annotation: Any) -> type | None:
+    """Return the dataclass in `X` or `X | None`, None for every other annotation."""
+    bare = _bare(annotation)
+    return bare if dataclasses.is_dataclass(bare) and isinstance(bare, type) else None
+
+
 def nearest(word: str, known: Sequence[str]) -> str:
     """Return ` (did you mean 'x'?)` for a near miss, else nothing."""
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
@@ -150,29 +197,30 @@ def nearest(word: str, known: Sequence[str]) -> str:
 
 def _expand(schema: type, tree: dict[str, Any], key: str, source: str) -> dict[str, Any]:
     """Check every key against the schema and replace preset names by their trees."""
-    annotations = typing.get_type_hints(schema)
     known = [field.name for field in dataclasses.fields(schema)]
     expanded: dict[str, Any] = {}
     for name, value in tree.items():
         full = f"{key}{name}"
         if name not in known:
             choices = [key + k for k in known]
-            raise InputError(
-                f"{source}: unknown key {full!r}{nearest(full, choices) or '; there are ' + ', '.join(choices)}"
-            )
-        section, item = _section(annotations[name]), _item_section(annotations[name])
-        if item is not None and isinstance(value, dict):
-            expanded[name] = {k: _expand_item(item, v, f"{full}.{k}.", source) for k, v in value.items()}
-        elif item is not None and isinstance(value, list):
-            expanded[name] = [_expand_item(item, v, f"{full}.{k}.", source) for k, v in enumerate(value)]
-        elif section is not None and isinstance(value, str):
+            hint = nearest(full, choices) or "; there are " + ", ".join(choices)
+            raise InputError(f"{source}: unknown key {shown(full)}{hint}")
+        annotation = _annotation_of(schema, name)
+        section, item = section_of(annotation), section_of(_annotation_of(_bare(annotation), 0))
+        if section is not None and isinstance(value, str):
             preset = preset_file(name, value)
-            expanded[name] = {_RESET: True} | _expand(section, read_tree(preset), f"{full}.", str(preset))
+            expanded[name] = _Preset(_expand(section, read_tree(preset), f"{full}.", str(preset)))
         elif section is not None and isinstance(value, dict):
             expanded[name] = _expand(section, value, f"{full}.", source)
         elif section is not None and value is not None:
-            raise InputError(f"{source}: {full} is a section (keys below it) or a preset's name, not {value!r}")
-        elif isinstance(value, str) and typing.get_origin(annotations[name]) is tuple:
+            raise InputError(
+                f"{source}: {full} is a section (keys below it) or the name of a preset, not {shown(value)}"
+            )
+        elif item is not None and isinstance(value, dict):
+            expanded[name] = {k: _expand_item(item, v, f"{full}.{k}.", source) for k, v in value.items()}
+        elif item is not None and isinstance(value, list):
+            expanded[name] = [_expand_item(item, v, f"{full}.{k}.", source) for k, v in enumerate(value)]
+        elif isinstance(value, str) and typing.get_origin(_bare(annotation)) is tuple:
             expanded[name] = [part.strip() for part in value.split(",") if part.strip()]
         else:
             expanded[name] = value
@@ -183,7 +231,8 @@ def _expand_item(section: type, value: Any, key: str, source: str) -> Any:
     return _expand(section, value, key, source) if isinstance(value, dict) else value
 
 
-_RESET = "\0reset"  # marks a section that a preset fills: what lower layers said of it is dropped
+class _Preset(dict[str, Any]):
+    """A section that a preset fills: what lower layers said of it is dropped."""
 
 
 def _overlay(lower: dict[str, Any], upper: dict[str, Any]) -> dict[str, Any]:
@@ -191,42 +240,29 @@ def _overlay(lower: dict[str, Any], upper: dict[str, Any]) -> dict[str, Any]:
     merged = dict(lower)
     for name, value in upper.items():
         below = merged.get(name)
-        if isinstance(value, dict):
-            fresh = value.get(_RESET) or not isinstance(below, dict)
-            value = {k: v for k, v in value.items() if k != _RESET}
-            merged[name] = value if fresh else _overlay(typing.cast(dict[str, Any], below), value)
-        else:
-            merged[name] = value
+        onto = isinstance(value, dict) and not isinstance(value, _Preset) and isinstance(below, dict)
+        merged[name] = _overlay(typing.cast(dict[str, Any], below), value) if onto else value
     return merged
 
 
 def _parse_override(word: str) -> dict[str, Any]:
     path, separator, text = word.partition("=")
-    if not separator or not path:
-        raise InputError(f"{word!r}: an override is written key.sub=value")
-    try:
-        value: Any = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise InputError(f"{word!r}: the right side is not YAML") from None
-    for name in reversed(path.split(".")):
+    names = path.split(".")
+    if not separator or not path or len(names) > MAX_DEPTH:
+        raise InputError(f"{shown(word)}: an override is written key.sub=value")
+    value = parse_yaml(text, shown(word))
+    for name in reversed(names):
         value = {name: value}
     return typing.cast(dict[str, Any], value)
 
 
-def _section(annotation: Any) -> type | None:
-    """Return the dataclass in `X` or `X | None`, None for every other annotation."""
-    optional = typing.get_origin(annotation) in (types.UnionType, typing.Union)
-    for candidate in typing.get_args(annotation) if optional else (annotation,):
-        if dataclasses.is_dataclass(candidate) and isinstance(candidate, type):
-            return candidate
-    return None
-
-
-def _item_section(annotation: Any) -> type | None:
-    """Return the dataclass in `tuple[X, ...]` and `dict[str, X]`, None for every other annotation."""
-    if typing.get_origin(annotation) not in (tuple, dict):
-        return None
-    return next((a for a in typing.get_args(annotation) if dataclasses.is_dataclass(a) and isinstance(a, type)), None)
+def _bare(annotation: Any) -> Any:
+    """Return `X` of `X | None` and of `Annotated[X, ...]`."""
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    kinds = [kind for kind in arguments if kind is not types.NoneType]
+    if origin is typing.Annotated or (origin in (types.UnionType, typing.Union) and len(kinds) == 1):
+        return _bare(kinds[0])
+    return annotation
 
 
 def _plain(value: Any) -> Any:

@@ -7,25 +7,14 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "smiletrack"
 LAYER = {
-    **dict.fromkeys(("errors", "files", "types", "boxes", "config", "lazy", "weights", "images", "image_tensors"), 0),
+    **{module.stem: 0 for module in PACKAGE.glob("*.py")},
     **dict.fromkeys(("motion", "metrics"), 1),
     **dict.fromkeys(("data", "detector", "slm", "tracking"), 2),
     **dict.fromkeys(("training", "view"), 3),
     "engine": 4,
 }
-WITHOUT_TORCH = (
-    "tracking",
-    "motion",
-    "metrics",
-    "view",
-    "types",
-    "boxes",
-    "config",
-    "errors",
-    "files",
-    "lazy",
-    "images",
-)
+WITH_TORCH = {"weights", "image_tensors"}
+WITHOUT_TORCH = {"tracking", "motion", "metrics", "view", *(part for part in LAYER if LAYER[part] == 0)} - WITH_TORCH
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 

@@ -10,22 +10,19 @@ import smiletrack.config as config_module
 from smiletrack.config import field_docs, load_config, save_config
 from smiletrack.engine.cli import main
 from smiletrack.errors import InputError
+from smiletrack.ranges import Checked, Positive
 
 
 @dataclass(frozen=True)
-class Part:
-    speed: float = 1.0
-    """Pixels a frame, above 0."""
+class Part(Checked):
+    speed: Positive = 1.0
+    """Pixels a frame."""
     mode: Literal["fast", "slow"] = "fast"
     """How."""
 
-    def __post_init__(self) -> None:
-        if self.speed <= 0:
-            raise ValueError(f"speed must be above 0, not {self.speed}")
-
 
 @dataclass(frozen=True)
-class Whole:
+class Whole(Checked):
     name: str = "x"
     """A name."""
     count: int = 3
@@ -38,6 +35,10 @@ class Whole:
     maybe: Part | None = None
     parts: tuple[Part, ...] = ()
     named: dict[str, Part] = field(default_factory=dict)
+
+
+BOMB = "&a0 {x: 1}" + "".join(f", &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 10))
+"""Ten short values, the last of which stands for 9^9 mappings."""
 
 
 def write(path: Path, text: str) -> Path:
@@ -77,24 +78,69 @@ def test_a_text_in_a_section_names_a_preset_and_words_refine_it(
     [
         ("part: {sped: 1}", r"unknown key 'part.sped' \(did you mean 'part.speed'\?\)"),
         ("cuont: 1", r"unknown key 'cuont' \(did you mean 'count'\?\)"),
-        ("count: many", "count: 'many' is not valid"),
-        ("count: 1.5", "count: 1.5 is not valid"),
+        ("count: many", "^count must be a whole number, not 'many'$"),
+        ("count: 1.5", "^count must be a whole number, not 1.5$"),
         ("part: {speed: -1}", "part.speed must be above 0, not -1"),
-        ("part: {mode: fats}", r"part.mode: 'fats' is not valid \(did you mean 'fast'\?\)"),
+        ("part: {mode: fats}", r"part.mode must be fast or slow, not 'fats' \(did you mean 'fast'\?\)"),
+        ("part: {speed: .nan}", "part.speed must be a finite number, not nan"),
+        ("part: {speed: inf}", "part.speed must be a finite number, not inf"),
+        ("part: {speed: true}", "part.speed must be a number, not True"),
+        ("parts: [{}, {speed: no}]", "parts.1.speed must be a number, not False"),
+        ("count: true", "count must be a whole number, not True"),
+        ("count: 99999999999999999999", "count must be a whole number of 64 bits"),
         ("part: 3", "part is a section"),
+        ("part: " + 300 * "a", "part: no preset 'aaa"),
         ("parts: [{speed: 1}, {sped: 1}]", r"unknown key 'parts.1.sped' \(did you mean 'parts.1.speed'\?\)"),
         ("named: {a: {sped: 1}}", "unknown key 'named.a.sped'"),
         ("parts: [3]", "parts.0: 3 is not valid"),
         ("- 1", "a configuration is a mapping"),
         ("a: [", "not readable as YAML"),
         ("base: none.yaml", "none.yaml: no such configuration file"),
+        ("base: [1]", r"base must be a file or a list of files, not \[1\]"),
+        ("base: 5", "base must be a file or a list of files, not 5"),
+        ("base: file.yaml", "file.yaml: its `base` leads back to itself"),
         ("name: !!python/object/apply:os.system ['true']", "not readable as YAML"),
+        ("name: 2020-13-45", "not readable as YAML"),
+        ("count: " + 5000 * "9", "not readable as YAML"),
+        ("count: 0x" + 5000 * "f", "count must be a whole number of 64 bits, not int too large to show"),
+        ("count: 1\ncount: 2", "the key 'count' stands twice in one mapping"),
+        ("names: " + 50 * "[" + 50 * "]", "nested more than 40 levels deep"),
+        ("names: " + 5000 * "[" + 5000 * "]", "nested more than 40 levels deep"),
+        ("names: &a [*a]", "a value that holds itself"),
+        (f"names: [{BOMB}]", "more than 100000 values, aliases written out"),
+        (f"named: {{a: {{<<: [{BOMB}]}}}}", "more than 100000 values, aliases written out"),
+        ("name: " + 2_000_000 * "x", "2000006 characters of YAML; 1000000 are read at most"),
     ],
+    ids=lambda text: text[:40],
 )
-def test_what_does_not_fit_is_one_line_with_the_full_key(tmp_path: Path, text: str, message: str) -> None:
+def test_what_does_not_fit_is_one_short_line_with_the_full_key(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(InputError, match=message) as failure:
         load_config(Whole, write(tmp_path / "file.yaml", text))
-    assert "\n" not in str(failure.value)
+    assert "\n" not in str(failure.value) and len(str(failure.value)) < 500 + len(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("count", "an override is written key.sub=value"),
+        (100 * "part." + "speed=1", "an override is written key.sub=value"),
+        ("part.speed=" + 5000 * "[", "nested more than 40 levels deep"),
+        ("part.speed=-.inf", "part.speed must be a finite number, not -inf"),
+        ("part.speed=1" + 400 * "0", "part.speed must be a finite number, not 1000"),
+        ("part.\0reset=1", "unknown key"),
+        (5000 * "x" + "=1", "unknown key 'xxx"),
+    ],
+    ids=lambda text: text[:40],
+)
+def test_an_override_that_does_not_fit_is_one_short_line(word: str, message: str) -> None:
+    with pytest.raises(InputError, match=message) as failure:
+        load_config(Whole, None, [word])
+    assert "\n" not in str(failure.value) and len(str(failure.value)) < 500
+
+
+def test_aliases_and_merges_are_read(tmp_path: Path) -> None:
+    text = "parts: [&fast {speed: 5}, *fast, {<<: *fast, mode: slow}]"
+    assert load_config(Whole, write(tmp_path / "file.yaml", text)).parts == (Part(5), Part(5), Part(5, "slow"))
 
 
 def test_a_saved_tree_reads_back_equal(tmp_path: Path) -> None:
@@ -116,7 +162,7 @@ def test_command_line(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         main(got.append, Whole, "What.", argv=["part.speed=0"])
     assert stop.value.code == 2
-    assert capsys.readouterr().err.endswith("error: part.speed must be above 0, not 0.0\n")
+    assert capsys.readouterr().err.endswith("error: part.speed must be above 0, not 0\n")
     with pytest.raises(SystemExit) as stop:
         main(got.append, Whole, "What.", argv=["--help"])
     assert "A section." in capsys.readouterr().out

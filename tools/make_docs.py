@@ -40,7 +40,6 @@ COMMANDS = {
     "demo": DemoConfig,
     "submit": SubmitConfig,
     "tune": TuneConfig,
-    "ablate": AblateConfig,
     "make_world": MakeWorldConfig,
     "prepare_data": PrepareDataConfig,
     "show_data": ShowDataConfig,
@@ -50,6 +49,7 @@ COMMANDS = {
     "eval_detector": EvalDetectorConfig,
     "import_weights": ImportConfig,
     "export": ExportConfig,
+    "ablate": AblateConfig,
     "benchmark association": AssociationBenchmarkConfig,
     "benchmark metrics": MetricsBenchmarkConfig,
 }

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from smiletrack.config import field_docs, load_config
 from smiletrack.errors import InputError
+from smiletrack.ranges import field_annotations, range_text
 
 ConfigT = TypeVar("ConfigT")
 
@@ -61,11 +62,12 @@ def parser_for(schema: type, description: str | None, positional: str | None = N
     )
     parser.add_argument("--config", metavar="FILE", help="YAML file with any of the keys below")
     types, docs = typing.get_type_hints(schema), field_docs(schema)
+    ranges = field_annotations(schema)
     for field in dataclasses.fields(schema):
         if field.name == positional:
             continue
         flag = "--" + field.name.replace("_", "-")
-        help_text = docs.get(field.name, "").replace("%", "%%") + _default(field)
+        help_text = (docs.get(field.name, "") + _range_and_default(field, ranges[field.name])).replace("%", "%%")
         if types[field.name] is bool:
             parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=help_text)
         else:
@@ -86,9 +88,12 @@ def positional_word(word: str) -> bool:
     return not all(part.isidentifier() for part in word.partition("=")[0].split("."))
 
 
-def _default(field: "dataclasses.Field[Any]") -> str:
+def _range_and_default(field: "dataclasses.Field[Any]", annotation: Any) -> str:
+    """Return ` (in [0, 1]; default 0.5)` or the part of it that says something."""
     simple = isinstance(field.default, (str, int, float)) and not isinstance(field.default, bool)
-    return f" [{field.default}]" if simple and field.default != "" else ""
+    default = f"default {field.default}" if simple and field.default != "" else ""
+    said = "; ".join(filter(None, (range_text(annotation), default)))
+    return f" ({said})" if said else ""
 
 
 def _reader(annotation: Any) -> Callable[[str], Any]:

@@ -74,6 +74,17 @@ def test_no_import_hides_in_a_call(module: Path) -> None:
     assert allowed or not made_up, f"{module} makes names up"
 
 
+@pytest.mark.parametrize("module", MODULES, ids=lambda m: str(m.relative_to(PACKAGE)))
+def test_only_the_console_talks(module: Path) -> None:
+    """What reaches a terminal has been through `console`: nothing else prints or knows the library that draws bars."""
+    if module == PACKAGE / "console.py":
+        return
+    tree = ast.parse(module.read_text())
+    assert not [name for name in imported(tree) if name.split(".")[0] == "rich"]
+    called = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    assert not [f for f in called if isinstance(f, ast.Name) and f.id == "print"], f"{module} prints"
+
+
 def test_public_names_mean_one_thing() -> None:
     """No two modules define the same public class or function."""
     homes: dict[str, list[str]] = {}

@@ -4,10 +4,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from rich.console import Console
-from rich.table import Table
-
 from smiletrack.config import altered, load_config, preset_file
+from smiletrack.console import print_table, say
 from smiletrack.engine.studies.layouts import CompareLayoutsConfig, compare_layouts
 from smiletrack.engine.studies.robustness import RobustnessConfig, robustness
 from smiletrack.engine.studies.scored_sequences import (
@@ -91,7 +89,7 @@ def ablate(config: AblateConfig) -> dict[str, Any]:
     """Run the rows of a table, print them beside the paper's, and return the figures by row."""
     if config.table == 4:
         figures: dict[str, Any] = dict(compare_layouts(config.layouts))
-        Console(soft_wrap=True, highlight=False).print(f"Note: {NOTES[4]}")
+        say(f"Note: {NOTES[4]}")
     elif config.table == "robustness":
         figures = asdict(robustness(config.robustness, read_scored_sequences(config.on)))
     else:
@@ -127,12 +125,9 @@ def _figures(measures: Measures) -> tuple[tuple[str, float, str], ...]:
 
 
 def _print(number: int, rows: tuple[Row, ...], measures: dict[str, Measures]) -> None:
-    table = Table(box=None, pad_edge=False, title=f"Table {number}", title_justify="left")
     headings = ("method", "MOTA", "IDF1", "IDs", "HOTA", "paper: MOTA", "IDF1", "IDs")
-    for heading in headings:
-        table.add_column(heading, justify="left" if heading == "method" else "right", no_wrap=True)
-    for row in rows:
-        table.add_row(row.name, *(text for _, _, text in _figures(measures[row.name])), *row.paper)
-    console = Console(soft_wrap=True, highlight=False)
-    console.print(table)
-    console.print(f"Note: {NOTES[number]}")
+    say(f"Table {number}")
+    print_table(
+        headings, [[row.name, *(text for _, _, text in _figures(measures[row.name])), *row.paper] for row in rows]
+    )
+    say(f"Note: {NOTES[number]}")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from smiletrack.config import field_docs, load_config
+from smiletrack.console import notify
 from smiletrack.errors import InputError
 from smiletrack.ranges import field_annotations, range_text
 
@@ -51,7 +52,7 @@ def main(
     except BrokenPipeError:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     except KeyboardInterrupt:
-        print(f"{parser.prog}: stopped", file=sys.stderr)
+        notify(f"{parser.prog}: stopped")
         sys.exit(130)
 
 
@@ -114,5 +115,5 @@ def _metavar(annotation: Any) -> str:
 
 
 def _fail(program: str, message: str) -> int:
-    print(f"{program}: error: {' '.join(message.split())}", file=sys.stderr)
+    notify(f"{program}: error: {' '.join(message.split())}")
     return 2

@@ -4,9 +4,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from rich.console import Console
-from rich.table import Table
-
+from smiletrack.console import print_table, say
 from smiletrack.engine.eval_mot import EvalConfig, comparisons
 from smiletrack.errors import InputError
 from smiletrack.files import write_json
@@ -76,19 +74,14 @@ def _sequences(run: Path) -> set[str]:
 
 
 def _print(answer: Answer, config: CompareConfig, lonely: list[str]) -> None:
-    console = Console(highlight=False, soft_wrap=True)
-    table = Table(box=None, pad_edge=False, title=f"A = {config.runs[0]}\nB = {config.runs[1]}", title_justify="left")
-    table.add_column("sequence", no_wrap=True)
-    for heading in ("metric", "A", "B", "B - A", f"{config.confidence:.0%} interval"):
-        table.add_column(heading, justify="left" if heading == "metric" else "right", no_wrap=True)
+    rows = []
     for name, row in answer.items():
         for metric, d in row.items():
             bounds = f"{100 * d.low:+.2f} .. {100 * d.high:+.2f} {'*' if d.sure else ' '}"
             values = (f"{100 * d.first:.2f}", f"{100 * d.second:.2f}", f"{100 * d.difference:+.2f}", bounds)
-            table.add_row(name if metric == METRICS[0] else "", metric, *values, end_section=metric == METRICS[-1])
-    console.print(table)
-    console.print(
-        f"* the interval leaves out zero ({config.resamples} draws of sequences and blocks of {config.block} frames)"
-    )
+            rows.append([name if metric == METRICS[0] else "", metric, *values])
+    say(f"A = {config.runs[0]}", f"B = {config.runs[1]}")
+    print_table(("sequence", "metric", "A", "B", "B - A", f"{config.confidence:.0%} interval"), rows, names=2)
+    say(f"* the interval leaves out zero ({config.resamples} draws of sequences and blocks of {config.block} frames)")
     if lonely:
-        console.print(f"only in one of the runs, left out: {', '.join(lonely)}")
+        say(f"only in one of the runs, left out: {', '.join(lonely)}")

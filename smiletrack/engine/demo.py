@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 import cv2
-from rich.console import Console
-from rich.progress import track as progress
 
+from smiletrack.console import progress, say
 from smiletrack.data.mot import write_results
 from smiletrack.data.video import Frame, FrameSource, VideoWriter, open_source
 from smiletrack.detector.settings import PredictConfig
@@ -119,7 +118,6 @@ def demo(config: DemoConfig) -> Path | None:
     source = open_source(config.source)
     pipeline = _pipeline(config, source.frame_rate)
     save = Path(config.save or f"runs/demo/{source.name}.mp4") if config.save or not config.show else None
-    console = Console()
     made: list[Tracks] = []
     seconds: dict[str, float] = {}
     failure: InputError | None = None
@@ -129,7 +127,7 @@ def demo(config: DemoConfig) -> Path | None:
         writer = stack.enter_context(VideoWriter(save, source.frame_rate)) if save is not None else None
         painter = _Painter(config.trail)
         try:
-            for frame in _frames(source, config.max_frames, stop, console):
+            for frame in _frames(source, config.max_frames, stop):
                 made.append(pipeline.step(frame, seconds))
                 picture = painter.paint(frame, made[-1], seconds, len(made))
                 if writer is not None:
@@ -140,7 +138,7 @@ def demo(config: DemoConfig) -> Path | None:
             failure = error
     if save is not None and made:
         write_results(save.with_suffix(".txt"), join_tracks(made))
-    _tell(console, source, made, seconds, save)
+    _tell(source, made, seconds, save)
     if failure is not None:
         raise failure
     return save
@@ -157,12 +155,9 @@ def _pipeline(config: DemoConfig, frame_rate: float) -> Pipeline:
     )
 
 
-def _frames(source: FrameSource, limit: int, stop: threading.Event, console: Console) -> Iterator[Frame]:
+def _frames(source: FrameSource, limit: int, stop: threading.Event) -> Iterator[Frame]:
     total = min(filter(None, (source.num_frames, limit)), default=None)
-    hidden = not console.is_terminal
-    for number, frame in enumerate(
-        progress(source, source.name, total=total, console=console, transient=True, disable=hidden), 1
-    ):
+    for number, frame in enumerate(progress(source, source.name, total), 1):
         yield frame
         if stop.is_set() or number == limit:
             return
@@ -206,17 +201,10 @@ class _Window:
             self._stop.set()
 
 
-def _tell(
-    console: Console, source: FrameSource, made: list[Tracks], seconds: dict[str, float], save: Path | None
-) -> None:
+def _tell(source: FrameSource, made: list[Tracks], seconds: dict[str, float], save: Path | None) -> None:
     """Print what was made, how fast, and what went wrong."""
-
-    def say(line: str) -> None:
-        console.print(line, highlight=False, soft_wrap=True)
-
     identities = len({identity for tracks in made for identity in tracks.ids.tolist()})
     say(f"{source.name}: {len(made)} frames, {identities} identities; {', '.join(speed_lines(seconds, len(made)))}")
-    for problem in source.problems:
-        say(f"  {problem}")
+    say(*(f"  {problem}" for problem in source.problems))
     if save is not None and made:
         say(f"{save}, {save.with_suffix('.txt')}")

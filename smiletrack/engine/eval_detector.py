@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
-from rich.progress import track
-from rich.table import Table
 
+from smiletrack.console import print_table, progress
 from smiletrack.data.detection.labels import LabelledImages, read_labelled
 from smiletrack.data.video import read_image
 from smiletrack.detector.build import Detector, DetectorConfig
@@ -69,10 +67,11 @@ def eval_detector(config: EvalDetectorConfig) -> dict[str, dict[str, float]]:
         detector = load_detector(spec, str(choose_device(config.device)), settings)
         found, seconds = detect_images(detector, labels)
         results[spec] = score_detections(labels, found, config.operating_score) | {"fps": len(labels) / seconds}
-    table = Table("detector", *next(iter(results.values())))
-    for spec, figures in results.items():
-        table.add_row(spec, *(f"{value:.1f}" if name == "fps" else f"{value:.3f}" for name, value in figures.items()))
-    Console().print(table)
+    rows = [
+        [spec, *(f"{value:.1f}" if name == "fps" else f"{value:.3f}" for name, value in figures.items())]
+        for spec, figures in results.items()
+    ]
+    print_table(("detector", *next(iter(results.values()))), rows)
     if config.json:
         write_json(Path(config.json), results)
     return results
@@ -89,9 +88,8 @@ def detect_images(detector: Predictor, labels: LabelledImages, batch_size: int =
     """Return what is seen in each image, and the seconds that this took without reading the files."""
     found: list[Detections] = []
     seconds = 0.0
-    console = Console(stderr=True)
     starts = range(0, len(labels), batch_size)
-    for start in track(starts, "detect", transient=True, console=console, disable=not console.is_terminal):
+    for start in progress(starts, "detecting"):
         frames = [read_image(path) for path in labels.paths[start : start + batch_size]]
         begin = time.perf_counter()
         found += detector.detect_batch(frames)

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 from smiletrack.config import nearest, read_tree
+from smiletrack.console import print_table, say
 from smiletrack.data.mot import list_sequences, read_results, read_sequence_info, read_truth
 from smiletrack.data.splits import cut_frames, resolve_split, split_range
 from smiletrack.data.synthetic import crowd_sequences
@@ -256,37 +255,25 @@ def _speeds(run: Path, names: list[str]) -> dict[str, float]:
 
 
 def _print(measures: Mapping[str, Measures], speeds: Mapping[str, float], title: str) -> None:
-    table = Table(box=None, title=title, title_justify="left", pad_edge=False)
-    table.add_column("sequence", no_wrap=True)
     columns = [(family.strip(), name) for family, names in COLUMNS.items() for name in names]
-    for _, name in columns:
-        table.add_column(name.removeprefix("CLR_"), justify="right", no_wrap=True)
-    if speeds:
-        table.add_column("FPS", justify="right", no_wrap=True)
+    rows = []
     for sequence, families in measures.items():
         cells = [cell(name, families[family][name]) for family, name in columns]
         cells += [f"{speeds[sequence]:.1f}" if sequence in speeds else "-"] if speeds else []
-        table.add_row(sequence, *cells, style="bold" if sequence == COMBINED else None)
-    _console().print(table)
+        rows.append([sequence, *cells])
+    headings = ["sequence", *(name.removeprefix("CLR_") for _, name in columns), *(["FPS"] if speeds else [])]
+    say(title)
+    print_table(headings, rows, total=True)
 
 
 def _print_checks(measures: Mapping[str, Measures], checks: Mapping[str, CrossCheck]) -> None:
-    table = Table(box=None, title="cross-check with motmetrics", title_justify="left", pad_edge=False)
-    table.add_column("sequence", no_wrap=True)
-    for name in ("MOTA", "MOTA motmetrics", "IDF1", "IDF1 motmetrics"):
-        table.add_column(name, justify="right", no_wrap=True)
+    rows = []
     for sequence, check in checks.items():
         mota, idf1 = measures[sequence]["CLEAR"]["MOTA"], measures[sequence]["Identity"]["IDF1"]
-        table.add_row(sequence, *(f"{100 * value:.3f}" for value in (mota, check.mota, idf1, check.idf1)))
-    console = _console()
-    console.print(table)
-    console.print(
+        rows.append([sequence, *(f"{100 * value:.3f}" for value in (mota, check.mota, idf1, check.idf1))])
+    say("cross-check with motmetrics")
+    print_table(("sequence", "MOTA", "MOTA motmetrics", "IDF1", "IDF1 motmetrics"), rows, total=True)
+    say(
         "motmetrics keeps a pair from any earlier frame and then matches as many boxes as it can; TrackEval keeps only"
         " pairs of the frame before and then maximises overlap, so MOTA may differ by some hundredths. IDF1 agrees."
     )
-
-
-def _console() -> Console:
-    """Return a console that does not fold the table where the output is no terminal."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(width=160, highlight=False)

@@ -10,10 +10,8 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import track
-from rich.table import Table
 
+from smiletrack.console import print_table, progress, say
 from smiletrack.data.reid.identities import IdentityTable
 from smiletrack.data.video import read_image
 from smiletrack.engine.inputs.person_crops import demo_world, read_table
@@ -87,7 +85,7 @@ def eval_slm(config: EvalSLMConfig) -> dict[str, Any]:
     with atomic_path(folder / "hardest_pairs.png") as path:
         cv2.imwrite(str(path), hardest_pairs(table, answers[0][0])[:, :, ::-1])
     write_json(folder / "summary.json", summary)
-    print(f"{folder}/summary.json, {folder}/hardest_pairs.png")
+    say(f"{folder}/summary.json, {folder}/hardest_pairs.png")
     return summary
 
 
@@ -99,8 +97,7 @@ def embed_table(embedders: Sequence[Embedder], table: IdentityTable, quiet: bool
     answers = [(np.zeros((len(table), embedder.dimension)), 0.0) for embedder in embedders]
     order = np.argsort(table.image_indices, kind="stable")
     groups = np.split(order, np.flatnonzero(np.diff(table.image_indices[order])) + 1)
-    hidden = quiet or not Console(stderr=True).is_terminal
-    for rows in track(groups, "embedding", console=Console(stderr=True), transient=True, disable=hidden):
+    for rows in progress(groups, "embedding", quiet=quiet):
         frame = read_image(table.images[table.image_indices[rows[0]]])
         for i, embedder in enumerate(embedders):
             start = time.perf_counter()
@@ -166,17 +163,14 @@ def _pair(table: IdentityTable, similarities: Floats, i: int, j: int) -> Pair:
 
 
 def _print(summary: dict[str, Any]) -> None:
-    console = Console(width=130)
-    console.print(f"{summary['crops']} crops of {summary['people']} people")
+    say(f"{summary['crops']} crops of {summary['people']} people")
     columns = ("rank1", "rank5", "mAP", "AUC", "EER")
-    shown = Table(box=None, pad_edge=False)
-    for name in ("network", "pairs", *columns, "crops/s"):
-        shown.add_column(name, justify="left" if name in ("network", "pairs") else "right")
+    rows = []
     for network in summary["networks"]:
         cases = {f"{gap}+ frames apart": s for gap, s in network["gaps"].items()}
         cases |= {f"visibility {name}": s for name, s in network["visibility"].items()}
         for i, (case, scores) in enumerate(cases.items()):
             speed = f"{network['crops_per_s']:.0f}" if i == 0 else ""
             label = str(Path(network["file"])) if i == 0 else ""
-            shown.add_row(label, case, *(f"{scores[name]:.4f}" for name in columns), speed)
-    console.print(shown)
+            rows.append([label, case, *(f"{scores[name]:.4f}" for name in columns), speed])
+    print_table(("network", "pairs", *columns, "crops/s"), rows, names=2)

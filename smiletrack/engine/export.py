@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 import torch
 
+from smiletrack.console import say
 from smiletrack.detector.checkpoint import load_detector_network
 from smiletrack.detector.onnx_model import OnnxDetector, export_detector_onnx
 from smiletrack.errors import InputError
@@ -53,7 +54,7 @@ def export_slm(checkpoint: Path, output: Path) -> Path:
     difference = float(np.abs(exported - original).max())
     if not difference < TOLERANCE:
         raise InputError(f"{output}: ONNX Runtime differs from the checkpoint by {difference:.1e}; do not use the file")
-    print(f"{output}: largest difference from the checkpoint {difference:.1e}")
+    say(f"{output}: largest difference from the checkpoint {difference:.1e}")
     return output
 
 
@@ -71,5 +72,5 @@ def export_detector(checkpoint: Path, output: Path) -> Path:
     largest = max(float(difference[..., :4].max()) / config.width, float(difference[..., 4:].max()))
     if not largest < TOLERANCE:
         raise InputError(f"{output}: ONNX Runtime differs from the checkpoint by {largest:.1e}; do not use the file")
-    print(f"{output}: largest difference from the checkpoint {largest:.1e}")
+    say(f"{output}: largest difference from the checkpoint {largest:.1e}")
     return output

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from smiletrack.console import say
 from smiletrack.detector.checkpoint import import_public, save_detector
 from smiletrack.detector.letterbox import BYTETRACK_INPUT, YOLOX_INPUT, ImageFormat
 from smiletrack.detector.onnx_model import import_onnx
@@ -61,7 +62,5 @@ def import_weights(config: ImportConfig) -> Path:
     output = Path(config.output) if config.output else path.with_name(path.name.split(".")[0] + ".safetensors")
     save_detector(output, net, about, source=path.name)
     names = ", ".join(about.class_names[:5]) + (" ..." if about.num_classes > 5 else "")
-    print(
-        f"{output}: {about.architecture}, {about.num_classes} classes ({names}), input {about.height} x {about.width}"
-    )
+    say(f"{output}: {about.architecture}, {about.num_classes} classes ({names}), input {about.height} x {about.width}")
     return output

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-from rich.console import Console
-from rich.progress import track as progress
 
 from smiletrack.config import save_config
+from smiletrack.console import progress, say
 from smiletrack.data.synthetic import SITUATIONS, known_scene, random_scenes
 from smiletrack.data.world.config import SceneConfig, SyntheticDetectorConfig
 from smiletrack.data.world.scene import Scene
@@ -89,7 +88,7 @@ def make_world(config: MakeWorldConfig) -> Path:
         raise InputError(f"{root}: cannot be written ({error.strerror})") from None
     spent_s = time.perf_counter() - start
     made = f"{len(jobs)} sequences, {frames} frames in {spent_s:.1f} s" if jobs else "nothing to do, all is there"
-    print(f"{root}: {made}")
+    say(f"{root}: {made}")
     return root
 
 
@@ -121,7 +120,4 @@ def _run(jobs: list[_Job], workers: int) -> Iterator[int]:
 
 
 def _shown(finished: Iterable[int], total: int) -> Iterable[int]:
-    console = Console(stderr=True)
-    return progress(
-        finished, "Drawing the world", total, console=console, disable=not console.is_terminal, transient=True
-    )
+    return progress(finished, "drawing the world", total)

@@ -5,9 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from rich.console import Console
-from rich.table import Table
-
+from smiletrack.console import notify, print_table, say
 from smiletrack.data.importers.annotations import BAD_BOX, KINDS, AnnotatedImage, Counts, Problems, count
 from smiletrack.data.importers.caltech import read_caltech
 from smiletrack.data.importers.checking import FilterConfig, checked
@@ -115,12 +113,11 @@ def prepare_data(config: PrepareDataConfig) -> list[SplitReport]:
         )
     if not source.is_dir():
         raise InputError(f"{source}: no such folder; datasets/README.md tells where each archive comes from")
-    console = Console(stderr=True)
     if data.format == "mix":
         reports = [_mix(data, source, output)]
     else:
-        reports = [_import_split(data, split, source, output, config.skip_bad, console) for split in data.splits]
-    _print_reports(output, reports, console)
+        reports = [_import_split(data, split, source, output, config.skip_bad) for split in data.splits]
+    _print_reports(output, reports)
     return reports
 
 
@@ -140,10 +137,8 @@ def _read(data: DataConfig, source: Path, split: str) -> list[AnnotatedImage]:
     return readers[data.format](source, split)
 
 
-def _import_split(
-    data: DataConfig, split: str, source: Path, output: Path, skip_bad: bool, console: Console
-) -> SplitReport:
-    console.print(f"{split}: reading {source}", highlight=False, soft_wrap=True)
+def _import_split(data: DataConfig, split: str, source: Path, output: Path, skip_bad: bool) -> SplitReport:
+    notify(f"{split}: reading {source}")
     annotated = _read(data, source, split)
     states = probe_images((image.path for image in annotated), output / "looked_at.tsv")
     allowed = KINDS if skip_bad else (BAD_BOX,) if data.skip_bad_boxes else ()
@@ -151,7 +146,7 @@ def _import_split(
     written = checked(annotated, states, data.filters, problems)
     if not written:
         raise InputError(f"{source}: nothing of {split} can be used: {_listed(dict(problems.counts))}")
-    _tell(problems, output / f"problems_{split}.txt", console)
+    _tell(problems, output / f"problems_{split}.txt")
     if data.format != "person_crops":
         write_coco(output / "annotations" / f"{split}.json", written)
     table = identity_table(written)
@@ -178,40 +173,36 @@ def _mix(data: DataConfig, source: Path, output: Path) -> SplitReport:
     return SplitReport(split, counts, counts, data.published.get(split, {}), {})
 
 
-def _tell(problems: Problems, file: Path, console: Console) -> None:
+def _tell(problems: Problems, file: Path) -> None:
     """Write all faults that were left out to a file and show the first ones; remove the file of an earlier run."""
     file.unlink(missing_ok=True)
     if not problems.lines:
         return
     with atomic_write(file) as stream:
         stream.writelines(f"{line}\n" for line in problems.lines)
-    for line in problems.lines[:_SHOWN_PROBLEMS]:
-        console.print(f"left out: {line}", highlight=False, soft_wrap=True, markup=False)
+    notify(*(f"left out: {line}" for line in problems.lines[:_SHOWN_PROBLEMS]))
     if len(problems.lines) > _SHOWN_PROBLEMS:
         rest = len(problems.lines) - _SHOWN_PROBLEMS
-        console.print(f"left out: {rest} more, see {file}", highlight=False, soft_wrap=True, markup=False)
+        notify(f"left out: {rest} more, see {file}")
 
 
-def _print_reports(output: Path, reports: list[SplitReport], console: Console) -> None:
-    table = Table(title=str(output), title_justify="left")
-    for heading in ("split", "", "published", "annotated", "written"):
-        table.add_column(heading, justify="left" if heading in ("split", "") else "right")
+def _print_reports(output: Path, reports: list[SplitReport]) -> None:
+    rows = []
     for report in reports:
         for name in _COUNTED:
             published = report.published.get(name)
             mark = "" if published is None else f"{published:,}"
             annotated, written = getattr(report.annotated, name), getattr(report.written, name)
-            table.add_row(report.split if name == "images" else "", name, mark, f"{annotated:,}", f"{written:,}")
-    Console().print(table)
+            rows.append([report.split if name == "images" else "", name, mark, f"{annotated:,}", f"{written:,}"])
+    say(str(output))
+    print_table(("split", "", "published", "annotated", "written"), rows, names=2)
     for report in reports:
         if report.problems:
-            console.print(f"{report.split}: left out {_listed(report.problems)}", highlight=False, soft_wrap=True)
+            notify(f"{report.split}: left out {_listed(report.problems)}")
         for name in report.differs:
-            console.print(
+            notify(
                 f"warning: {report.split} has {getattr(report.annotated, name):,} {name}, "
-                f"but {report.published[name]:,} are published; is the archive whole?",
-                highlight=False,
-                soft_wrap=True,
+                f"but {report.published[name]:,} are published; is the archive whole?"
             )
 
 

@@ -5,9 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rich.console import Console
-
 from smiletrack.config import CONFIG_ROOT, load_config, preset_file
+from smiletrack.console import notify
 from smiletrack.engine.eval_mot import EvalConfig, eval_mot
 from smiletrack.engine.make_world import MakeWorldConfig, make_world
 from smiletrack.engine.report import ReportConfig, report
@@ -50,19 +49,18 @@ class QuickstartConfig:
 
 def quickstart(config: QuickstartConfig) -> Path:
     """Run what is not there yet, print the table, and return the report's path."""
-    console = Console(stderr=True, highlight=False)
     output, world = Path(config.output), Path(config.world)
     detector, slm = output / "detector" / "model.safetensors", output / "slm" / "model.safetensors"
     began = time.monotonic()
 
     def stage(title: str, made: Path, make: Callable[[], object]) -> None:
         if made.exists():
-            console.print(f"{title}: already there ({made})")
+            notify(f"{title}: already there ({made})")
             return
         start = time.monotonic()
-        console.print(f"{title} ...")
+        notify(f"{title} ...")
         make()
-        console.print(f"{title}: {time.monotonic() - start:.0f} s")
+        notify(f"{title}: {time.monotonic() - start:.0f} s")
 
     stage("1/5 the world", world / "world.yaml", lambda: make_world(_world(config)))
     stage("2/5 training the detector", detector, lambda: launch(train_detector, _detector(config, detector.parent)))
@@ -76,7 +74,7 @@ def quickstart(config: QuickstartConfig) -> Path:
     page, video = output / "report.html", output / "show"
     stage("5/5 report", page, lambda: report(ReportConfig(runs=tuple(map(str, runs.values())), output=str(page))))
     stage("5/5 video", video, lambda: show_tracks(ShowConfig(run=str(runs["smiletrack"]), output=str(video))))
-    console.print(f"all of it: {time.monotonic() - began:.0f} s. Look at {page} and {video}")
+    notify(f"all of it: {time.monotonic() - began:.0f} s. Look at {page} and {video}")
     return page
 
 

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from rich.console import Console
-from rich.progress import track as progress
 
 from smiletrack.config import load_config
+from smiletrack.console import progress, say
 from smiletrack.data.video import open_source
 from smiletrack.engine.inputs.sequence_inputs import SequenceInput, sequence_inputs
 from smiletrack.engine.reports.switch_evidence import Evidence, witness_of
@@ -78,11 +77,10 @@ def report(config: ReportConfig) -> Path:
     runs = [read_run(folder) for folder in config.runs or (str(latest_run()),)]
     names = distinct_names([run.folder for run in runs])
     benchmark = _benchmark(config, runs[0])
-    console = Console()
     compared: list[Comparisons] = []
     made = []
     for run, name in zip(runs, names, strict=True):
-        run_report, comparisons = _run_report(run, name, config, console)
+        run_report, comparisons = _run_report(run, name, config)
         made.append(run_report)
         compared.append(comparisons)
     differences = _differences(names, compared, config.resamples)
@@ -92,7 +90,7 @@ def report(config: ReportConfig) -> Path:
         stream.write(page)
     missing = sum(len(run.notes) + sum(len(sequence.notes) for sequence in run.sequences) for run in made)
     note = f"; {missing} things are missing, the page names them" if missing else ""
-    console.print(f"{path} ({path.stat().st_size / 1e6:.1f} MB){note}", highlight=False, soft_wrap=True)
+    say(f"{path} ({path.stat().st_size / 1e6:.1f} MB){note}")
     return path
 
 
@@ -122,12 +120,12 @@ def _differences(names: list[str], compared: list[Comparisons], resamples: int) 
     return differences
 
 
-def _run_report(run: Run, name: str, config: ReportConfig, console: Console) -> tuple[RunReport, Comparisons]:
+def _run_report(run: Run, name: str, config: ReportConfig) -> tuple[RunReport, Comparisons]:
     settings, notes = _settings(run)
     measures: dict[str, Measures] = {}
     comparisons: Comparisons = {}
     sequences = []
-    for key in progress(list(run.results), name, transient=True, disable=not console.is_terminal, console=console):
+    for key in progress(list(run.results), name):
         try:
             sequence = read_sequence_run(run, key, config.gt, config.split, _benchmark(config, run))
         except InputError as error:

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from rich.console import Console
-from rich.progress import track
 
 from smiletrack.config import nearest
+from smiletrack.console import notify, progress, say
 from smiletrack.data.importers.annotations import AnnotatedImage
 from smiletrack.data.importers.motchallenge import read_annotated_sequence
 from smiletrack.data.importers.outputs import read_coco_images
@@ -49,9 +48,7 @@ def show_data(config: ShowDataConfig) -> Path:
         raise InputError("data: name a folder to look at, e.g. --data datasets/MOT17/train")
     sequences = _read(config)
     output, figures, sheets = Path(config.output), [], {}
-    console = Console(stderr=True)
-    bar = track(sequences.items(), "drawing", console=console, transient=True, disable=not console.is_terminal)
-    for name, images in bar:
+    for name, images in progress(sequences.items(), "drawing"):
         present = [image for image in images if image.path.is_file()]
         figures.append(statistics(name, images, len(images) - len(present)))
         sheets[name] = _sheets(_spread(present, config.frames))
@@ -61,10 +58,8 @@ def show_data(config: ShowDataConfig) -> Path:
     page = output / "index.html"
     with atomic_write(page) as stream:
         stream.write(statistics_page(config.data, figures, sheets))
-    for sequence in figures:
-        for fault in sequence.faults:
-            console.print(f"{sequence.name}: {fault}", highlight=False, soft_wrap=True)
-    print(page)
+    notify(*(f"{sequence.name}: {fault}" for sequence in figures for fault in sequence.faults))
+    say(str(page))
     return page
 
 

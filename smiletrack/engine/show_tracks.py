@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Literal
 
 import cv2
-from rich.console import Console
-from rich.progress import track as progress
 
 from smiletrack.config import nearest
+from smiletrack.console import progress, say
 from smiletrack.data.video import Frame, VideoWriter, open_source
 from smiletrack.engine.run_folders.folder import latest_run
 from smiletrack.engine.run_folders.results import SequenceRun, benchmark_of, read_run, read_sequence_run
@@ -58,41 +57,31 @@ def show_tracks(config: ShowConfig) -> list[Path]:
             raise InputError(f"sequences: no {name!r} in {run.folder}{nearest(name, list(run.results))}")
     folder = Path(config.output) if config.output else run.folder / "show"
     benchmark = benchmark_of(run.data_root(config.gt)) if config.benchmark == "auto" else config.benchmark
-    console, made = Console(), []
+    made = []
     for name in config.sequences or run.results:
         sequence = read_sequence_run(run, name, config.gt, config.split, benchmark)
         if sequence.folder is None:
             raise InputError(f"{run.folder}: {sequence.notes[0]}; --gt names the folder of the sequences")
         if sequence.matching is None and config.marks == "mistakes":
             raise InputError(f"{sequence.folder}: no ground truth; --marks tracks shows what the tracker found")
-        made.append(_show(sequence, sequence.folder, folder, config, console))
+        made.append(_show(sequence, sequence.folder, folder, config))
     return made
 
 
-def _show(sequence: SequenceRun, source_folder: Path, folder: Path, config: ShowConfig, console: Console) -> Path:
+def _show(sequence: SequenceRun, source_folder: Path, folder: Path, config: ShowConfig) -> Path:
     source = open_source(source_folder)
     numbers = range(sequence.offset + 1, sequence.offset + sequence.num_frames + 1)
     paint = _painter(sequence, config.marks)
     path = folder / (f"{sequence.name}.mp4" if config.format == "video" else sequence.name)
     shown = 0
     with _video(path, source.frame_rate) if config.format == "video" else _images(path) as write:
-        bar = progress(
-            source.pick(numbers),
-            sequence.name,
-            total=len(numbers),
-            transient=True,
-            console=console,
-            disable=not console.is_terminal,
-        )
-        for number, frame in bar:
+        for number, frame in progress(source.pick(numbers), sequence.name, len(numbers)):
             write(paint(frame, number - sequence.offset))
             shown += 1
         if not shown:
             raise InputError(f"{source_folder}: none of the frames {numbers[0]} .. {numbers[-1]} of this run is there")
     missing = f"; {len(numbers) - shown} of {len(numbers)} frames have no image" if shown < len(numbers) else ""
-    console.print(f"{path}: {shown} frames{missing}", highlight=False, soft_wrap=True)
-    for problem in source.problems:
-        console.print(f"  {problem}", highlight=False, soft_wrap=True)
+    say(f"{path}: {shown} frames{missing}", *(f"  {problem}" for problem in source.problems))
     return path
 
 

@@ -7,8 +7,8 @@ from tempfile import TemporaryDirectory
 from typing import Literal
 
 import numpy as np
-from rich.console import Console
 
+from smiletrack.console import say
 from smiletrack.data.mot import read_results, write_results
 from smiletrack.engine.run_folders.folder import latest_run
 from smiletrack.engine.run_folders.results import by_frame, read_run
@@ -55,7 +55,6 @@ class SubmitConfig:
 def submit(config: SubmitConfig) -> Path:
     """Check every file and write the zip; raises InputError after listing all that is wrong or missing."""
     run = read_run(config.run or latest_run())
-    console = Console()
     lengths = expected(config.benchmark, config.part)
     sources, copied = _sources(set(run.results), list(lengths), config.copies and config.benchmark == "MOT17")
     problems = [f"{name}.txt is missing ({lengths[name]} frames)" for name in lengths if name not in sources]
@@ -71,16 +70,14 @@ def submit(config: SubmitConfig) -> Path:
             continue
         problems += check(tables[name], lengths[name], str(run.results[name]))
     if problems:
-        for problem in problems:
-            console.print(problem, highlight=False, soft_wrap=True)
+        say(*problems)
         raise InputError(f"{run.folder}: {len(problems)} problems, listed above; nothing was packed")
     path = Path(config.output) if config.output else run.folder / f"{config.benchmark}-{config.part}.zip"
     _pack(path, {name: tables[source] for name, source in sources.items()})
-    for name, source in copied.items():
-        console.print(f"{name}: copied from {source}", highlight=False, soft_wrap=True)
+    say(*(f"{name}: copied from {source}" for name, source in copied.items()))
     unused = sorted(set(run.results) - set(lengths))
     note = f"; left out, not of {config.benchmark} {config.part}: {', '.join(unused)}" if unused else ""
-    console.print(f"{path}: {len(lengths)} files{note}", highlight=False, soft_wrap=True)
+    say(f"{path}: {len(lengths)} files{note}")
     return path
 
 

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.progress import track as progress
 
 from smiletrack.config import altered, nearest
+from smiletrack.console import progress, say
 from smiletrack.data.mot import write_results
 from smiletrack.engine.inputs.sequence_inputs import SequenceInput, SequenceInputConfig, sequence_inputs, sequence_names
 from smiletrack.engine.run_folders.folder import start_run
@@ -63,23 +62,18 @@ def track(config: TrackConfig) -> Path:
     run = start_run(config.output, config, "track")
     for old in (run / "tracks").glob("*.txt"):
         old.unlink()  # of an earlier run into the same folder: its configuration is gone
-    console = Console(highlight=False, soft_wrap=True)
     solve(np.zeros((1, 1)))  # loads the solver before any clock runs
     timing: dict[str, Any] = {}
     for sequence in inputs:
         tracker = Tracker(altered(config.tracker, config.sequence_tracker.get(sequence.name, {})), sequence.frame_rate)
-        frames = progress(
-            sequence.frames(), sequence.name, total=sequence.num_frames, disable=not console.is_terminal, transient=True
-        )
+        frames = progress(sequence.frames(), sequence.name, sequence.num_frames)
         result = track_sequence(tracker, frames, sequence.warps)
         write_results(run / "tracks" / f"{sequence.name}.txt", interpolate(result.table, config.interpolation))
         seconds = sequence.seconds | result.seconds
         timing[sequence.name] = {"frames": result.num_frames, "seconds": seconds, "apart": sequence.apart}
         write_json(run / "timing.json", timing)
-        console.print(_line(sequence.name, result))
-        for problem in sequence.problems:
-            console.print(f"  {problem}")
-    _summary(console, timing, run)
+        say(_line(sequence.name, result), *(f"  {problem}" for problem in sequence.problems))
+    _summary(timing, run)
     return run
 
 
@@ -119,7 +113,7 @@ def _line(name: str, result: TrackedSequence) -> str:
     return line + "".join(f"; {count} {note}" for count, note in notes if count)
 
 
-def _summary(console: Console, timing: dict[str, Any], run: Path) -> None:
+def _summary(timing: dict[str, Any], run: Path) -> None:
     """Print the speed of all stages together, as the paper counts it, and stage by stage."""
     frames = sum(entry["frames"] for entry in timing.values())
     stages: dict[str, float] = {}
@@ -129,6 +123,6 @@ def _summary(console: Console, timing: dict[str, Any], run: Path) -> None:
     counted = sum(seconds for entry in timing.values() for seconds in entry["seconds"].values())
     rates = {stage: frames / seconds for stage, seconds in stages.items() if seconds > 0}
     rate = f"{frames / counted:.0f} frames/s of {' + '.join(next(iter(timing.values()))['seconds'])}" if counted else ""
-    console.print(f"{len(timing)} sequences, {frames} frames, {rate or 'no frames'} -> {run}")
+    say(f"{len(timing)} sequences, {frames} frames, {rate or 'no frames'} -> {run}")
     if len(rates) > 1:
-        console.print("by stage, frames/s: " + ", ".join(f"{stage} {value:.0f}" for stage, value in rates.items()))
+        say("by stage, frames/s: " + ", ".join(f"{stage} {value:.0f}" for stage, value in rates.items()))

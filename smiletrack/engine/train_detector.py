@@ -14,6 +14,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader
 
 from smiletrack.boxes import area
+from smiletrack.console import say
 from smiletrack.data.detection.augment import DetectionAugmentConfig
 from smiletrack.data.detection.dataset import DetectionDataset, ScaledImages, detection_loader
 from smiletrack.data.detection.labels import LabelledImages, read_labelled
@@ -129,7 +130,7 @@ def train_detector(config: TrainDetectorConfig) -> FitResult:
             notes.append(_take_weights(net, config.weights))
         if runtime.is_main:
             start_run(folder, config, "train_detector")
-            print(*notes, sep="\n")
+            say(*notes)
         training = _Training(config, network, net, labels, judged, runtime)
         return fit(
             net,

@@ -12,6 +12,7 @@ from torch import Tensor, distributed, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
+from smiletrack.console import say
 from smiletrack.data.loader_workers import leave_signals_to_main
 from smiletrack.data.reid.batches import AugmentConfig, IdentityBatches
 from smiletrack.data.reid.crop_cache import Crops
@@ -151,7 +152,7 @@ def train_slm(config: TrainSLMConfig) -> FitResult:
         trainee = Trainee(slm, SLMLoss(config.loss, config.network.embedding, batches.num_labels, answers))
         if runtime.is_main:
             start_run(config.output, config, "train_slm")
-            print(_summary("train", learned), _summary("val", judged), sep="\n")
+            say(_summary("train", learned), _summary("val", judged))
         return fit(
             trainee,
             partial(_loss, teacher),

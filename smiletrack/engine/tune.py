@@ -9,11 +9,9 @@ from typing import Any
 
 import optuna
 import yaml
-from rich.console import Console
-from rich.progress import Progress
-from rich.table import Table
 
 from smiletrack.config import altered
+from smiletrack.console import ProgressBar, print_table, say
 from smiletrack.engine.run_folders.folder import start_run
 from smiletrack.engine.studies.scored_sequences import (
     ScoredDataConfig,
@@ -93,9 +91,7 @@ def tune(config: TuneConfig) -> TrackerConfig:
     )
     if not study.trials:
         study.enqueue_trial({k: v for k, v in _values(config.tracker).items() if k in config.space})
-    console = Console(highlight=False, soft_wrap=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("trials", total=config.trials)
+    with ProgressBar("trials", config.trials) as bar:
 
         def objective(trial: optuna.Trial) -> float:
             tracker = _changed(config.tracker, {key: _draw(trial, key, r) for key, r in config.space.items()})
@@ -105,7 +101,7 @@ def tune(config: TuneConfig) -> TrackerConfig:
 
         def told(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
             done = len(study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,)))
-            bar.update(task, completed=done, description=f"trials, best HOTA {100 * study.best_value:.2f}")
+            bar.show(done, "trials", f"best HOTA {100 * study.best_value:.2f}")
             if done >= config.trials:
                 study.stop()
 
@@ -113,7 +109,7 @@ def tune(config: TuneConfig) -> TrackerConfig:
             study.optimize(objective, callbacks=[told])
     best = _changed(config.tracker, study.best_params)
     _write_preset(run / "best.yaml", config, study)
-    _print(console, config, study, run)
+    _print(config, study, run)
     return best
 
 
@@ -173,21 +169,19 @@ def _write_preset(path: Path, config: TuneConfig, study: optuna.Study) -> None:
         stream.write(head + yaml.safe_dump(tree, sort_keys=False))
 
 
-def _print(console: Console, config: TuneConfig, study: optuna.Study, run: Path) -> None:
+def _print(config: TuneConfig, study: optuna.Study, run: Path) -> None:
     weights = _importances(study)
     start = _values(config.tracker)
-    table = Table(box=None, pad_edge=False)
-    for heading in ("key", "start", "best", "importance"):
-        table.add_column(heading, justify="left" if heading == "key" else "right", no_wrap=True)
+    rows = []
     for key in sorted(study.best_params, key=lambda k: -weights.get(k, 0.0)):
         shown = [f"{v:.4g}" if isinstance(v, float) else str(v) for v in (start.get(key), study.best_params[key])]
-        table.add_row(key, *shown, f"{100 * weights[key]:.0f} %" if key in weights else "")
-    console.print(table)
+        rows.append([key, *shown, f"{100 * weights[key]:.0f} %" if key in weights else ""])
+    print_table(("key", "start", "best", "importance"), rows)
     scores = " ".join(f"{100 * s:.2f}" for s in study.best_trial.user_attrs["scores"])
-    console.print(
-        f"{len(study.trials)} trials, mean HOTA {100 * study.best_value:.2f} ({scores}) -> {run / 'best.yaml'}"
+    say(
+        f"{len(study.trials)} trials, mean HOTA {100 * study.best_value:.2f} ({scores}) -> {run / 'best.yaml'}",
+        f"processes: start the same command again to share the work (this one was {os.getpid()})",
     )
-    console.print(f"processes: start the same command again to share the work (this one was {os.getpid()})")
 
 
 def _importances(study: optuna.Study) -> dict[str, float]:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from torch.utils.tensorboard import SummaryWriter
+
+from smiletrack.console import ProgressBar, notify
 
 Picture = NDArray[np.uint8]
 
@@ -18,19 +18,11 @@ class TrainingLog:
     """Progress of one run; silent and without files where `shown` is False (the other processes of a DDP run)."""
 
     def __init__(self, folder: Path, first_step: int, total_steps: int, shown: bool, limit_s: float = math.inf):
-        self.console = Console(stderr=True, quiet=not shown)
         # events after `first_step` are of a run that was killed: TensorBoard is told to drop them
         self.writer = SummaryWriter(str(folder / "tensorboard"), purge_step=first_step + 1) if shown else None
-        self.bar = Progress(
-            TextColumn("epoch {task.fields[epoch]}"),
-            BarColumn(),
-            TextColumn("{task.completed}/{task.total} steps  {task.fields[rate]}"),
-            TimeElapsedColumn(),
-            TextColumn("left {task.fields[left]}  {task.fields[loss]}"),
-            console=self.console,
-            disable=not (shown and self.console.is_terminal),
-            transient=True,
-        )
+        # the time left is told by `step`, which knows of the limit
+        self.bar = ProgressBar("epoch", total_steps, quiet=not shown, remaining=False)
+        self._shown = shown
         self._start, self._first_step, self._total_steps, self._limit_s = (
             time.monotonic(),
             first_step,
@@ -38,16 +30,14 @@ class TrainingLog:
             limit_s,
         )
         self._samples = 0
-        self.task = self.bar.add_task(
-            "", total=total_steps, completed=first_step, epoch="", rate="", left="-:--", loss=""
-        )
+        self.bar.show(first_step, "epoch")
 
     def __enter__(self) -> "TrainingLog":
-        self.bar.start()
+        self.bar.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.bar.stop()
+        self.bar.__exit__()
         if self.writer is not None:
             self.writer.close()
 
@@ -57,14 +47,9 @@ class TrainingLog:
         spent_s = time.monotonic() - self._start
         rate = self._samples / max(spent_s, 1e-9)
         left_s = spent_s / (step - self._first_step) * (self._total_steps - step)
-        self.bar.update(
-            self.task,
-            completed=step,
-            epoch=epoch,
-            rate=f"{rate:.1f} samples/s",
-            left=_clock(min(left_s, self._limit_s - spent_s)),
-            loss=f"loss {scalars.get('loss', math.nan):.4g}",
-        )
+        left = _clock(min(left_s, self._limit_s - spent_s))
+        loss = f"loss {scalars.get('loss', math.nan):.4g}"
+        self.bar.show(step, f"epoch {epoch}", f"{rate:.1f} samples/s  left {left}  {loss}")
         if record:
             self._record("train", step, {**scalars, "samples_per_s": rate})
 
@@ -72,7 +57,8 @@ class TrainingLog:
         """Print one line for a finished epoch and record its figures."""
         shown = {name: value for name, value in scalars.items() if name not in ("epoch", "step", "elapsed_s")}
         text = "  ".join(f"{name} {value:.4g}" for name, value in shown.items())
-        self.console.print(f"epoch {epoch}  {_clock(seconds)}  {text}", highlight=False, soft_wrap=True)
+        if self._shown:
+            notify(f"epoch {epoch}  {_clock(seconds)}  {text}")
         self._record("epoch", step, scalars)
 
     def pictures(self, step: int, pictures: Mapping[str, Picture]) -> None:

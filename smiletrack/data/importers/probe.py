@@ -8,8 +8,8 @@ from itertools import islice
 from pathlib import Path
 
 import PIL.Image
-from rich.console import Console
-from rich.progress import Progress
+
+from smiletrack.console import ProgressBar
 
 _ENDS = {b"\xff\xd8": b"\xff\xd9", b"\x89P": b"IEND"}
 """First bytes of a JPEG and a PNG -> what must stand near their end."""
@@ -46,19 +46,17 @@ def probe_images(paths: Iterable[Path], memory: Path) -> dict[Path, ImageState]:
         else:
             states[path] = ImageState(0, 0, MISSING)
     memory.parent.mkdir(parents=True, exist_ok=True)
-    console = Console(stderr=True)
     with (
         memory.open("a", encoding="utf-8") as stream,
         ThreadPoolExecutor(min(2 * (os.cpu_count() or 1), 16)) as pool,
-        Progress(console=console, transient=True, disable=not console.is_terminal) as bar,
+        ProgressBar("looking at images", len(todo)) as bar,
     ):
-        task = bar.add_task("looking at images", total=len(todo))
         for batch in _batches(todo, _BATCH):
             for (path, key), state in zip(batch, pool.map(probe, [path for path, _ in batch]), strict=True):
                 states[path] = state
                 stream.write(f"{state.width}\t{state.height}\t{state.problem}\t{key}\n")
             stream.flush()
-            bar.advance(task, len(batch))
+            bar.advance(len(batch))
     return states
 
 

@@ -15,9 +15,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import track
 
+from smiletrack.console import progress
 from smiletrack.data.reid.identities import IdentityTable
 from smiletrack.data.video import read_image
 from smiletrack.errors import InputError
@@ -106,7 +105,6 @@ def _make(
     (folder / "made_from.json").unlink(missing_ok=True)
     pending = _by_image(table, order[len(lengths) :])
     batches = [pending[i : i + _BATCH] for i in range(0, len(pending), _BATCH)]
-    console = Console(stderr=True)
 
     def encode(rows: Ints) -> list[bytes]:
         return _encode_image(table, rows, size, margin, quality)
@@ -116,7 +114,7 @@ def _make(
         (folder / "lengths.part").open("ab") as written,
         ThreadPoolExecutor(os.cpu_count()) as pool,
     ):
-        for batch in track(batches, "cutting crops", console=console, transient=True, disable=not console.is_terminal):
+        for batch in progress(batches, "cutting crops"):
             pictures = [picture for image in pool.map(encode, batch) for picture in image]
             blobs.write(b"".join(pictures))
             blobs.flush()

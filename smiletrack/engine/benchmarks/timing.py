@@ -5,8 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from rich.console import Console
-from rich.table import Table
+from smiletrack.console import print_table, say
 
 
 @dataclass(frozen=True)
@@ -49,12 +48,10 @@ def print_timings(timings: Mapping[str, Timing], title: str, units: Mapping[str,
 
     `units` (case -> number of frames) adds frames a second.
     """
-    table = Table(box=None, title=title, title_justify="left", pad_edge=False)
-    for heading in ("case", "contestant", "CPU s", "times ours", *(["frames/s"] if units else [])):
-        table.add_column(heading, justify="left" if heading in ("case", "contestant") else "right", no_wrap=True)
+    rows = []
     for case, timing in timings.items():
         for name, median in timing.medians.items():
             row = [case, name, f"{median:.3f}", f"{timing.ratios[name]:.2f}"]
-            table.add_row(*row, *([f"{units[case] / median:.0f}"] if units else []))
-    console = Console(highlight=False)
-    (console if console.is_terminal else Console(width=160, highlight=False)).print(table)
+            rows.append([*row, *([f"{units[case] / median:.0f}"] if units else [])])
+    say(title)
+    print_table(("case", "contestant", "CPU s", "times ours", *(["frames/s"] if units else [])), rows, names=2)

@@ -9,8 +9,8 @@ from zipfile import BadZipFile
 
 import cv2
 import numpy as np
-from rich.progress import track
 
+from smiletrack.console import progress
 from smiletrack.data.mot import DetectionTable
 from smiletrack.data.video import open_source
 from smiletrack.files import atomic_path
@@ -60,7 +60,7 @@ def estimate_camera_motion(
         return known
     motion, warps, seconds = CameraMotion(config), [], 0.0
     description = f"camera motion of {source.name}"
-    for number, frame in enumerate(track(source, description, total=source.num_frames, transient=True), 1):
+    for number, frame in enumerate(progress(source, description, source.num_frames), 1):
         boxes = _movers(detections, number)
         start = time.perf_counter()
         warps.append(motion.step(frame, boxes))

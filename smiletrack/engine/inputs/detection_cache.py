@@ -15,8 +15,8 @@ from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.progress import track
 
+from smiletrack.console import progress
 from smiletrack.data.mot import DetectionTable
 from smiletrack.data.video import Frame
 from smiletrack.errors import InputError
@@ -78,7 +78,7 @@ def detect_sequence(
     clock = _Clock(seconds)
     clock.start()
     with suppress(KeyboardInterrupt) if num_frames is None else nullcontext():  # nothing else ends a camera
-        for frame in track(frames, description=name, total=num_frames, transient=True, disable=quiet):
+        for frame in progress(frames, name, num_frames, quiet):
             clock.stop("decode")
             number = len(seen) + 1
             found = _rows(detector, number) if isinstance(detector, DetectionTable) else detector.detect(frame)

@@ -4,9 +4,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
+from smiletrack.console import print_table
 from smiletrack.engine.train_slm import TrainSLMConfig, train_slm
 from smiletrack.files import read_json, write_json
 from smiletrack.slm.patches import LAYOUTS
@@ -49,10 +47,8 @@ def compare_layouts(config: CompareLayoutsConfig) -> dict[str, dict[str, float]]
 
 
 def _print(figures: dict[str, dict[str, float]]) -> None:
-    table = Table(box=None, pad_edge=False)
     names = list(next(iter(figures.values())))
-    for name in ("layout", "patches", *names):
-        table.add_column(name, justify="left" if name == "layout" else "right")
-    for layout, row in figures.items():
-        table.add_row(layout, str(len(LAYOUTS[layout])), *(f"{row[name]:.4f}" for name in names))
-    Console(soft_wrap=True).print(table)
+    rows = [
+        [layout, str(len(LAYOUTS[layout])), *(f"{row[name]:.4f}" for name in names)] for layout, row in figures.items()
+    ]
+    print_table(("layout", "patches", *names), rows)

@@ -11,12 +11,10 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-from rich.console import Console
-from rich.progress import track as progress
-from rich.table import Table
 
 from smiletrack.boxes import iou_matrix
 from smiletrack.config import load_config, preset_file
+from smiletrack.console import print_table, progress, say
 from smiletrack.data.mot import DetectionTable
 from smiletrack.engine.studies.scored_sequences import ScoredSequence, mean_hota, measure_tracker
 from smiletrack.files import atomic_path
@@ -76,7 +74,7 @@ def robustness(config: RobustnessConfig, problems: Sequence[ScoredSequence]) -> 
     identities = [detected_identities(problem.given.detections, problem.truth) for problem in problems]
     motion = _figures(trackers[config.trackers[0]], [_with(problem, None) for problem in problems])
     found: dict[str, list[RobustnessFigures]] = {name: [] for name in trackers}
-    for quality in progress(config.qualities, "embeddings", transient=True):
+    for quality in progress(config.qualities, "embeddings"):
         seen = []
         for number, (problem, identity) in enumerate(zip(problems, identities, strict=True)):
             rng = np.random.default_rng((config.seed, number))
@@ -146,14 +144,13 @@ def _figures(tracker: TrackerConfig, problems: list[ScoredSequence]) -> Robustne
 
 
 def _print(curves: Curves) -> None:
-    table = Table(box=None, pad_edge=False, title="HOTA / IDF1 / identity switches", title_justify="left")
-    table.add_column("quality", no_wrap=True)
-    for name in curves.trackers:
-        table.add_column(name, justify="right", no_wrap=True)
-    for row, quality in enumerate(curves.qualities):
-        table.add_row(f"{quality:g}", *(_text(figures[row]) for figures in curves.trackers.values()))
-    table.add_row("motion only", _text(curves.motion))
-    Console(soft_wrap=True, highlight=False).print(table)
+    rows = [
+        [f"{quality:g}", *(_text(figures[row]) for figures in curves.trackers.values())]
+        for row, quality in enumerate(curves.qualities)
+    ]
+    say("HOTA / IDF1 / identity switches")
+    print_table(("quality", *curves.trackers), rows)
+    say(f"motion only: {_text(curves.motion)}")
 
 
 def _text(figures: RobustnessFigures) -> str:

@@ -8,12 +8,14 @@ arXiv:2206.14651, section 3.1). The model is a similarity: rotation, one scale, 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import cv2
 import numpy as np
+from annotated_types import Ge, Gt, Le
 from numpy.typing import NDArray
 
+from smiletrack.ranges import Checked, Count
 from smiletrack.types import Floats
 
 Image = NDArray[np.uint8]
@@ -21,39 +23,33 @@ Method = Literal["flow", "ecc", "orb"]
 
 
 @dataclass(frozen=True)
-class CameraMotionConfig:
+class CameraMotionConfig(Checked):
     """How camera motion is estimated."""
 
     method: Method = "flow"
-    """flow: corners followed by pyramidal Lucas-Kanade. ecc: maximal correlation of all pixels. orb: matched ORB
+    """flow: corners tracked by pyramidal Lucas-Kanade. ecc: maximum correlation of all pixels. orb: matched ORB
     features, for large jumps."""
 
-    height: int = 0
-    """Height in pixels to about which frames are scaled down first, by a whole factor. 0: what suits the method."""
+    height: Count = 0
+    """Height in pixels to which frames are downscaled, approximately, by an integer factor; 0 = what suits the
+    method."""
 
-    max_features: int = 400
-    """Corners or features in a frame, at most."""
+    max_features: Annotated[int, Ge(4)] = 400
+    """Maximum number of corners or features in a frame."""
 
-    min_inliers: int = 12
-    """Points that have to agree on the warp; with fewer it counts as failed."""
+    min_inliers: Annotated[int, Ge(3)] = 12
+    """Minimum number of points that agree on the warp; with fewer the estimate counts as failed."""
 
-    max_scale: float = 1.3
-    """Largest believable zoom from one frame to the next, above 1; 1 / max_scale is the smallest."""
+    max_scale: Annotated[float, Gt(1)] = 1.3
+    """Maximum plausible zoom from one frame to the next; 1 / max_scale is the minimum."""
 
-    max_shift: float = 0.5
-    """Largest believable movement of the picture's centre, as a part of its diagonal, in (0, 1]."""
+    max_shift: Annotated[float, Gt(0), Le(1)] = 0.5
+    """Maximum plausible shift of the image centre, as a fraction of the diagonal."""
 
     def __post_init__(self) -> None:
-        if self.height != 0 and self.height < 32:
+        super().__post_init__()
+        if 0 < self.height < 32:
             raise ValueError(f"height must be 0 or at least 32 pixels, not {self.height}")
-        if self.max_features < 4:
-            raise ValueError(f"max_features must be at least 4, not {self.max_features}")
-        if self.min_inliers < 3:
-            raise ValueError(f"min_inliers must be at least 3, not {self.min_inliers}")
-        if not self.max_scale > 1:
-            raise ValueError(f"max_scale must be above 1, not {self.max_scale}")
-        if not 0 < self.max_shift <= 1:
-            raise ValueError(f"max_shift must be in (0, 1], not {self.max_shift}")
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,36 +1,32 @@
 """Offline: fill the gaps of finished tracks, smooth them. A whole sequence in, a whole sequence out."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
+from annotated_types import Ge
 
 from smiletrack.motion import kalman
 from smiletrack.motion.box_states import XYWH, BoxModel
+from smiletrack.ranges import Checked, Count
 from smiletrack.types import Floats, Ints, TrackTable
 
 _BATCH = 64  # tracks smoothed side by side
 
 
 @dataclass(frozen=True)
-class InterpolationConfig:
+class InterpolationConfig(Checked):
     """What is done to finished tracks; uses the future, so results are not comparable with online trackers."""
 
     method: Literal["none", "linear", "smooth"] = "none"
     """linear: straight lines across gaps (ByteTrack's rule). smooth: Rauch-Tung-Striebel smoothing of every track,
-    which also fills its gaps."""
+    which fills its gaps too."""
 
-    max_gap: int = 20
-    """Only gaps are filled whose ends are fewer than this many frames apart; at least 2 (ByteTrack: 20)."""
+    max_gap: Annotated[int, Ge(2)] = 20
+    """Only gaps whose ends are fewer than this many frames apart are filled (ByteTrack: 20)."""
 
-    min_length: int = 5
+    min_length: Count = 5
     """Only tracks with more boxes than this are changed (ByteTrack: 5)."""
-
-    def __post_init__(self) -> None:
-        if self.max_gap < 2:
-            raise ValueError(f"max_gap must be at least 2 frames, not {self.max_gap}")
-        if self.min_length < 0:
-            raise ValueError(f"min_length must be at least 0 boxes, not {self.min_length}")
 
 
 def interpolate(table: TrackTable, config: InterpolationConfig) -> TrackTable:

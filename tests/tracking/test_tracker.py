@@ -266,8 +266,9 @@ def test_appearance_keeps_those_who_turn_back(appearance: bool) -> None:
 
 def test_impossible_values_name_the_full_key() -> None:
     for word, message in (
-        ("first.max_cost=0", "first.max_cost must be above 0"),
-        ("split.high=2", "split.high must be between 0 and 1"),
+        ("first.max_cost=0", r"first.max_cost must be in \(0, 2\], not 0"),
+        ("first.max_cost=1.5", r"first.max_cost must be in \(0, 1\] without fusion motion"),
+        ("split.high=2", r"split.high must be in \[0, 1\], not 2"),
         ("life.max_lost=-1", "life.max_lost must be at least 0"),
         ("first.direction=0.2", "first.direction needs filter_after"),
         ("second.trcks=all", "did you mean 'second.tracks'"),

@@ -7,7 +7,6 @@ with a row can name its line.
 """
 
 import configparser
-import io
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,12 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smiletrack.boxes import xyxy_to_xywh
+from smiletrack.data.number_table import parse_numbers
 from smiletrack.errors import InputError
 from smiletrack.files import atomic_write
-from smiletrack.lazy import LazyModule
 from smiletrack.types import Floats, Ints, TrackTable
-
-pandas = LazyModule("pandas")
 
 Column = Floats | Ints
 _COLUMNS = ["frame", "id", "x", "y", "w", "h", "score", "class", "visibility"]
@@ -238,40 +235,15 @@ def _parse(file: Path, min_columns: int) -> list[Column]:
     if not data:
         return [np.empty(0)] * min_columns
     separator = _separator(data[: data.find(b"\n") % (len(data) + 1)])
-    regular = _parse_regular(data, separator)
+    regular = parse_numbers(data, separator)
     if regular is not None and len(regular) >= min_columns:
-        return regular
+        return list(regular)
     return _parse_lines(file, data, separator, min_columns)
 
 
 def _separator(line: bytes) -> str | None:
     """Return the character that separates columns, None for any run of blanks and tabs."""
     return next((mark for mark in (",", ";") if mark.encode() in line), None)
-
-
-def _parse_regular(data: bytes, separator: str | None) -> list[Column] | None:
-    """Return the columns of a file whose lines have as many cells as the first; None for any other file.
-
-    NaN also stands for a cell that is absent, so a file with NaN is left to the parser that tells the two apart.
-    """
-    old = tuple(map(int, pandas.__version__.split(".")[:2])) < (3, 1)
-    exact = {"float_precision": "round_trip"} if old else {}  # from 3.1 on the only, and exact, way
-    spacing = {"sep": r"\s+"} if separator is None else {"sep": separator, "skipinitialspace": b" " in data}
-    try:
-        frame = pandas.read_csv(
-            io.BytesIO(data), header=None, quoting=3, skip_blank_lines=False, index_col=False, **spacing, **exact
-        )
-    except ValueError:  # ParserError is one
-        return None
-    columns = [frame[name].to_numpy() for name in frame]
-    lines = data.count(b"\n") + (not data.endswith(b"\n"))
-    regular = len(frame) == lines and all(_regular(column) for column in columns)
-    return columns if regular else None
-
-
-def _regular(column: NDArray[np.generic]) -> bool:
-    """Tell whether a column holds numbers and nothing else."""
-    return column.dtype == np.int64 or (column.dtype == np.float64 and not np.isnan(column).any())
 
 
 def _parse_lines(file: Path, data: bytes, separator: str | None, min_columns: int) -> list[Column]:

@@ -23,11 +23,11 @@ def atomic_path(path: Path) -> Iterator[Path]:
     os.close(handle)
     temporary = Path(name)
     try:
-        # mkstemp makes files private; results are for sharing, so use the mode a plain open() gives
+        yield temporary
+        # mkstemp, and some writers, make files private; results are for sharing: the mode that a plain open() gives
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
-        yield temporary
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)

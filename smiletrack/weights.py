@@ -5,24 +5,31 @@ that a network can be rebuilt from the file alone.
 """
 
 import pickle
-from collections.abc import Mapping
+import warnings
+import zipfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from smiletrack.errors import InputError
-from smiletrack.files import atomic_path
+from smiletrack.files import atomic_write
+
+GROWTH = 2
+"""How many times a file's size its content may take in memory; tied weights are why it is more than once."""
+_SLACK = 1 << 16
+"""Bytes that are allowed on top: small tensors share storages, small archives have long directories."""
 
 
 def save_weights(path: Path, state: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
     """Write tensors and text metadata to a `.safetensors` file, atomically."""
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
-    with atomic_path(Path(path)) as temporary:
-        save_file(tensors, temporary, dict(metadata))
+    with atomic_write(Path(path), "wb") as stream:
+        stream.write(save(tensors, dict(metadata)))
 
 
 def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -45,23 +52,78 @@ def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 def load_tensors(path: Path) -> Any:
     """Return the content of a `torch.save` file that holds nothing but tensors, containers, numbers and text.
 
-    Read with `weights_only=True`: a pickle that wants code is an InputError, and its code never runs.
+    Read with `weights_only=True`: a pickle that wants code is an InputError, and its code never runs. So is a file
+    that would grow in memory, see `check_growth`.
     """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such checkpoint")
+    check_archive(path)
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such checkpoint") from None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of pickle protocols; what cannot be read is an error here
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise InputError(
             f"{path}: refused, the pickle wants to run code when it is read; convert it with tools/import_weights.py"
         ) from None
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        reason = " ".join(str(error).split())[:120]
-        raise InputError(f"{path}: not a whole PyTorch checkpoint ({reason})") from None
+    except Exception as error:  # a damaged pickle makes PyTorch's reader raise anything
+        raise InputError(f"{path}: not a whole PyTorch checkpoint ({_reason(error)})") from None
+    check_growth(sum(tensor.numel() * tensor.element_size() for tensor in _all_tensors(content)), path)
+    return content
+
+
+def check_archive(path: Path) -> bool:
+    """Return whether the file is a zip archive; InputError where its parts are more than the file, nothing is unpacked.
+
+    PyTorch stores the parts of a checkpoint as they are: only an archive made to fill memory grows.
+    """
+    try:
+        if not zipfile.is_zipfile(path):
+            return False
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(part.file_size for part in archive.infolist())
+    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        raise InputError(f"{path}: not a whole PyTorch checkpoint ({_reason(error)})") from None
+    check_growth(unpacked, path)
+    return True
+
+
+def check_growth(claimed: int, path: Path) -> None:
+    """Raise InputError where the content claims more bytes than `GROWTH` times what the file holds.
+
+    Strides of zero, storages that are shared and compression make gigabytes of a kilobyte; sizes are asked first.
+    """
+    size = path.stat().st_size
+    if claimed > GROWTH * size + _SLACK:
+        raise InputError(f"{path}: refused, its {size} bytes claim to hold {claimed} bytes of numbers")
+
+
+def _all_tensors(content: Any) -> Iterator[Tensor]:
+    """Yield the tensors in nested containers, each container once."""
+    pending, seen = [content], set[int]()
+    while pending:
+        value = pending.pop()
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, (Mapping, list, tuple, set, frozenset)) and id(value) not in seen:
+            seen.add(id(value))
+            pending += value.values() if isinstance(value, Mapping) else value
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split())[:120] or type(error).__name__
 
 
 def load_exactly(network: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
     """Copy `state` into `network`; raise InputError that lists the keys where names or shapes disagree."""
+    check_fit(network, state, source)
+    check_finite(state, source)
+    network.load_state_dict(dict(state))
+
+
+def check_fit(network: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
+    """Raise InputError where names or shapes of `state` are not the network's, which may be on the meta device."""
     own = network.state_dict()
     missing = sorted(own.keys() - state.keys())
     foreign = sorted(state.keys() - own.keys())
@@ -74,7 +136,13 @@ def load_exactly(network: nn.Module, state: Mapping[str, Tensor], source: str) -
         kinds = (("missing", missing), ("not in the network", foreign), ("of another shape", unequal))
         reasons = [f"{len(keys)} {kind}: {_listed(keys)}" for kind, keys in kinds if keys]
         raise InputError(f"{source}: does not fit the network; " + "; ".join(reasons))
-    network.load_state_dict(dict(state))
+
+
+def check_finite(state: Mapping[str, Tensor], source: str) -> None:
+    """Raise InputError that lists the weights with NaN or infinite numbers: a training that went wrong wrote them."""
+    broken = [name for name, tensor in state.items() if tensor.is_floating_point() and not tensor.isfinite().all()]
+    if broken:
+        raise InputError(f"{source}: NaN or infinite numbers in {len(broken)} weights: {_listed(broken)}")
 
 
 def _listed(keys: list[str], most: int = 8) -> str:

@@ -24,6 +24,7 @@ from smiletrack.detector.letterbox import ImageFormat
 from smiletrack.detector.losses import OTALoss, OTALossConfig, YOLOXLoss
 from smiletrack.detector.prbnet import PRBNet
 from smiletrack.detector.yolox import YOLOX
+from smiletrack.images import LARGEST_INPUT
 
 Detector = PRBNet | YOLOX
 
@@ -75,6 +76,8 @@ class DetectorConfig:
             raise ValueError("class_names must name at least one class")
         if self.height < 32 or self.width < 32:
             raise ValueError(f"height and width must be 32 or more, not {self.height} x {self.width}")
+        if self.height * self.width > LARGEST_INPUT:
+            raise ValueError(f"height x width must be at most {LARGEST_INPUT} pixels, not {self.height} x {self.width}")
 
     @property
     def num_classes(self) -> int:

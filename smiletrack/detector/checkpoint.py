@@ -23,9 +23,10 @@ from smiletrack.detector.pickles import StandIn, module_state, read_checkpoint
 from smiletrack.detector.public_names import public_names
 from smiletrack.detector.yolox import YOLOX
 from smiletrack.errors import InputError
-from smiletrack.weights import load_exactly, load_weights, save_weights
+from smiletrack.weights import check_fit, load_exactly, load_weights, save_weights
 
 KEY = "detector"
+MOST_CLASSES = 10_000
 
 
 def save_detector(path: Path, net: Detector, config: DetectorConfig, source: str = "") -> None:
@@ -41,9 +42,12 @@ def load_detector_network(path: Path) -> tuple[Detector, DetectorConfig]:
         raise InputError(f"{path}: holds no detector (metadata {KEY!r} is missing)")
     try:
         config = build_config(DetectorConfig, json.loads(metadata[KEY]))
-        net = build_detector(config)
-    except (InputError, ValueError) as error:
+        with torch.device("meta"):
+            outline = build_detector(config)
+    except (InputError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: its detector is not one of this version ({error})") from None
+    check_fit(outline, state, str(path))  # before memory is taken for what does not fit
+    net = build_detector(config)
     load_exactly(net, state, str(path))
     return net.eval(), config
 
@@ -104,6 +108,8 @@ def import_public(
     outputs = state[key].shape[0]
     num_classes = outputs if yolox else outputs // 3 - 5
     stride = 64 if "fpn6" in architecture or "e6e" in architecture else 32
+    if not 1 <= num_classes <= MOST_CLASSES:
+        raise InputError(f"{path}: not a checkpoint of {architecture} ({num_classes} classes)")
     rows, columns = size or _usual_size(yolox, num_classes, stride)
     config = DetectorConfig(
         architecture,
@@ -112,8 +118,11 @@ def import_public(
         columns,
         input=source_input or _usual_input(yolox, num_classes),
     )
+    with torch.device("meta"):
+        renamed = from_public(outline := build_detector(config), state)
+    check_fit(outline, renamed, f"{path} as {architecture}")
     net = build_detector(config)
-    load_exactly(net, from_public(net, state), f"{path} as {architecture}")
+    load_exactly(net, renamed, f"{path} as {architecture}")
     return net.eval(), config
 
 

@@ -6,18 +6,17 @@ name of a class and its attributes; a file that asks for anything else is refuse
 """
 
 import pickle
-import struct
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from smiletrack.errors import InputError
-from smiletrack.weights import load_tensors
+from smiletrack.weights import check_archive, check_growth, load_tensors
 
 STORAGE_TYPES = {
     "DoubleStorage": torch.float64,
@@ -63,7 +62,7 @@ def read_checkpoint(path: Path) -> Any:
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such checkpoint")
-    if not zipfile.is_zipfile(path):
+    if not check_archive(path):
         try:
             return load_tensors(path)  # the format before PyTorch 1.6
         except InputError:
@@ -75,11 +74,9 @@ def read_checkpoint(path: Path) -> Any:
             return _TensorUnpickler(archive, path).load()
     except InputError:
         raise
-    except (zipfile.BadZipFile, pickle.UnpicklingError, EOFError, struct.error) as error:
-        raise InputError(f"{path}: not a whole PyTorch checkpoint ({' '.join(str(error).split())})") from None
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError, OSError) as error:
-        reason = " ".join(str(error).split())[:100]
-        raise InputError(f"{path}: not a PyTorch checkpoint that can be read safely ({reason})") from None
+    except Exception as error:  # a damaged pickle makes its reader raise anything
+        reason = " ".join(str(error).split())[:100] or type(error).__name__
+        raise InputError(f"{path}: not a whole PyTorch checkpoint that can be read safely ({reason})") from None
 
 
 def module_state(module: StandIn) -> dict[str, Tensor]:
@@ -99,8 +96,16 @@ def _tensors(module: StandIn, prefix: str) -> Iterator[tuple[str, Tensor]]:
             yield from _tensors(child, f"{prefix}{name}.")
 
 
-class _TensorUnpickler(pickle.Unpickler):
-    """An unpickler that knows tensors and makes stand-ins of the rest it is allowed to meet."""
+class _TensorUnpickler(pickle._Unpickler):
+    """An unpickler that knows tensors and makes stand-ins of the rest it is allowed to meet.
+
+    It is Python's slow one: the fast one allocates a table as long as the largest memo number in the pickle. Byte
+    arrays, which are allocated before they are read, are no part of a checkpoint.
+    """
+
+    dispatch: ClassVar[dict[int, Callable[..., None]]] = {
+        code: load for code, load in pickle._Unpickler.dispatch.items() if code != pickle.BYTEARRAY8[0]
+    }
 
     def __init__(self, archive: zipfile.ZipFile, path: Path) -> None:
         name = next((n for n in archive.namelist() if n.endswith("data.pkl")), None)
@@ -109,6 +114,8 @@ class _TensorUnpickler(pickle.Unpickler):
         super().__init__(archive.open(name), encoding="latin1")
         self.archive, self.path, self.folder = archive, path, name.removesuffix("data.pkl")
         self.storages: dict[str, Tensor] = {}
+        self.claimed = 0
+        """Bytes of all tensors so far."""
         order = f"{self.folder}byteorder"
         if order in archive.namelist() and archive.read(order) != b"little":
             raise InputError(f"{path}: written on a big-endian machine, which is not supported")
@@ -116,6 +123,8 @@ class _TensorUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         """Return what stands for `module.name`; InputError where that is not a known, harmless thing."""
         full = f"{module}.{name}"
+        if full == "torch._utils._rebuild_tensor_v2":
+            return self._rebuild_tensor
         if full in _SAFE:
             return _SAFE[full]
         if module == "torch" and name in STORAGE_TYPES:
@@ -136,10 +145,14 @@ class _TensorUnpickler(pickle.Unpickler):
             self.storages[key] = torch.frombuffer(content, dtype=dtype) if count else torch.empty(0, dtype=dtype)
         return self.storages[key]
 
-
-def _rebuild_tensor(storage: Tensor, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: Any) -> Tensor:
-    """Return a copy of the part of a storage that a tensor covers (as_strided checks the bounds)."""
-    return storage.as_strided(size, stride, offset).clone()
+    def _rebuild_tensor(
+        self, storage: Tensor, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: Any
+    ) -> Tensor:
+        """Return a copy of the part of a storage that a tensor covers (as_strided checks the bounds)."""
+        view = storage.as_strided(size, stride, offset)
+        self.claimed += view.numel() * view.element_size()
+        check_growth(self.claimed, self.path)
+        return view.clone()
 
 
 def _rebuild_parameter(tensor: Tensor, *_: Any) -> Tensor:
@@ -148,7 +161,6 @@ def _rebuild_parameter(tensor: Tensor, *_: Any) -> Tensor:
 
 _SAFE: dict[str, Callable[..., Any]] = {
     "collections.OrderedDict": OrderedDict,
-    "torch._utils._rebuild_tensor_v2": _rebuild_tensor,
     "torch._utils._rebuild_parameter": _rebuild_parameter,
     "torch.Size": tuple,
     "__builtin__.set": set,

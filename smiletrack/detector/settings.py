@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from smiletrack.images import LARGEST_INPUT
+
 
 @dataclass(frozen=True)
 class NMSConfig:
@@ -51,3 +53,5 @@ class PredictConfig:
     def __post_init__(self) -> None:
         if (self.height > 0) != (self.width > 0) or self.height < 0:
             raise ValueError("height and width must be given both, in pixels, or be 0 both")
+        if self.height * self.width > LARGEST_INPUT:
+            raise ValueError(f"height x width must be at most {LARGEST_INPUT} pixels, not {self.height} x {self.width}")

@@ -20,7 +20,7 @@ from smiletrack.files import atomic_write
 from smiletrack.slm.network import SLM, SLMConfig
 from smiletrack.slm.preprocessing import Preprocessing
 from smiletrack.slm.released import ReleasedSLM
-from smiletrack.weights import load_exactly, load_tensors, load_weights
+from smiletrack.weights import check_fit, load_exactly, load_tensors, load_weights
 
 RELEASED_PREPROCESSING = Preprocessing(80, 224, colour="bgr", scale=1.0, float_resize=True)
 """BGR grey levels 0 ... 255 as they are (the paper has [0, 1]; the released weights were not trained so)."""
@@ -59,8 +59,11 @@ def load_slm_network(path: Path) -> tuple[nn.Module, Preprocessing]:
             f"{path}: no SLM weights; expected model.safetensors of a training run here, or a released checkpoint "
             "with model_G_state_dict (last.pt of a run is for --resume; its weights are model.safetensors beside it)"
         )
+    state = {str(key).removeprefix("module."): value for key, value in state.items()}
+    with torch.device("meta"):
+        check_fit(ReleasedSLM(), state, str(path))
     network = ReleasedSLM().eval()
-    load_exactly(network, {key.removeprefix("module."): value for key, value in state.items()}, str(path))
+    load_exactly(network, state, str(path))
     return network, RELEASED_PREPROCESSING
 
 
@@ -68,9 +71,19 @@ def _own(path: Path) -> tuple[nn.Module, Preprocessing]:
     state, about = load_weights(path)
     if about.get("network") != "slm":
         raise InputError(f"{path}: holds {about.get('network', 'unnamed')} weights, not those of an SLM")
-    network = SLM(build_config(SLMConfig, json.loads(about["config"]))).eval()
+    try:
+        config = build_config(SLMConfig, json.loads(about["config"]))
+        preprocessing = Preprocessing.from_json(about["preprocessing"])
+        if sum(config.depths) > len(state):
+            raise ValueError(f"{sum(config.depths)} blocks of {len(state)} weights")
+        with torch.device("meta"):
+            outline = SLM(config)
+    except (KeyError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: its SLM is not one of this version ({error})") from None
+    check_fit(outline, state, str(path))  # before memory is taken for what does not fit
+    network = SLM(config).eval()
     load_exactly(network, state, str(path))
-    return network, Preprocessing.from_json(about["preprocessing"])
+    return network, preprocessing
 
 
 class _UnitRows(nn.Module):

@@ -9,8 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from smiletrack.config import build_config
 from smiletrack.image_tensors import to_input
-from smiletrack.images import PixelFormat, as_bgr, cut_boxes
+from smiletrack.images import LARGEST_INPUT, PixelFormat, as_bgr, cut_boxes
 from smiletrack.types import Floats, Ints
 
 Crops = NDArray[np.uint8] | NDArray[np.float32]
@@ -27,14 +28,18 @@ class Preprocessing(PixelFormat):
     float_resize: bool = False
     """Resize in float32, as the released network does, and not in grey levels, which is faster."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.width < 1 or self.height < 1 or self.width * self.height > LARGEST_INPUT:
+            raise ValueError(f"width x height must be 1 to {LARGEST_INPUT} pixels, not {self.width} x {self.height}")
+
     def to_json(self) -> str:
         return json.dumps(asdict(self))
 
     @staticmethod
     def from_json(text: str) -> "Preprocessing":
-        """Read back what `to_json` wrote; ValueError or TypeError where it is something else."""
-        values: dict[str, Any] = json.loads(text)
-        return Preprocessing(**(values | {name: tuple(values[name]) for name in ("mean", "std")}))
+        """Read back what `to_json` wrote; ValueError (InputError is one) where it is something else."""
+        return build_config(Preprocessing, json.loads(text))
 
     def cut(self, frame: NDArray[Any], boxes: Floats) -> tuple[Crops, Ints]:
         """Cut boxes (N, 4) out of a frame -> (M, height, width, 3) BGR crops and the M rows of `boxes` they show.

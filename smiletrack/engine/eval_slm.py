@@ -23,7 +23,7 @@ from smiletrack.metrics.retrieval import RetrievalScores, retrieval_scores, time
 from smiletrack.slm.embedder import Embedder, load_embedder
 from smiletrack.training.runtime import choose_device
 from smiletrack.types import Floats
-from smiletrack.view.pairs import Pair, pair_sheet
+from smiletrack.view.crop_pairs import Pair, pair_sheet
 
 GAPS = (5, 30, 90)
 VISIBILITY_EDGES = (0.0, 0.5, 0.8, 1.0)

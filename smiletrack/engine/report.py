@@ -22,8 +22,7 @@ from smiletrack.metrics.hota import ALPHAS
 from smiletrack.metrics.preprocess import Comparison
 from smiletrack.metrics.table import COMBINED, Measures, combine, measure
 from smiletrack.view.context_crops import context_crop
-from smiletrack.view.gallery import Crop, SwitchCard
-from smiletrack.view.mistakes import (
+from smiletrack.view.error_analysis import (
     HEIGHT_EDGES,
     VISIBILITY_EDGES,
     Matching,
@@ -33,6 +32,7 @@ from smiletrack.view.mistakes import (
     spans,
 )
 from smiletrack.view.report_page import METRICS, Interval, RunReport, SequenceReport, render
+from smiletrack.view.switch_gallery import Crop, SwitchCard
 
 Comparisons = dict[str, Comparison]
 

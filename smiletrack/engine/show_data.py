@@ -18,8 +18,10 @@ from smiletrack.data.truth import IGNORED_CLASSES
 from smiletrack.data.video import read_image
 from smiletrack.errors import InputError
 from smiletrack.files import atomic_path, atomic_write
-from smiletrack.view.data_sheet import contact_sheet, people_sheet, statistics, statistics_page
+from smiletrack.view.contact_sheets import contact_sheet, people_sheet
+from smiletrack.view.data_page import statistics_page
 from smiletrack.view.drawing import Image
+from smiletrack.view.sequence_statistics import statistics
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from smiletrack.engine.run_folders.results import SequenceRun, benchmark_of, rea
 from smiletrack.errors import InputError
 from smiletrack.files import atomic_write
 from smiletrack.view.drawing import TrackPainter, draw_lines
-from smiletrack.view.marking import MistakePainter
-from smiletrack.view.mistakes import find_switches
+from smiletrack.view.error_analysis import find_switches
+from smiletrack.view.mistake_painter import MistakePainter
 
 
 @dataclass(frozen=True)

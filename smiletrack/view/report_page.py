@@ -9,10 +9,10 @@ from html import escape
 from itertools import pairwise
 from pathlib import Path
 
-from smiletrack.view.gallery import SwitchCard, gallery
-from smiletrack.view.mistakes import HEIGHT_EDGES, VISIBILITY_EDGES, Span
-from smiletrack.view.quoted import TABLES
+from smiletrack.view.error_analysis import HEIGHT_EDGES, VISIBILITY_EDGES, Span
+from smiletrack.view.published_results import TABLES
 from smiletrack.view.svg import SERIES, Point, bars, line_chart, scatter, timeline
+from smiletrack.view.switch_gallery import SwitchCard, gallery
 
 Interval = tuple[float, float, float]
 """A difference and the bounds of its interval."""
@@ -27,7 +27,10 @@ METRICS = (*_PERCENT, *_COUNTS)
 
 @dataclass(frozen=True)
 class SequenceReport:
-    """What is known of one sequence of a run. `missed_*`: (truth boxes, missed) for each bin of `mistakes.*_EDGES`."""
+    """What is known of one sequence of a run.
+
+    missed_*: (truth boxes, missed ones) for each bin of `error_analysis.*_EDGES`.
+    """
 
     name: str
     num_frames: int

@@ -8,7 +8,7 @@ from html import escape
 import numpy as np
 
 from smiletrack.view.colors import hex_color, identity_color
-from smiletrack.view.mistakes import Span
+from smiletrack.view.error_analysis import Span
 
 SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 """Line colours that colour-blind people can tell apart (Okabe and Ito)."""

@@ -22,10 +22,10 @@ from smiletrack.engine.track import TrackConfig
 from smiletrack.errors import InputError
 from smiletrack.files import write_json
 from smiletrack.types import TrackTable
-from smiletrack.view.gallery import Candidate, SwitchCard
-from smiletrack.view.mistakes import Switch, find_switches
+from smiletrack.view.error_analysis import Switch, find_switches
 from smiletrack.view.report_page import RunReport, SequenceReport, render
 from smiletrack.view.svg import log_ticks, ticks
+from smiletrack.view.switch_gallery import Candidate, SwitchCard
 
 NAME = "Straße 1"
 FRAMES, SWAP = 24, 13

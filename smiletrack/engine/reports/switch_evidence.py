@@ -15,8 +15,8 @@ from smiletrack.engine.inputs.sequence_inputs import SequenceInput
 from smiletrack.engine.track import TrackConfig, track_sequence
 from smiletrack.tracking.witness import Considered, Witness
 from smiletrack.types import Floats, Ints, TrackTable
-from smiletrack.view.gallery import Candidate, SwitchCard
-from smiletrack.view.mistakes import Matching, Switch
+from smiletrack.view.error_analysis import Matching, Switch
+from smiletrack.view.switch_gallery import Candidate, SwitchCard
 
 _LOOKS = 5
 """Looks of a track that are compared where it is not tracked again, the last ones; the best counts."""

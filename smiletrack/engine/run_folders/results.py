@@ -19,7 +19,7 @@ from smiletrack.files import read_json
 from smiletrack.metrics import clear
 from smiletrack.metrics.preprocess import BENCHMARKS, Comparison, compare
 from smiletrack.types import Ints, TrackTable
-from smiletrack.view.mistakes import Matching
+from smiletrack.view.error_analysis import Matching
 
 
 @dataclass(frozen=True)

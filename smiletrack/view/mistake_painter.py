@@ -5,7 +5,7 @@ import numpy as np
 from smiletrack.types import Ints
 from smiletrack.view.colors import FALSE_ALARM, MISS, SWITCH, identity_color
 from smiletrack.view.drawing import Image, draw_box, draw_label, draw_lines, line_width
-from smiletrack.view.mistakes import Matching, Switch, false_alarms
+from smiletrack.view.error_analysis import Matching, Switch, false_alarms
 
 _SHOWN = 15
 """Frames that a switch stays marked; one alone is too short to see."""
@@ -15,7 +15,7 @@ class MistakePainter:
     """Marks the mistakes of one sequence. Counts what it has marked so far; frames are painted in any order."""
 
     def __init__(self, matching: Matching, switches: list[Switch]) -> None:
-        """`switches`: of `mistakes.find_switches`."""
+        """`switches`: of `error_analysis.find_switches`."""
         self._matching = matching
         self._switches: dict[int, list[Switch]] = {}
         for switch in sorted(switches, key=lambda switch: switch.frame):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from html import escape
 
 from smiletrack.view.colors import hex_color, identity_color
-from smiletrack.view.mistakes import Switch
+from smiletrack.view.error_analysis import Switch
 
 
 @dataclass(frozen=True)

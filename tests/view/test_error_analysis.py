@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from smiletrack.types import TrackTable
-from smiletrack.view.mistakes import Matching, false_alarms, find_switches, missed_by, spans
+from smiletrack.view.error_analysis import Matching, false_alarms, find_switches, missed_by, spans
 
 
 def world(covers: dict[int, str], extra: int = 0) -> Matching:

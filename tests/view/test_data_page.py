@@ -10,7 +10,9 @@ from smiletrack.data.importers.annotations import AnnotatedImage
 from smiletrack.engine.show_data import ShowDataConfig, show_data
 from smiletrack.errors import InputError
 from smiletrack.view.colors import identity_color
-from smiletrack.view.data_sheet import contact_sheet, people_sheet, statistics, statistics_page
+from smiletrack.view.contact_sheets import contact_sheet, people_sheet
+from smiletrack.view.data_page import statistics_page
+from smiletrack.view.sequence_statistics import statistics
 
 PAINT = {3: (200, 40, 40), 7: (40, 200, 40)}
 

@@ -3,64 +3,48 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from smiletrack.ranges import Checked, NonNegative, Positive, PositiveCount, ProperShare, Share
+
 
 @dataclass(frozen=True)
-class FitConfig:
-    """How long and with what steps a network is trained."""
+class FitConfig(Checked):
+    """How long a network is trained, and with which steps."""
 
-    epochs: int = 30
-    """Passes over the loader, from 1."""
-    time_limit_s: float = 0.0
-    """Stop at the first step after this many seconds, the learning rate annealed to it; 0 = no limit."""
+    epochs: PositiveCount = 30
+    """Number of epochs."""
+    time_limit_s: NonNegative = 0.0
+    """Stop at the first step after this many seconds, with the learning rate annealed to that moment; 0 = no limit."""
     optimizer: Literal["adamw", "sgd"] = "adamw"
-    """`sgd` is with Nesterov momentum."""
-    learning_rate: float = 1e-3
-    """Highest learning rate, reached after the warm-up; above 0."""
-    final_factor: float = 0.01
-    """Last learning rate as a part of the highest, in [0, 1]."""
-    warmup_epochs: float = 1.0
-    """Epochs in which the learning rate climbs from 0; fractions are fine."""
+    """adamw, or sgd with Nesterov momentum."""
+    learning_rate: Positive = 1e-3
+    """Peak learning rate, reached after the warm-up."""
+    final_factor: Share = 0.01
+    """Final learning rate as a fraction of the peak."""
+    warmup_epochs: NonNegative = 1.0
+    """Epochs over which the learning rate rises from 0; fractions are allowed."""
     slow_part: str = ""
-    """Part of the network that learns more slowly than the rest because it was trained before (slm.backbone); empty =
-    none."""
-    slow_factor: float = 0.2
-    """Learning rate of `slow_part` as a part of the others', in [0, 1]."""
-    momentum: float = 0.937
-    """Momentum of `sgd`, in [0, 1)."""
-    weight_decay: float = 5e-4
-    """Decay of matrices and kernels; norms, biases and embeddings have none."""
-    clip_norm: float = 10.0
-    """Largest gradient norm; 0 = no clipping."""
-    accumulate: int = 1
-    """Batches whose gradients make one step."""
-    ema_decay: float = 0.999
-    """Decay of the weights' moving average, which is what is evaluated and saved; in [0, 1), 0 = none."""
+    """Part of the network that has a lower learning rate because it is pretrained (slm.backbone); empty = none."""
+    slow_factor: Share = 0.2
+    """Learning rate of `slow_part` as a fraction of the others'."""
+    momentum: ProperShare = 0.937
+    """Momentum of sgd."""
+    weight_decay: NonNegative = 5e-4
+    """Weight decay of matrices and convolution kernels; norms, biases and embeddings have none."""
+    clip_norm: NonNegative = 10.0
+    """Maximum gradient norm; 0 = no clipping."""
+    accumulate: PositiveCount = 1
+    """Batches per optimizer step (gradient accumulation)."""
+    ema_decay: ProperShare = 0.999
+    """Decay of the exponential moving average of the weights, which is evaluated and saved; 0 = no averaging."""
     amp: Literal["auto", "off", "bfloat16", "float16"] = "auto"
-    """Mixed precision; `auto` takes bfloat16 or float16 on a GPU, whichever it has, and none on a CPU."""
+    """Mixed precision; auto: bfloat16 or else float16 on a GPU, none on a CPU."""
     channels_last: bool = False
-    """Keep kernels in NHWC order, faster for convolutions on recent GPUs."""
+    """Store convolution kernels in NHWC order, faster on recent GPUs."""
     compile: bool = False
     """Compile the network with torch.compile."""
-    evaluate_every: int = 1
+    evaluate_every: PositiveCount = 1
     """Epochs between evaluations; the last epoch is always evaluated."""
-    checkpoint_s: float = 300.0
-    """Seconds between saves of last.pt inside an epoch; the end of every epoch is saved anyhow."""
-    log_every: int = 10
-    """Steps between two points of TensorBoard's curves."""
-
-    def __post_init__(self) -> None:
-        for name in ("epochs", "accumulate", "evaluate_every", "log_every"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be 1 or more, not {getattr(self, name)}")
-        for name in ("learning_rate", "checkpoint_s"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be above 0, not {getattr(self, name)}")
-        for name in ("time_limit_s", "warmup_epochs", "weight_decay", "clip_norm"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} must be 0 or more, not {getattr(self, name)}")
-        for name in ("momentum", "ema_decay"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name} must be in [0, 1), not {getattr(self, name)}")
-        for name in ("final_factor", "slow_factor"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} must be in [0, 1], not {getattr(self, name)}")
+    checkpoint_s: Positive = 300.0
+    """Seconds between checkpoints (last.pt) within an epoch; every epoch ends with one."""
+    log_every: PositiveCount = 10
+    """Steps between points of the TensorBoard curves."""

@@ -432,9 +432,9 @@ def test_an_empty_world_is_legal() -> None:
 @pytest.mark.parametrize(
     ("word", "message"),
     [
-        ("scene.people=-1", "scene.people must be at least 0"),
+        ("scene.people=-1", r"scene.people must be in \[0, 1000\], not -1"),
         ("scene.lookalikes=2", r"scene.lookalikes must be in \[0, 1\]"),
-        ("detector.correlation=1", "detector.correlation must be below 1"),
+        ("detector.correlation=1", r"detector.correlation must be in \[0, 1\), not 1"),
         ("situations=[swop]", "situations: 'swop' is not known"),
         ("scene.widht=3", "did you mean 'scene.width'"),
         ("scene.camera_height_m=0", "scene.camera_height_m must be above 0"),

@@ -6,12 +6,15 @@ An example is a BGR image (H, W, 3) uint8 with boxes (K, 4) xyxy px and classes 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Annotated
 
 import cv2
 import numpy as np
+from annotated_types import Ge, Le, Lt
 from numpy.typing import NDArray
 
 from smiletrack.boxes import area, clip_boxes
+from smiletrack.ranges import Checked, NonNegative, ProperShare, Share
 from smiletrack.types import Floats, Ints
 
 Image = NDArray[np.uint8]
@@ -20,48 +23,37 @@ GREY = 114
 
 
 @dataclass(frozen=True)
-class DetectionAugmentConfig:
+class DetectionAugmentConfig(Checked):
     """What happens to a training image; all zeros leave it as it is, scaled to fit. Values: YOLOv7's p6 recipe."""
 
-    mosaic: float = 1.0
+    mosaic: Share = 1.0
     """Probability of a mosaic of several images."""
-    mosaic9: float = 0.2
-    """Share of the mosaics that are made of nine images instead of four."""
-    mixup: float = 0.15
+    mosaic9: Share = 0.2
+    """Fraction of the mosaics made of nine images instead of four."""
+    mixup: Share = 0.15
     """Probability that a mosaic is blended with another one."""
-    degrees: float = 0.0
-    """Largest rotation, degrees."""
-    translate: float = 0.2
-    """Largest shift, as a part of the image's side."""
-    scale: float = 0.5
-    """Largest change of scale: factors are drawn from [1 - scale, 1 + scale]."""
-    shear: float = 0.0
-    """Largest shear, degrees."""
-    flip: float = 0.5
-    """Probability of a left-right flip."""
-    flip_vertical: float = 0.0
-    """Probability of a top-bottom flip."""
-    hue: float = 0.015
-    """Largest change of hue, as a part of the circle's half."""
-    saturation: float = 0.7
-    """Largest relative change of saturation."""
-    value: float = 0.4
-    """Largest relative change of brightness."""
-    min_visible: float = 0.2
-    """A box of which less than this part remains in the image is no target."""
-    min_side: float = 2.0
-    """A box with a side shorter than this many pixels is no target."""
-
-    def __post_init__(self) -> None:
-        for name in ("mosaic", "mosaic9", "mixup", "flip", "flip_vertical", "min_visible"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} must be a probability in [0, 1], not {getattr(self, name)}")
-        for name in ("translate", "scale", "hue", "saturation", "value"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name} must be in [0, 1), not {getattr(self, name)}")
-        for name in ("degrees", "shear", "min_side"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} must be 0 or more, not {getattr(self, name)}")
+    degrees: Annotated[float, Ge(0), Le(180)] = 0.0
+    """Maximum rotation in degrees."""
+    translate: ProperShare = 0.2
+    """Maximum translation as a fraction of the image's side."""
+    scale: ProperShare = 0.5
+    """Maximum change of scale: factors are drawn from [1 - scale, 1 + scale]."""
+    shear: Annotated[float, Ge(0), Lt(90)] = 0.0
+    """Maximum shear in degrees."""
+    flip: Share = 0.5
+    """Probability of a horizontal flip."""
+    flip_vertical: Share = 0.0
+    """Probability of a vertical flip."""
+    hue: ProperShare = 0.015
+    """Maximum relative change of hue."""
+    saturation: ProperShare = 0.7
+    """Maximum relative change of saturation."""
+    value: ProperShare = 0.4
+    """Maximum relative change of brightness."""
+    min_visible: Share = 0.2
+    """Boxes of which a smaller fraction than this remains in the image are not targets."""
+    min_side: NonNegative = 2.0
+    """Boxes with a side of fewer pixels than this are not targets."""
 
 
 @dataclass(frozen=True, eq=False)

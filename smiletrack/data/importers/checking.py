@@ -9,26 +9,21 @@ from numpy.typing import NDArray
 from smiletrack.boxes import area, clip_boxes
 from smiletrack.data.importers.annotations import BAD_BOX, UNKNOWN, AnnotatedImage, Problems
 from smiletrack.data.importers.probe import MISSING, ImageState
+from smiletrack.ranges import Checked, NonNegative, Share
 
 
 @dataclass(frozen=True)
-class FilterConfig:
+class FilterConfig(Checked):
     """Which boxes are targets, and in which form."""
 
-    min_visibility: float = 0.0
-    """People of whom less than this share is seen are ignored (0 to 1)."""
-    min_height: float = 0.0
-    """People lower than this are ignored (px)."""
+    min_visibility: Share = 0.0
+    """People of whom a smaller fraction than this is visible are ignored."""
+    min_height: NonNegative = 0.0
+    """People of fewer pixels in height than this are ignored."""
     clip: bool = False
-    """Whether boxes end at the border of the image; if not, they reach to where the person would be."""
+    """Clip boxes to the image; otherwise they extend to where the person would be."""
     keep_ignored: bool = True
-    """Whether ignored boxes are written (as crowds, so that neither training nor COCO's AP counts them) or left out."""
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.min_visibility <= 1:
-            raise ValueError(f"min_visibility must be in [0, 1], not {self.min_visibility}")
-        if self.min_height < 0:
-            raise ValueError(f"min_height must not be negative, not {self.min_height}")
+    """Write ignored boxes, as crowds, which neither training nor COCO's AP counts; otherwise they are left out."""
 
 
 def checked(

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from smiletrack.ranges import Checked, ProperShare, Share
 from smiletrack.types import Ints
 
 Image = NDArray[np.uint8]
@@ -21,34 +22,26 @@ class CropStore(Protocol):
 
 
 @dataclass(frozen=True)
-class AugmentConfig:
+class AugmentConfig(Checked):
     """What happens to a training crop. All zeros leave the crop as it is."""
 
-    flip: float = 0.5
-    """Probability of a left-right flip."""
-    jitter: float = 0.06
-    """Standard deviation of each box edge, as a fraction of the box's side: the error of a detector."""
-    colour: float = 0.1
-    """Largest relative change of brightness and contrast; each channel's gain changes by up to half of it."""
-    blur: float = 0.1
-    """Probability of a motion blur of 3 to 7 pixels, in any direction."""
-    shrink: float = 0.2
-    """Probability of losing resolution: the crop is taken from an object 1 to 4 times smaller."""
-    erase: float = 0.15
-    """Probability that a random rectangle, 5 to 25 % of the crop, is replaced by one colour."""
-    occlude: float = 0.3
+    flip: Share = 0.5
+    """Probability of a horizontal flip."""
+    jitter: ProperShare = 0.06
+    """Standard deviation of each box edge as a fraction of the box's side, which imitates a detector's error."""
+    colour: ProperShare = 0.1
+    """Maximum relative change of brightness and contrast; the gain of each channel changes by up to half of it."""
+    blur: Share = 0.1
+    """Probability of a motion blur of 3 to 7 pixels in any direction."""
+    shrink: Share = 0.2
+    """Probability of a loss of resolution, as if the object were 1 to 4 times smaller."""
+    erase: Share = 0.15
+    """Probability of random erasing: a rectangle of 5 to 25 % of the crop becomes one colour."""
+    occlude: Share = 0.3
     """Probability that another object of the batch covers 15 to 50 % of the crop from a side or from below."""
-    disguise: float = 0.0
-    """Probabilities that other colours, another object's lower half, and a blend with another object make somebody of
-    the crop that nobody is: for learning from a teacher alone."""
-
-    def __post_init__(self) -> None:
-        for name in ("flip", "blur", "shrink", "erase", "occlude", "disguise"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} must be a probability in [0, 1], not {getattr(self, name)}")
-        for name in ("jitter", "colour"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name} must be in [0, 1), not {getattr(self, name)}")
+    disguise: Share = 0.0
+    """Probability of each of three changes that turn the crop into nobody in particular: other colours, the lower half
+    of another object, a blend with another object. Only for learning from a teacher alone."""
 
 
 def augment(

@@ -117,6 +117,12 @@ class TrackTable:
     def __len__(self) -> int:
         return len(self.frames)
 
+    @property
+    def counted(self) -> NDArray[np.bool_]:
+        """(N,) of truth: the rows that count, those whose mark, cut to a whole number, is not 0."""
+        with np.errstate(invalid="ignore"):
+            return np.asarray(np.trunc(self.scores) != 0)
+
     def __getitem__(self, rows: NDArray[np.generic]) -> "TrackTable":
         """Return the rows that an index array or a boolean mask selects."""
         return TrackTable(

@@ -7,6 +7,8 @@ with a row can name its line.
 """
 
 import configparser
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,15 +23,19 @@ from smiletrack.files import atomic_write
 from smiletrack.types import Floats, Ints, TrackTable
 
 Column = Floats | Ints
+MAX_FRAMES = 10_000_000
+"""The longest sequence: four days of 30 frames a second. What is longer is a wrong number."""
+_LARGEST = 2.0**53
+_MAX_SIDE = 1_000_000
 _COLUMNS = ["frame", "id", "x", "y", "w", "h", "score", "class", "visibility"]
 
 
 @dataclass(frozen=True)
 class SequenceInfo:
-    """What `seqinfo.ini` says of a sequence.
+    """What `seqinfo.ini` says of a sequence; 0 and "" stand for what it does not say.
 
-    frame_rate in frames a second. length in frames. width and height in pixels, 0 where the file does not say.
-    image_folder: where the frames should be. image_extension: with its dot.
+    frame_rate in frames a second. length in frames. width and height in pixels. image_folder: where the frames should
+    be. image_extension: with its dot.
     """
 
     name: str
@@ -73,78 +79,72 @@ class DetectionTable:
         return order, self.frames[order]
 
 
-def list_sequences(root: str | Path) -> list[Path]:
-    """Return the sequence folders in `root`, sorted by name; `root` itself where it is one.
-
-    A sequence is a folder with `seqinfo.ini`, `gt/` or `det/`. Raises InputError where there is none.
-    """
-    root = Path(root)
-    if _is_sequence(root):
-        return [root]
-    if not root.is_dir():
-        raise InputError(f"{root}: no such folder")
-    folders = sorted(folder for folder in root.iterdir() if _is_sequence(folder))
-    if not folders:
-        raise InputError(f"{root}: no sequence in it (a folder with seqinfo.ini, gt/ or det/)")
-    return folders
-
-
-def _is_sequence(folder: Path) -> bool:
-    return (folder / "seqinfo.ini").is_file() or (folder / "gt").is_dir() or (folder / "det").is_dir()
-
-
 def read_sequence_info(folder: str | Path) -> SequenceInfo:
-    """Read `folder/seqinfo.ini`; only `seqLength` has no default."""
+    """Read `folder/seqinfo.ini`; nothing is said where it is not there.
+
+    Raises InputError naming the key that is not a number in its range. The sequence is called like its folder, whatever
+    the file says.
+    """
     folder = Path(folder)
     file = folder / "seqinfo.ini"
-    parser = configparser.ConfigParser(interpolation=None, strict=False)
-    try:
-        parser.read_string(file.read_text(encoding="utf-8-sig"))
-        section = parser["Sequence"]
-    except FileNotFoundError:
-        raise InputError(f"{file}: no such file; it must hold the section [Sequence] with seqLength") from None
-    except (configparser.Error, UnicodeDecodeError, KeyError, OSError) as error:
-        raise InputError(f"{file}: not readable as an ini file with a section [Sequence] ({error})") from None
+    section = _ini_section(file) if file.is_file() else {}
 
-    def number(key: str, default: str | None, lowest: float) -> float:
-        text = section.get(key, default)
-        if text is None:
-            raise InputError(f"{file}: {key} is missing")
+    def number(key: str, lowest: float, highest: float, whole: bool = True) -> float:
+        text = section.get(key, "").strip()
         try:
-            value = float(text)
+            value = float(text or "0")
         except ValueError:
-            value = float("nan")
-        if not lowest <= value < float("inf"):
-            raise InputError(f"{file}: {key}={text} must be a number of at least {lowest:g}")
+            value = math.nan
+        if text and not (lowest <= value <= highest and (value.is_integer() or not whole)):
+            kind = "whole number" if whole else "number"
+            raise InputError(f"{file}: {key}={text} must be a {kind} from {lowest:g} to {highest:g}")
         return value
 
     return SequenceInfo(
-        name=section.get("name") or folder.name,
+        name=sequence_name(folder),
         folder=folder,
-        frame_rate=number("frameRate", "30", 1e-6),
-        length=int(number("seqLength", None, 0)),
-        width=int(number("imWidth", "0", 0)),
-        height=int(number("imHeight", "0", 0)),
+        frame_rate=number("frameRate", 1e-3, 1e6, whole=False),
+        length=int(number("seqLength", 1, MAX_FRAMES)),
+        width=int(number("imWidth", 0, _MAX_SIDE)),
+        height=int(number("imHeight", 0, _MAX_SIDE)),
         image_folder=folder / (section.get("imDir") or "img1"),
-        image_extension=section.get("imExt") or ".jpg",
+        image_extension=section.get("imExt", ""),
     )
 
 
+def sequence_name(folder: str | Path) -> str:
+    """Return what a sequence is called: its folder's own name, also where that is given as `.`."""
+    path = Path(folder)
+    return path.name if path.name not in ("", "..") else path.resolve().name
+
+
+def _ini_section(file: Path) -> Mapping[str, str]:
+    parser = configparser.ConfigParser(interpolation=None, strict=False)
+    try:
+        parser.read_string(file.read_text(encoding="utf-8-sig"))
+        return parser["Sequence"]
+    except (configparser.Error, UnicodeDecodeError, KeyError, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{file}: not readable as an ini file with a section [Sequence] ({reason})") from None
+
+
 def read_truth(file: str | Path, min_columns: int = 6) -> TrackTable:
-    """Read annotations (`gt.txt`). `scores` is the seventh column as it stands: 0 marks rows that do not count.
+    """Read annotations (`gt.txt`) of MOT16 and later as they stand; `truth.read_annotations` knows other dialects.
 
-    Absent columns are score 1, class 1, visibility 1. An empty file is an empty table. Raises InputError naming file
-    and line for text or NaN in a number, for rows of fewer than `min_columns`, of one frame with different lengths.
+    `scores` is the seventh column: 0 marks rows that do not count. Absent columns are score 1, class 1, visibility 1.
+    An empty file is an empty table. Raises InputError naming file and line for text or NaN in a number, for rows of
+    fewer than `min_columns`, of one frame with different lengths, and for frames or ids that are no whole numbers.
     """
-    return _track_table(Path(file), min_columns)
+    return track_table(Path(file), read_columns(Path(file), min_columns), whole=True)
 
 
-def read_results(file: str | Path, min_columns: int = 6) -> TrackTable:
+def read_results(file: str | Path, min_columns: int = 6, whole: bool = True) -> TrackTable:
     """Read a tracker's result file; the format, the defaults and the errors are those of `read_truth`.
 
-    The eighth column, -1 in most results, is the class.
+    The eighth column, -1 in most results, is the class. whole=False: fractions of frames and ids are cut, as the
+    official evaluator does.
     """
-    return _track_table(Path(file), min_columns)
+    return track_table(Path(file), read_columns(Path(file), min_columns), whole)
 
 
 def write_results(path: str | Path, table: TrackTable, decimals: int = 2) -> None:
@@ -161,12 +161,15 @@ def read_detections(file: str | Path) -> DetectionTable:
     An empty file is an empty table. Raises InputError as `read_truth` does, and for scores that are no numbers.
     """
     file = Path(file)
-    frames, _, *box, scores, classes, _ = _read_columns(file, 6)
+    frames, _, *box, scores, classes, _ = _filled(read_columns(file, 6))
+    _check(file, frames, ~np.isfinite(frames), "the frame is not a number")
+    _check(file, frames, ~is_whole(frames), "the frame is not a whole number")
     _check(
         file, frames, ~np.logical_and.reduce([np.isfinite(side) for side in box]), "the box must be four finite numbers"
     )
     _check(file, frames, np.isnan(scores), "the score is not a number")
-    classes = _whole(classes)
+    # fractions are MOT15's positions on the ground
+    classes = _whole(classes) if is_whole(classes).all() else np.ones(len(frames), np.int64)
     return DetectionTable(_whole(frames), _corners(*box), _numbers(scores), np.where(classes == -1, 1, classes))
 
 
@@ -176,7 +179,7 @@ def read_warps(file: str | Path) -> Floats:
     A line is the affine matrix row by row, with or without the frame's 0-based index before it.
     """
     file = Path(file)
-    columns = _parse(file, 6)
+    columns = read_columns(file, 6)
     if len(columns) not in (6, 7):
         raise InputError(f"{file}:1: a line must hold the 6 numbers of an affine matrix, with an index before or not")
     numbers = np.column_stack(columns).astype(np.float64)
@@ -187,24 +190,34 @@ def read_warps(file: str | Path) -> Floats:
     return np.ascontiguousarray(numbers[:, -6:]).reshape(-1, 2, 3)
 
 
-def _track_table(file: Path, min_columns: int) -> TrackTable:
-    frames, ids, *box, scores, classes, visibility = _read_columns(file, min_columns)
-    _check(file, frames, ~np.isfinite(ids), "the id is not a number")
+def track_table(file: Path, columns: Sequence[Column], whole: bool) -> TrackTable:
+    """Return the table of a file's columns; see `read_truth` and `read_results` for defaults and errors."""
+    frames, ids, *box, scores, classes, visibility = _filled(columns)
+    for name, column in (("frame", frames), ("id", ids)):
+        _check(file, frames, ~np.isfinite(column), f"the {name} is not a number")
+        _check(file, frames, np.abs(column) > _LARGEST, f"the {name} is above 2^53, where numbers are no longer exact")
+        if whole:
+            _check(file, frames, ~is_whole(column), f"the {name} is not a whole number")
     boxes = _corners(*box)
     _check(file, frames, np.logical_or.reduce(np.isnan(boxes), axis=1), "NaN in the box")
     return TrackTable(_whole(frames), _whole(ids), boxes, _numbers(scores), _whole(classes), _numbers(visibility))
 
 
-def _read_columns(file: Path, min_columns: int) -> list[Column]:
-    """Return 9 columns of numbers, those that are absent filled with 1; frames are checked."""
-    columns = _parse(file, min_columns)[:9]
-    columns += [np.ones(len(columns[0]), np.int64)] * (9 - len(columns))
-    _check(file, columns[0], ~np.isfinite(columns[0]), "the frame is not a number")
-    return columns
+def _filled(columns: Sequence[Column]) -> list[Column]:
+    """Return the first 9 columns, those that are absent filled with 1."""
+    return [*columns[:9], *[np.ones(len(columns[0]), np.int64)] * (9 - len(columns))]
 
 
 def _corners(x: Column, y: Column, width: Column, height: Column) -> Floats:
     return np.column_stack([x, y, x + width, y + height]).astype(np.float64, copy=False)
+
+
+def is_whole(column: Column) -> NDArray[np.bool_]:
+    """Return (N,) whether each number is a whole one."""
+    if column.dtype == np.int64:
+        return np.ones(len(column), np.bool_)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.mod(column, 1) == 0)
 
 
 def _numbers(column: Column) -> Floats:
@@ -224,8 +237,11 @@ def _check(file: Path, frames: Column, wrong: NDArray[np.bool_], message: str) -
         raise InputError(f"{file}:{row + 1}: {message} (frame {frames[row]:g})")
 
 
-def _parse(file: Path, min_columns: int) -> list[Column]:
-    """Return the columns of a file, one row a line: at once where all is regular, else line by line."""
+def read_columns(file: Path, min_columns: int) -> list[Column]:
+    """Return the columns of a file of numbers, one row a line; an empty file has `min_columns` empty ones.
+
+    Raises InputError naming the line of what is no number, and of rows that are too short (see `read_truth`).
+    """
     try:
         data = file.read_bytes()
     except FileNotFoundError:

@@ -40,3 +40,19 @@ def cut_frames(table: TableT, first: int, last: int) -> TableT:
     """Return the rows of frames `first` .. `last`, renumbered from 1."""
     part = table[(table.frames >= first) & (table.frames <= last)]
     return replace(part, frames=part.frames - (first - 1))
+
+
+def source_and_split(source: str, default: str) -> tuple[Path, str]:
+    """Return folder and split of FOLDER or FOLDER@SPLIT; without a split it is `default`.
+
+    The last word is a split only if it is one, so that folders may have `@` in their names. Raises InputError for a
+    word that comes near to one, after a folder that is there.
+    """
+    folder, separator, word = source.rpartition("@")
+    if not separator or Path(source).is_dir():
+        return Path(source), default
+    if word in get_args(Split):
+        return Path(folder), word
+    if Path(folder).is_dir():
+        split_range(1, word)  # says what it is not
+    return Path(source), default

@@ -1,14 +1,14 @@
-"""Pictures in, pictures out: frames from folders, videos and cameras, decoded ahead in a thread; H.264 out.
+"""Frames in, frames out: from images, videos and cameras, decoded ahead in a thread; H.264 out.
 
 Frames are (H, W, 3) uint8 in OpenCV's channel order (blue, green, red). What can be mended while reading (an unreadable
 picture in mid-sequence, a video that is cut short) does not stop a long run: it is listed in `FrameSource.problems`.
 """
 
+import bisect
 import itertools
 import queue
-import re
 import threading
-from collections.abc import Callable, Container, Generator, Iterable, Iterator
+from collections.abc import Callable, Container, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -18,15 +18,15 @@ import av
 import cv2
 import numpy as np
 
-from smiletrack.data.mot import read_sequence_info
+from smiletrack.data.image_files import read_image
 from smiletrack.errors import InputError
 from smiletrack.files import atomic_path
-from smiletrack.images import Frame as Frame
+from smiletrack.images import Frame
 
 NumberedFrame = tuple[int, Frame]
 
-IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"))
-_DEFAULT_RATE = 30.0
+DEFAULT_RATE = 30.0
+"""Frames a second where nothing tells it."""
 _AHEAD = 8
 """Frames decoded before they are asked for; 8 frames of 1080p are 50 MB."""
 
@@ -82,47 +82,93 @@ class _Every:
         return True
 
 
-def open_source(spec: str | int | Path) -> FrameSource:
-    """Open a folder of images, a MOT sequence folder, a video file, a stream address (`rtsp://...`) or a camera number.
+def open_video(address: str, name: str) -> FrameSource:
+    """Open a video file or a stream (`rtsp://...`). Raises InputError where there is nothing that ffmpeg reads."""
+    with _opened(address) as container:
+        stream = container.streams.video[0]
+        frame_rate = float(stream.average_rate or stream.guessed_rate or DEFAULT_RATE)
+        promised = stream.frames or None
 
-    Images are read in natural order of their names (2 before 10); a MOT sequence in the order of its frame numbers, and
-    a number without an image there counts as unreadable. An unreadable image shows the frame before it once more, so
-    that frame numbers stay true. Raises InputError where there is nothing to read at all, or the first frame is bad.
+    def read(source: FrameSource, wanted: Container[int]) -> Iterator[NumberedFrame]:
+        count, damaged = 0, 0
+        with _opened(address) as container:
+            packets = container.demux(video=0)
+            while True:
+                try:
+                    pictures = next(packets).decode()
+                except StopIteration:
+                    break
+                except av.FFmpegError:
+                    damaged += 1
+                    continue
+                for picture in pictures:
+                    count += 1
+                    if count in wanted:
+                        yield count, _upright(picture)
+        if count == 0:
+            raise InputError(f"{address}: no frame of this video can be decoded")
+        if promised is not None and count < promised:
+            source.problems.append(f"{address}: cut short or damaged: {count} of {promised} frames could be read")
+        elif damaged:
+            source.problems.append(f"{address}: {damaged} damaged packets were left out, {count} frames read")
+
+    return FrameSource(name, frame_rate, promised, read)
+
+
+def open_camera(number: int) -> FrameSource:
+    """Open a camera of this machine. Raises InputError where there is none, or another program holds it."""
+    capture = cv2.VideoCapture(number)
+    if not capture.isOpened():
+        raise InputError(f"camera {number}: there is no such camera, or another program holds it")
+
+    def read(source: FrameSource, wanted: Container[int]) -> Iterator[NumberedFrame]:
+        for count in itertools.count(1):
+            there, frame = capture.read()
+            if not there:
+                source.problems.append(f"camera {number}: gives no more frames")
+                return
+            if count in wanted:
+                yield count, np.asarray(frame, np.uint8)
+
+    return FrameSource(f"camera{number}", capture.get(cv2.CAP_PROP_FPS) or DEFAULT_RATE, None, read)
+
+
+def open_images(name: str, frame_rate: float, images: Mapping[int, Path], first: int = 1, last: int = 0) -> FrameSource:
+    """Return the frames `first` .. `last` (0 = the last that has an image), numbered from 1, of a sequence's images.
+
+    images: frame number -> file, ascending. A frame without an image, or with one that cannot be read, shows the frame
+    before it once more, so that frame numbers stay true; there are none after the last image. Raises InputError, while
+    it is read, where the first frame that is asked for is one of those.
     """
-    text = str(spec)
-    if text.isdecimal() and not Path(text).exists():
-        return _camera(int(text))
-    if "://" in text:
-        return _video(text, text.rsplit("/", 1)[-1] or "stream")
-    path = Path(text)
-    if path.is_dir():
-        sequence = (path / "seqinfo.ini").is_file() or (path / "img1").is_dir()
-        return _sequence(path) if sequence else _image_folder(path)
-    if not path.exists():
-        raise InputError(f"{path}: no such video, folder or camera")
-    if path.suffix.lower() in IMAGE_SUFFIXES:
-        return _images(path.stem, _DEFAULT_RATE, [path])
-    return _video(str(path), path.stem)
+    there = list(images)
+    end = min(last, there[-1]) if last and there else there[-1] if there else 0
+
+    def read(source: FrameSource, wanted: Container[int]) -> Iterator[NumberedFrame]:
+        before: Frame | None = None
+        problem = ""
+        for number in range(first, end + 1):
+            if number - first + 1 not in wanted:
+                continue
+            try:
+                if number not in images:
+                    raise InputError(f"{images[there[0]].parent}: no image for frame {_gap(there, number)}")
+                before = read_image(images[number])
+            except InputError as error:
+                if before is None:
+                    raise
+                if problem != str(error):  # a gap of many frames is one problem
+                    problem = str(error)
+                    source.problems.append(f"{problem}; the frame before is used instead")
+            yield number - first + 1, before
+
+    return FrameSource(name, frame_rate, max(end - first + 1, 0), read)
 
 
-def read_image(path: Path) -> Frame:
-    """Read one image as 8-bit BGR, whatever it holds (grey, palette, alpha, 16 bit: the upper 8 are kept).
-
-    Raises InputError for a file that is missing, not an image, or a JPEG that ends before its end mark.
-    """
-    try:
-        data = np.fromfile(path, np.uint8)  # imread cannot open non-ASCII names on every system
-    except OSError as error:
-        raise InputError(f"{path}: the image cannot be read ({error.strerror})") from None
-    # libjpeg paints the missing part grey and calls it a success
-    cut_short = data[:2].tobytes() == b"\xff\xd8" and b"\xff\xd9" not in data[-4096:].tobytes()
-    try:
-        frame = None if cut_short or not len(data) else cv2.imdecode(data, cv2.IMREAD_COLOR)
-    except cv2.error:
-        frame = None
-    if frame is None:
-        raise InputError(f"{path}: the image is {'cut short' if cut_short else 'corrupt or of an unknown format'}")
-    return np.asarray(frame, np.uint8)
+def _gap(there: Sequence[int], number: int) -> str:
+    """Return the absent numbers around `number` as text: 5, or 5 .. 9."""
+    place = bisect.bisect(there, number)
+    first, last = (there[place - 1] + 1 if place else 1), there[place] - 1
+    return f"{first}" if first == last else f"{first} .. {last}"
 
 
 class VideoWriter:
@@ -171,92 +217,6 @@ class VideoWriter:
         self._container.mux(self._stream.encode(picture))
 
 
-def image_paths(folder: Path) -> list[Path]:
-    """Return the images right in `folder`, in natural order of their names."""
-    images = [path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES and path.name[0] != "."]
-    return sorted(images, key=lambda path: [int(part) if part.isdecimal() else part for part in _numbers(path.name)])
-
-
-def _numbers(name: str) -> list[str]:
-    return re.split(r"(\d+)", name)
-
-
-def _sequence(folder: Path) -> FrameSource:
-    """A MOT sequence: `seqinfo.ini` where there is one, images numbered from 1."""
-    if (folder / "seqinfo.ini").is_file():
-        info = read_sequence_info(folder)
-        name, rate, images = info.name, info.frame_rate, info.image_folder
-    else:
-        name, rate, images = folder.resolve().name, _DEFAULT_RATE, folder / "img1"
-    if not images.is_dir():
-        raise InputError(f"{images}: no such folder; the sequence has no images")
-    paths = image_paths(images)
-    if not paths:
-        raise InputError(f"{images}: no images in this folder")
-    if all(path.stem.isdecimal() for path in paths):
-        by_number = {int(path.stem): path for path in paths}
-        pattern = paths[0]
-        missing = {n: pattern.with_stem(f"{n:0{len(pattern.stem)}d}") for n in range(1, max(by_number) + 1)}
-        paths = list((missing | by_number).values()) if 0 not in by_number else paths
-    return _images(name, float(rate), paths)
-
-
-def _image_folder(folder: Path) -> FrameSource:
-    paths = image_paths(folder)
-    if not paths:
-        raise InputError(f"{folder}: neither images nor a MOT sequence (seqinfo.ini, img1/) in this folder")
-    return _images(folder.resolve().name, _DEFAULT_RATE, paths)
-
-
-def _images(name: str, frame_rate: float, paths: list[Path]) -> FrameSource:
-    def read(source: FrameSource, wanted: Container[int]) -> Iterator[NumberedFrame]:
-        last: Frame | None = None
-        for number, path in enumerate(paths, 1):
-            if number not in wanted:
-                continue
-            try:
-                last = read_image(path)
-            except InputError as error:
-                if last is None:
-                    raise
-                source.problems.append(f"{error}; the frame before it is used in its place")
-            yield number, last
-
-    return FrameSource(name, frame_rate, len(paths), read)
-
-
-def _video(address: str, name: str) -> FrameSource:
-    with _opened(address) as container:
-        stream = container.streams.video[0]
-        frame_rate = float(stream.average_rate or stream.guessed_rate or _DEFAULT_RATE)
-        promised = stream.frames or None
-
-    def read(source: FrameSource, wanted: Container[int]) -> Iterator[NumberedFrame]:
-        count, damaged = 0, 0
-        with _opened(address) as container:
-            packets = container.demux(video=0)
-            while True:
-                try:
-                    pictures = next(packets).decode()
-                except StopIteration:
-                    break
-                except av.FFmpegError:
-                    damaged += 1
-                    continue
-                for picture in pictures:
-                    count += 1
-                    if count in wanted:
-                        yield count, _upright(picture)
-        if count == 0:
-            raise InputError(f"{address}: no frame of this video can be decoded")
-        if promised is not None and count < promised:
-            source.problems.append(f"{address}: cut short or damaged: {count} of {promised} frames could be read")
-        elif damaged:
-            source.problems.append(f"{address}: {damaged} damaged packets were left out, {count} frames read")
-
-    return FrameSource(name, frame_rate, promised, read)
-
-
 def _upright(picture: Any) -> Frame:
     """Decode to BGR and undo the rotation that phones store beside the picture (counter-clockwise degrees)."""
     frame: Frame = picture.to_ndarray(format="bgr24")
@@ -275,23 +235,6 @@ def _opened(address: str) -> Iterator[Any]:
             raise InputError(f"{address}: this file has no video stream")
         container.streams.video[0].thread_type = "AUTO"
         yield container
-
-
-def _camera(number: int) -> FrameSource:
-    capture = cv2.VideoCapture(number)
-    if not capture.isOpened():
-        raise InputError(f"camera {number}: there is no such camera, or another program holds it")
-
-    def read(source: FrameSource, wanted: Container[int]) -> Iterator[NumberedFrame]:
-        for count in itertools.count(1):
-            there, frame = capture.read()
-            if not there:
-                source.problems.append(f"camera {number}: gives no more frames")
-                return
-            if count in wanted:
-                yield count, np.asarray(frame, np.uint8)
-
-    return FrameSource(f"camera{number}", capture.get(cv2.CAP_PROP_FPS) or _DEFAULT_RATE, None, read)
 
 
 def _decoded_ahead(frames: Iterator[NumberedFrame]) -> Generator[NumberedFrame, None, None]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from smiletrack.console import print_table, say
-from smiletrack.engine.eval_mot import EvalConfig, comparisons
+from smiletrack.engine.eval_mot import EvalConfig, find_scored
 from smiletrack.errors import InputError
 from smiletrack.files import write_json
 from smiletrack.metrics.bootstrap import METRICS, Difference, paired_bootstrap
@@ -56,7 +56,7 @@ def compare_runs(config: CompareConfig) -> Answer:
     if not shared:
         raise InputError(f"runs: {config.runs[0]} and {config.runs[1]} have no sequence in common")
     asked = [EvalConfig(config.gt, run, config.benchmark, config.split, tuple(shared)) for run in config.runs]
-    first, second = (dict(comparisons(evaluation)) for evaluation in asked)
+    first, second = ({c.name: c.comparison for c in find_scored(evaluation).compared()} for evaluation in asked)
     pairs = {name: (first[name], second[name]) for name in shared}
     answer = paired_bootstrap(pairs, config.block, config.resamples, config.confidence, config.seed)
     _print(answer, config, lonely)

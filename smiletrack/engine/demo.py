@@ -12,12 +12,14 @@ import cv2
 
 from smiletrack.console import progress, say
 from smiletrack.data.mot import write_results
-from smiletrack.data.video import Frame, FrameSource, VideoWriter, open_source
+from smiletrack.data.sources import open_source
+from smiletrack.data.video import FrameSource, VideoWriter
 from smiletrack.detector.settings import PredictConfig
 from smiletrack.engine.inputs.detection_cache import EMBEDDED_ABOVE, DetectorLike, EmbedderLike, with_embeddings
 from smiletrack.engine.inputs.networks import load_networks
 from smiletrack.engine.track import join_tracks
 from smiletrack.errors import InputError
+from smiletrack.images import Frame
 from smiletrack.motion.camera_motion import CameraMotion, CameraMotionConfig
 from smiletrack.tracking.config import TrackerConfig
 from smiletrack.tracking.tracker import Tracker, default_config

@@ -9,7 +9,7 @@ import numpy as np
 
 from smiletrack.console import print_table, progress
 from smiletrack.data.detection.labels import LabelledImages, read_labelled
-from smiletrack.data.video import read_image
+from smiletrack.data.image_files import read_image
 from smiletrack.detector.build import Detector, DetectorConfig
 from smiletrack.detector.postprocess import NMSConfig
 from smiletrack.detector.predictor import PredictConfig, Predictor, load_detector

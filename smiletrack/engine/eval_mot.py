@@ -7,14 +7,15 @@ from typing import Any, Literal
 
 import numpy as np
 
-from smiletrack.config import nearest, read_tree
+from smiletrack.config import nearest
 from smiletrack.console import print_table, say
-from smiletrack.data.mot import list_sequences, read_results, read_sequence_info, read_truth
-from smiletrack.data.splits import cut_frames, resolve_split, split_range
-from smiletrack.data.synthetic import crowd_sequences
+from smiletrack.data.column_checks import check_frames
+from smiletrack.data.mot import read_results
+from smiletrack.data.sequences import Sequence, open_sequences
+from smiletrack.data.splits import resolve_split
 from smiletrack.engine.run_folders.cross_check import CrossCheck, combine_checks, cross_check
 from smiletrack.engine.run_folders.folder import latest_run
-from smiletrack.engine.run_folders.results import benchmark_of
+from smiletrack.engine.run_folders.results import benchmark_of, ends_early, read_run
 from smiletrack.errors import InputError
 from smiletrack.files import read_json, write_json
 from smiletrack.metrics.preprocess import BENCHMARKS, Comparison, Source, compare
@@ -79,7 +80,10 @@ def evaluate(
             f"benchmark: no {benchmark!r}{nearest(benchmark, BENCHMARKS)}; there are {', '.join(BENCHMARKS)}"
         )
     if isinstance(truth, (str, Path)) and isinstance(results, (str, Path)):
-        pairs = compare_folders(Path(truth), Path(results), benchmark, split, sequences)
+        asked = EvalConfig(str(truth), str(results), benchmark, split, sequences)  # type: ignore[arg-type]
+        pairs: Iterator[tuple[str, Comparison]] = (
+            (compared.name, compared.comparison) for compared in find_scored(asked).compared()
+        )
     elif not isinstance(truth, (str, Path)) and not isinstance(results, (str, Path)):
         pairs = _compare_tables(truth, results, benchmark, num_frames)
     else:
@@ -92,53 +96,62 @@ def with_combined(measures: dict[str, Measures]) -> dict[str, Measures]:
     return measures | {COMBINED: combine(measures)}
 
 
-def compare_folders(
-    truth_root: Path, result_folder: Path, benchmark: str, split: str = "all", sequences: tuple[str, ...] = ()
-) -> Iterator[tuple[str, Comparison]]:
-    """Yield each sequence's name and preprocessed boxes; half splits are cut in memory.
+@dataclass(frozen=True)
+class Scored:
+    """What is scored: sequences with their result files, and the rules. left_out: one line for each that is not.
 
-    Raises InputError for a sequence without truth or result file, and for result files of sequences that are not there.
+    run: None where the results are a plain folder.
     """
-    folders = {folder.name: folder for folder in list_sequences(truth_root)}
-    unknown = [name for name in sequences if name not in folders]
-    if unknown:
-        raise InputError(f"sequences: no {unknown[0]!r} in {truth_root}{nearest(unknown[0], list(folders))}")
-    if not result_folder.is_dir():
-        raise InputError(f"{result_folder}: no such folder of result files")
-    strangers = sorted({file.stem for file in result_folder.glob("*.txt")} - set(folders))
-    if strangers and len(folders) > 1:
-        raise InputError(f"{result_folder / strangers[0]}.txt: no sequence {strangers[0]!r} in {truth_root}")
-    for name in sequences or sorted(folders):
-        yield name, _compare_files(folders[name], result_folder / f"{name}.txt", benchmark, split)
+
+    pairs: tuple[tuple[Sequence, Path], ...]
+    benchmark: str
+    title: str
+    left_out: tuple[str, ...] = ()
+    run: Path | None = None
+
+    def compared(self) -> Iterator["Compared"]:
+        """Yield sequence after sequence; InputError, after the last, where no row of the truth counts in any."""
+        why: list[str] = []
+        counts = False
+        for sequence, file in self.pairs:
+            compared, nothing = _compare_sequence(sequence, file, self.benchmark)
+            counts |= not nothing
+            why += nothing
+            yield compared
+        if not counts:
+            raise InputError(f"nothing to score: {why[0]}")
 
 
-def _compare_files(folder: Path, result_file: Path, benchmark: str, split: str) -> Comparison:
-    truth_file = folder / "gt" / "gt.txt"
-    length = read_sequence_info(folder).length
-    truth = read_truth(truth_file, min_columns=8)
-    outside = (truth.frames < 1) | (truth.frames > length)
-    if outside.any():
-        row = int(outside.argmax())
-        raise InputError(f"{truth_file}:{row + 1}: frame {truth.frames[row]} is outside the sequence, 1 .. {length}")
-    return _compare_part(truth, str(truth_file), length, result_file, benchmark, resolve_split(split, folder))
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """A sequence's preprocessed boxes. dialect: what the truth's columns were taken for. notes: what looks wrong."""
+
+    name: str
+    comparison: Comparison
+    dialect: str
+    notes: tuple[str, ...]
 
 
-def _compare_part(
-    truth: TrackTable, truth_name: str, length: int, result_file: Path, benchmark: str, split: str
-) -> Comparison:
-    """Compare a split of a sequence of `length` frames with results that count their frames from 1."""
-    if not result_file.is_file():
-        raise InputError(f"{result_file}: no such file; every sequence needs one (--sequences chooses among them)")
-    first, last = split_range(length, split)
-    lines = np.flatnonzero((truth.frames >= first) & (truth.frames <= last)) + 1
-    return compare(
-        cut_frames(truth, first, last),
-        read_results(result_file, min_columns=7),
-        last - first + 1,
+def _compare_sequence(sequence: Sequence, file: Path, benchmark: str) -> tuple[Compared, list[str]]:
+    """Compare a result file, whose frames count from 1, with the truth; also return why no row counts, if none does."""
+    truth = sequence.truth()
+    if truth is None:
+        raise InputError(f"{sequence.origin}: no ground truth (gt/gt.txt)")
+    results, source = read_results(file, min_columns=7), Source(str(file))
+    check_frames(results.frames, sequence.num_frames, source)
+    comparison = compare(
+        truth.table,
+        results,
+        sequence.num_frames,
         benchmark,
-        truth_source=Source(truth_name, lines),
-        result_source=Source(str(result_file)),
+        truth_source=truth.source,
+        result_source=source,
     )
+    nothing = [] if len(comparison.truth_ids) else [truth.why_none()]
+    notes = [*sequence.notes, *nothing, *ends_early(int(results.frames.max(initial=0)), sequence)]
+    if negative := int((results.ids < 0).sum()):
+        notes.append(f"{file}: {negative} rows have an id below 0, which is another person's to the official evaluator")
+    return Compared(sequence.name, comparison, truth.dialect, tuple(notes)), nothing
 
 
 def _compare_tables(
@@ -156,32 +169,75 @@ def _compare_tables(
         yield name, compare(truths[name], found[name], length, benchmark, True, *sources)
 
 
-def comparisons(config: EvalConfig) -> Iterator[tuple[str, Comparison]]:
-    """Yield each sequence's name and preprocessed boxes, found as `tools/eval_mot.py` finds them."""
-    yield from _comparisons(_asked(config))
-
-
 def eval_mot(config: EvalConfig) -> dict[str, Measures]:
     """Score as configured, print the table, write the JSON files; the command behind `tools/eval_mot.py`."""
-    asked = _asked(config)
+    scored = find_scored(config)
     measures: dict[str, Measures] = {}
     checks: dict[str, CrossCheck] = {}
-    for name, comparison in _comparisons(asked):
-        measures[name] = measure(comparison)
+    notes = list(scored.left_out)
+    dialects: dict[str, list[str]] = {}
+    for compared in scored.compared():
+        measures[compared.name] = measure(compared.comparison)
+        dialects.setdefault(compared.dialect, []).append(compared.name)
+        notes += [f"{compared.name}: {note}" for note in compared.notes]
         if config.cross_check:
-            checks[name] = cross_check(comparison)
+            checks[compared.name] = cross_check(compared.comparison)
+    for dialect, names in dialects.items():
+        say(f"truth: {dialect}" + (f" ({', '.join(names)})" if len(dialects) > 1 else ""))
     measures = with_combined(measures)
-    speeds = _speeds(asked.run, list(measures)) if asked.run else {}
-    _print(measures, speeds, f"{asked.results}: {asked.benchmark} rules, split {asked.split}")
+    speeds = _speeds(scored.run, list(measures)) if scored.run else {}
+    _print(measures, speeds, scored.title)
+    say(*notes)
     if config.cross_check:
         _print_checks(measures, checks | {COMBINED: combine_checks(list(checks.values()))})
     scores = to_json(measures)
     if config.json:
         write_json(Path(config.json), scores)
-    if asked.run:
+    if scored.run:
         speed = {name: {"FPS": speeds[name]} if name in speeds else {} for name in scores}
-        write_json(asked.run / "summary.json", {name: scores[name] | speed[name] for name in scores})
+        write_json(scored.run / "summary.json", {name: scores[name] | speed[name] for name in scores})
     return measures
+
+
+def find_scored(config: EvalConfig) -> Scored:
+    """Find the sequences and result files that `config` asks for; InputError where nothing fits."""
+    run = read_run(config.results or latest_run())
+    made = run.made_crowd and not config.gt
+    root = run.data_root(config.gt)
+    if root is None and not made:
+        tracked = run.source or run.config.get("data")
+        reason = f"; the run tracked {tracked}, where there is none" if tracked else ""
+        raise InputError(f"gt: name the folder with the ground truth{reason}")
+    # results are of the run's split and sequences, whatever truth they are held against
+    split = run.split(config.split)
+    asked = config.sequences or tuple(run.config.get("sequences") or ())
+    sequences = open_sequences("" if made or root is None else root, split, asked, int(run.config.get("seed") or 0))
+    benchmark = benchmark_of(root) if config.benchmark == "auto" else config.benchmark
+    title = f"{run.folder}: {benchmark} rules, split {resolve_split(split, root) if root else split}"
+    pairs, left_out = _matched(sequences, run.results, run.folder, set(asked))
+    return Scored(pairs, benchmark, title, left_out, run.folder if run.config or run.timing else None)
+
+
+def _matched(
+    sequences: list[Sequence], results: dict[str, Path], folder: Path, asked: set[str]
+) -> tuple[tuple[tuple[Sequence, Path], ...], tuple[str, ...]]:
+    """Pair sequences with their result files, and name those of either that have no partner.
+
+    Raises InputError for a sequence that is `asked` for by its name and has no result file, and where none has.
+    """
+    missing = [sequence.name for sequence in sequences if sequence.name not in results]
+    lacking = [name for name in missing if name in asked] or (missing if len(missing) == len(sequences) else [])
+    if lacking:
+        raise InputError(f"{folder / lacking[0]}.txt: no such file; every sequence needs one (--sequences chooses)")
+    pairs = tuple((sequence, results[sequence.name]) for sequence in sequences if sequence.name in results)
+    known = {sequence.name for sequence in sequences}
+    strangers = [name for name in results if name not in known] if not asked else []
+    notes = []
+    if missing:
+        notes.append(f"left out, no result file: {', '.join(missing)}")
+    if strangers:
+        notes.append(f"left out, no such sequence: {', '.join(f'{name}.txt' for name in strangers)}")
+    return pairs, tuple(notes)
 
 
 def to_json(measures: Mapping[str, Measures]) -> dict[str, Any]:
@@ -193,55 +249,6 @@ def to_json(measures: Mapping[str, Measures]) -> dict[str, Any]:
         }
         for sequence, families in measures.items()
     }
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """What is scored, after the run's configuration filled what the flags left open.
-
-    truth: None for the generated crowd of `seed`. run: None where the results are a plain folder.
-    """
-
-    truth: Path | None
-    results: Path
-    run: Path | None
-    benchmark: str
-    split: str
-    sequences: tuple[str, ...]
-    seed: int
-
-
-def _asked(config: EvalConfig) -> _Asked:
-    folder = Path(config.results) if config.results else latest_run()
-    run = folder if (folder / "tracks").is_dir() else None
-    ran = read_tree(folder / "config.yaml") if run and (folder / "config.yaml").is_file() else {}
-    made = bool(ran) and not ran.get("data") and not config.gt
-    truth = None if made else Path(config.gt or ran.get("data", ""))
-    if not (made or config.gt or ran):
-        raise InputError("gt: name the folder with the ground truth")
-    # results are of the run's split and sequences, whatever truth they are held against
-    split = (ran.get("split") or "all") if config.split == "auto" else config.split
-    return _Asked(
-        truth,
-        folder / "tracks" if run else folder,
-        run,
-        benchmark_of(truth) if config.benchmark == "auto" else config.benchmark,
-        resolve_split(split, truth) if truth else split,
-        config.sequences or tuple(ran.get("sequences") or ()),
-        int(ran.get("seed") or 0),
-    )
-
-
-def _comparisons(asked: _Asked) -> Iterator[tuple[str, Comparison]]:
-    if asked.truth:
-        yield from compare_folders(asked.truth, asked.results, asked.benchmark, asked.split, asked.sequences)
-        return
-    worlds = {world.name: world for world in crowd_sequences(seed=asked.seed)}
-    for name in asked.sequences or worlds:
-        if name not in worlds:
-            raise InputError(f"sequences: no {name!r} in the generated crowd{nearest(name, list(worlds))}")
-        world, file = worlds[name], asked.results / f"{name}.txt"
-        yield name, _compare_part(world.truth, f"{name} truth", world.info.length, file, asked.benchmark, asked.split)
 
 
 def _speeds(run: Path, names: list[str]) -> dict[str, float]:

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smiletrack.console import print_table, progress, say
+from smiletrack.data.image_files import read_image
 from smiletrack.data.reid.identities import IdentityTable
-from smiletrack.data.video import read_image
 from smiletrack.engine.inputs.person_crops import demo_world, read_table
 from smiletrack.engine.run_folders.folder import latest_run, start_run
 from smiletrack.errors import InputError

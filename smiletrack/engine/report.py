@@ -9,7 +9,6 @@ import numpy as np
 
 from smiletrack.config import load_config
 from smiletrack.console import progress, say
-from smiletrack.data.video import open_source
 from smiletrack.engine.inputs.sequence_inputs import SequenceInput, sequence_inputs
 from smiletrack.engine.reports.switch_evidence import Evidence, witness_of
 from smiletrack.engine.run_folders.folder import latest_run
@@ -252,19 +251,16 @@ def _pictures(
     if not switches:
         return pictures, []
     try:
-        if sequence.folder is None:
-            raise InputError("the sequence was not found")
-        source = open_source(sequence.folder)
+        source = sequence.images()
     except InputError as error:
         return {}, [f"no images, so the gallery has no pictures ({error})"]
     wanted: dict[int, list[tuple[Switch, str, int]]] = {}
     for switch in switches:
         for caption, row in _moments(matching, switch):
-            frame = int(matching.truth.frames[row]) + sequence.offset
+            frame = int(matching.truth.frames[row])
             wanted.setdefault(frame, []).append((switch, caption, row))
-    for number, image in source.pick(wanted):
-        for switch, caption, row in wanted[number]:
-            frame = number - sequence.offset
+    for frame, image in source.pick(wanted):
+        for switch, caption, row in wanted[frame]:
             boxes = evidence.boxes_at(frame, (switch.before_id, switch.after_id))
             uri = context_crop(image, matching.truth.boxes[row], boxes)
             pictures[switch].append(Crop(f"{caption}, frame {frame}", uri))

@@ -9,13 +9,12 @@ import numpy as np
 
 from smiletrack.config import nearest
 from smiletrack.console import notify, progress, say
+from smiletrack.data.image_files import read_image
 from smiletrack.data.importers.annotations import AnnotatedImage
-from smiletrack.data.importers.motchallenge import read_annotated_sequence
+from smiletrack.data.importers.motchallenge import annotated_images
 from smiletrack.data.importers.outputs import read_coco_images
-from smiletrack.data.reid.identities import select_sequences
-from smiletrack.data.splits import resolve_split
+from smiletrack.data.sequences import one_copy_each, open_folders
 from smiletrack.data.truth import IGNORED_CLASSES
-from smiletrack.data.video import read_image
 from smiletrack.errors import InputError
 from smiletrack.files import atomic_path, atomic_write
 from smiletrack.view.contact_sheets import contact_sheet, people_sheet
@@ -69,9 +68,8 @@ def _read(config: ShowDataConfig) -> dict[str, list[AnnotatedImage]]:
     """Return the annotated images of each sequence, by name."""
     file = _coco_file(Path(config.data), config.split)
     if file is None:
-        split = resolve_split(config.split, config.data)
-        folders = select_sequences(Path(config.data), config.sequences)
-        return {folder.name: read_annotated_sequence(folder, split, IGNORED_CLASSES)[0] for folder in folders}
+        opened = one_copy_each(open_folders(config.data, config.split, config.sequences), config.sequences)
+        return {sequence.name: annotated_images(sequence, IGNORED_CLASSES) for sequence in opened}
     sequences: dict[str, list[AnnotatedImage]] = {}
     for image in read_coco_images(file):
         sequences.setdefault(image.sequence, []).append(image)

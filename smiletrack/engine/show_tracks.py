@@ -10,11 +10,12 @@ import cv2
 
 from smiletrack.config import nearest
 from smiletrack.console import progress, say
-from smiletrack.data.video import Frame, VideoWriter, open_source
+from smiletrack.data.video import VideoWriter
 from smiletrack.engine.run_folders.folder import latest_run
 from smiletrack.engine.run_folders.results import SequenceRun, benchmark_of, read_run, read_sequence_run
 from smiletrack.errors import InputError
 from smiletrack.files import atomic_write
+from smiletrack.images import Frame
 from smiletrack.view.drawing import TrackPainter, draw_lines
 from smiletrack.view.error_analysis import find_switches
 from smiletrack.view.mistake_painter import MistakePainter
@@ -60,26 +61,24 @@ def show_tracks(config: ShowConfig) -> list[Path]:
     made = []
     for name in config.sequences or run.results:
         sequence = read_sequence_run(run, name, config.gt, config.split, benchmark)
-        if sequence.folder is None:
-            raise InputError(f"{run.folder}: {sequence.notes[0]}; --gt names the folder of the sequences")
         if sequence.matching is None and config.marks == "mistakes":
-            raise InputError(f"{sequence.folder}: no ground truth; --marks tracks shows what the tracker found")
-        made.append(_show(sequence, sequence.folder, folder, config))
+            raise InputError(f"{name}: {'; '.join(sequence.notes)}; --marks tracks shows what the tracker found")
+        made.append(_show(sequence, folder, config))
     return made
 
 
-def _show(sequence: SequenceRun, source_folder: Path, folder: Path, config: ShowConfig) -> Path:
-    source = open_source(source_folder)
-    numbers = range(sequence.offset + 1, sequence.offset + sequence.num_frames + 1)
+def _show(sequence: SequenceRun, folder: Path, config: ShowConfig) -> Path:
+    source = sequence.images()
+    numbers = range(1, sequence.num_frames + 1)
     paint = _painter(sequence, config.marks)
     path = folder / (f"{sequence.name}.mp4" if config.format == "video" else sequence.name)
     shown = 0
     with _video(path, source.frame_rate) if config.format == "video" else _images(path) as write:
         for number, frame in progress(source.pick(numbers), sequence.name, len(numbers)):
-            write(paint(frame, number - sequence.offset))
+            write(paint(frame, number))
             shown += 1
         if not shown:
-            raise InputError(f"{source_folder}: none of the frames {numbers[0]} .. {numbers[-1]} of this run is there")
+            raise InputError(f"{sequence.name}: none of the frames 1 .. {len(numbers)} of this run has an image")
     missing = f"; {len(numbers) - shown} of {len(numbers)} frames have no image" if shown < len(numbers) else ""
     say(f"{path}: {shown} frames{missing}", *(f"  {problem}" for problem in source.problems))
     return path

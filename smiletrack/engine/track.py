@@ -65,6 +65,7 @@ def track(config: TrackConfig) -> Path:
     solve(np.zeros((1, 1)))  # loads the solver before any clock runs
     timing: dict[str, Any] = {}
     for sequence in inputs:
+        say(*sequence.notes)
         tracker = Tracker(altered(config.tracker, config.sequence_tracker.get(sequence.name, {})), sequence.frame_rate)
         frames = progress(sequence.frames(), sequence.name, sequence.num_frames)
         result = track_sequence(tracker, frames, sequence.warps)

@@ -91,8 +91,7 @@ def compare(
     truth_starts, result_starts = _starts(truth.frames, num_frames), _starts(results.frames, num_frames)
     pairs = overlapping_boxes(truth.frames, truth.boxes, results.frames, results.boxes)
 
-    with np.errstate(invalid="ignore"):
-        truth_kept = np.trunc(truth.scores) != 0
+    truth_kept = truth.counted
     result_kept = np.ones(len(results), np.bool_)
     if preprocess and benchmark != "MOT15":
         known = np.isin(truth.classes, _KNOWN_CLASSES) | (np.diff(result_starts)[truth.frames - 1] == 0)

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from smiletrack.config import CONFIG_ROOT, load_config
-from smiletrack.data.mot import list_sequences, read_detections, read_sequence_info, read_truth, read_warps
+from smiletrack.data.mot import read_detections, read_sequence_info, read_truth, read_warps
+from smiletrack.data.sequences import open_folders
 from smiletrack.data.synthetic import SITUATIONS, crowd_sequences, known_scene, known_sequence, random_scenes
 from smiletrack.data.world.config import SceneConfig, SyntheticDetectorConfig
 from smiletrack.data.world.coverage import coverage
@@ -318,7 +319,7 @@ def test_an_unknown_situation_is_named() -> None:
 
 def test_folders_read_as_motchallenge(tiny: Path) -> None:
     for split in ("train", "val"):
-        (folder,) = list_sequences(tiny / split)
+        (folder,) = (sequence.folder for sequence in open_folders(tiny / split))
         info = read_sequence_info(folder)
         images = sorted(info.image_folder.iterdir())
         assert [image.name for image in images] == [f"{number:06d}.jpg" for number in range(1, info.length + 1)]

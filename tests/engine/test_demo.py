@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from smiletrack.data.mot import read_results
-from smiletrack.data.video import open_source
+from smiletrack.data.sources import open_source
 from smiletrack.engine import demo as module
 from smiletrack.engine.demo import DemoConfig, Pipeline, demo
 from smiletrack.errors import InputError

@@ -107,7 +107,7 @@ def test_the_last_run_is_scored(data: Path, tmp_path: Path, monkeypatch: pytest.
         (["--gt", "{data}/MOT17/train", "--results", "{data}/results", "--sequences", "CROWD-03"], "did you mean"),
         (["--gt", "{data}/MOT17/train", "--results", "{data}/results", "--benchmark", "MOT18"], "MOT18"),
         (["--gt", "{data}/MOT17/train", "--results", "{data}/results", "--split", "half"], "split"),
-        (["--gt", "{data}/MOT17/train", "--results", "{data}/MOT17"], "CROWD-01.txt: no such file"),
+        (["--gt", "{data}/MOT17/train", "--results", "{data}/MOT17"], "no result files (SEQUENCE.txt"),
     ],
 )
 def test_mistakes_are_one_line(data: Path, run_tool: Tool, words: list[str], message: str) -> None:
@@ -116,11 +116,21 @@ def test_mistakes_are_one_line(data: Path, run_tool: Tool, words: list[str], mes
     assert message in done.stderr and done.stderr.count("\n") == 1
 
 
-def test_results_of_sequences_that_are_not_there(data: Path, tmp_path: Path) -> None:
-    for name in ("CROWD-01", "CROWD-02", "CROWD-07"):
-        (tmp_path / f"{name}.txt").write_text("")
-    with pytest.raises(InputError, match=r"CROWD-07.txt: no sequence 'CROWD-07'"):
-        evaluate(data / "MOT17/train", tmp_path)
+def test_what_fits_is_scored_and_the_rest_is_named(data: Path, tmp_path: Path, run_tool: Tool) -> None:
+    """Results of other sequences and sequences without results are told; what was asked for by name must be there."""
+    (tmp_path / "CROWD-02.txt").write_text((data / "results" / "CROWD-02.txt").read_text())
+    (tmp_path / "CROWD-07.txt").write_text("1,1,0,0,5,5,1\n")
+    (tmp_path / ".CROWD-01.x7.txt").write_text("the leftover of a killed writer")
+    words = ("--gt", data / "MOT17/train", "--results", tmp_path)
+    done = run_tool("eval_mot", *words)
+    assert done.returncode == 0, done.stderr
+    assert "left out, no result file: CROWD-01" in done.stdout
+    assert "left out, no such sequence: CROWD-07.txt" in done.stdout and ".x7" not in done.stdout
+    alone = evaluate(data / "MOT17/train", data / "results", sequences=("CROWD-02",))
+    assert list(evaluate(data / "MOT17/train", tmp_path)) == list(alone) == ["CROWD-02", "COMBINED"]
+    assert list(evaluate(data / "MOT17/train", data / "results", sequences=("CROWD-*2",))) == list(alone)
+    done = run_tool("eval_mot", *words, "--sequences", "CROWD-01")
+    assert done.returncode == 2 and "CROWD-01.txt: no such file" in done.stderr
 
 
 def test_motmetrics_agrees() -> None:

@@ -181,7 +181,7 @@ def test_faults_stop_or_are_counted(mot17: Path, spoil, message: str, kind: str)
 
 def test_frame_beyond_the_sequence(mot17: Path) -> None:
     (mot17 / "train/MOT17-04-SDP/gt/gt.txt").write_text(TRUTH + "6,3,18,20,30,60,1,1,1\n")
-    with pytest.raises(InputError, match=r"gt\.txt:9: frame 6, but the sequence has frames 1 to 5"):
+    with pytest.raises(InputError, match=r"gt\.txt:9: frame 6 is outside the sequence, 1 \.\. 5"):
         imported(mot17, skip_bad=True)
 
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from smiletrack.data.mot import write_results
+from smiletrack.data.sources import open_source
 from smiletrack.data.synthetic import crowd_sequences
-from smiletrack.data.video import open_source
 from smiletrack.engine.report import ReportConfig, distinct_names, report
 from smiletrack.engine.run_folders.folder import start_run
 from smiletrack.engine.run_folders.results import read_run, read_sequence_run

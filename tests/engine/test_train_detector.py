@@ -12,7 +12,7 @@ from smiletrack.boxes import xyxy_to_xywh
 from smiletrack.config import build_config
 from smiletrack.data.detection.augment import DetectionAugmentConfig
 from smiletrack.data.mot import read_truth
-from smiletrack.data.video import open_source
+from smiletrack.data.sources import open_source
 from smiletrack.detector.build import DetectorConfig
 from smiletrack.detector.losses import OTALossConfig
 from smiletrack.detector.predictor import load_detector

@@ -13,8 +13,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from smiletrack.data.detection.augment import DetectionAugmentConfig, Example, Image, augmented
 from smiletrack.data.detection.labels import LabelledImages
+from smiletrack.data.image_files import read_image
 from smiletrack.data.loader_workers import leave_signals_to_main
-from smiletrack.data.video import read_image
 
 Batch = tuple[Tensor, Tensor]
 """images (B, H, W, 3) uint8 BGR, targets (M, 6): image in the batch, class, centre x, centre y, width, height in px."""

@@ -1,6 +1,6 @@
 """Images with boxes, what a detector learns from: COCO JSON files and MOTChallenge folders in one form."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,11 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smiletrack.boxes import area, xywh_to_xyxy
-from smiletrack.data.frames import frame_images
-from smiletrack.data.mot import read_sequence_info
-from smiletrack.data.reid.identities import select_sequences
-from smiletrack.data.splits import resolve_split, split_range
-from smiletrack.data.truth import IGNORED_CLASSES, PEDESTRIAN, read_training_truth
+from smiletrack.data.sequences import Sequence, one_copy_each, open_sequences
+from smiletrack.data.splits import source_and_split
+from smiletrack.data.truth import IGNORED_CLASSES, PEDESTRIAN
 from smiletrack.errors import InputError
 from smiletrack.files import read_json
 from smiletrack.types import Floats, Ints
@@ -25,7 +23,8 @@ class LabelledImages:
 
     paths: N files. image_indices: (M,) in [0, N). boxes: (M, 4) xyxy px of the file's pixels, not clipped: a person
     at the border may reach beyond it. classes: (M,) index into `class_names`. ignored: (M,) neither target nor
-    background (crowds, distractors, boxes without area). Images without boxes are legal.
+    background (crowds, distractors, boxes without area). Images without boxes are legal. notes: one line for each thing
+    to be told about the files.
     """
 
     paths: tuple[Path, ...]
@@ -34,6 +33,7 @@ class LabelledImages:
     classes: Ints
     ignored: NDArray[np.bool_]
     class_names: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -43,8 +43,9 @@ class LabelledImages:
         first, last = np.searchsorted(self.image_indices, [image, image + 1])
         return slice(int(first), int(last))
 
-    def __getitem__(self, images: Sequence[int]) -> "LabelledImages":
+    def __getitem__(self, images: Iterable[int]) -> "LabelledImages":
         """Return the images of these numbers, in this order."""
+        images = list(images)
         slices = [self.rows(image) for image in images]
         rows = np.concatenate([np.arange(s.start, s.stop) for s in slices]) if slices else np.zeros(0, np.int64)
         counts = [s.stop - s.start for s in slices]
@@ -55,10 +56,11 @@ class LabelledImages:
             self.classes[rows],
             self.ignored[rows],
             self.class_names,
+            self.notes,
         )
 
 
-def read_labelled(sources: Sequence[str], min_visibility: float = 0.0, step: int = 1) -> LabelledImages:
+def read_labelled(sources: Collection[str], min_visibility: float = 0.0, step: int = 1) -> LabelledImages:
     """Read and merge `FILE.json` (COCO) and `FOLDER[@SPLIT]` (MOTChallenge sequences below FOLDER, or it is one).
 
     `min_visibility` is for folders, as in `mot_images`. `step` takes every which image.
@@ -71,12 +73,12 @@ def read_labelled(sources: Sequence[str], min_visibility: float = 0.0, step: int
 def _read_source(source: str, min_visibility: float) -> LabelledImages:
     if source.endswith(".json"):
         return read_coco(Path(source))
-    folder, _, split = source.rpartition("@") if "@" in source else (source, "", "all")
-    return mot_images(Path(folder), split, min_visibility)
+    return mot_images(*source_and_split(source, "all"), min_visibility)
 
 
-def _merged(parts: Sequence[LabelledImages]) -> LabelledImages:
+def _merged(parts: Iterable[LabelledImages]) -> LabelledImages:
     """Return all images in one; InputError where the parts name other classes."""
+    parts = list(parts)
     names = parts[0].class_names
     for part in parts[1:]:
         if part.class_names != names:
@@ -89,6 +91,7 @@ def _merged(parts: Sequence[LabelledImages]) -> LabelledImages:
         np.concatenate([part.classes for part in parts]),
         np.concatenate([part.ignored for part in parts]),
         names,
+        tuple(dict.fromkeys(note for part in parts for note in part.notes)),
     )
 
 
@@ -99,35 +102,36 @@ def mot_images(root: Path, split: str = "all", min_visibility: float = 0.0) -> L
     `min_visibility` is seen are `ignored`; other classes (cars, occluders) are left out. InputError names a sequence
     without ground truth or a frame without an image.
     """
-    parts = []
-    for folder in select_sequences(root):
-        info = read_sequence_info(folder)
-        first, last = split_range(info.length, resolve_split(split, root))
-        truth = read_training_truth(folder / "gt" / "gt.txt")
-        present = frame_images(info)
-        frames = np.arange(first, last + 1)
-        missing = [frame for frame in frames.tolist() if frame not in present]
-        if missing:
-            raise InputError(
-                f"{folder}: no image for frame {missing[0]} and {len(missing) - 1} others of {split}; unpack all "
-                "images or choose a split that has them"
-            )
-        wanted = (truth.classes == PEDESTRIAN) | np.isin(truth.classes, IGNORED_CLASSES)
-        truth = truth[wanted & np.isin(truth.frames, frames)]
-        truth = truth[np.argsort(truth.frames, kind="stable")]
-        ignored = (truth.classes != PEDESTRIAN) | (truth.scores <= 0) | (area(truth.boxes) <= 0)
-        ignored |= truth.visibility < min_visibility
-        parts.append(
-            LabelledImages(
-                tuple(present[frame] for frame in frames.tolist()),
-                np.searchsorted(frames, truth.frames),
-                truth.boxes,
-                np.zeros(len(truth), np.int64),
-                ignored,
-                ("pedestrian",),
-            )
+    sequences = one_copy_each(open_sequences(root, split))
+    return _merged([_sequence_images(sequence, min_visibility) for sequence in sequences])
+
+
+def _sequence_images(sequence: Sequence, min_visibility: float) -> LabelledImages:
+    annotations, present = sequence.truth(), sequence.image_files()
+    if annotations is None:
+        raise InputError(f"{sequence.origin}: no ground truth (gt/gt.txt)")
+    frames = range(1, sequence.num_frames + 1)
+    if len(present) < len(frames):
+        missing = next(frame for frame in frames if frame not in present)
+        raise InputError(
+            f"{sequence.origin}: no image for frame {missing + sequence.first - 1} and "
+            f"{len(frames) - len(present) - 1} others; unpack all images or choose a split that has them"
         )
-    return _merged(parts)
+    truth = annotations.table
+    wanted = np.flatnonzero((truth.classes == PEDESTRIAN) | np.isin(truth.classes, IGNORED_CLASSES))
+    truth = truth[wanted[np.argsort(truth.frames[wanted], kind="stable")]]
+    ignored = (truth.classes != PEDESTRIAN) | ~truth.counted | (area(truth.boxes) <= 0)
+    ignored |= truth.visibility < min_visibility
+    why = () if annotations.targets().any() else (annotations.why_none(),)
+    return LabelledImages(
+        tuple(present.values()),
+        truth.frames - 1,
+        truth.boxes,
+        np.zeros(len(truth), np.int64),
+        ignored,
+        ("pedestrian",),
+        (f"truth: {annotations.dialect}", *sequence.notes, *why),
+    )
 
 
 def read_coco(file: Path) -> LabelledImages:

@@ -23,6 +23,7 @@ class AnnotatedImage:
     sequence: the video, or the set's name for photographs. frame: its number in the video from 1, or UNKNOWN.
     source: the file that says all this; lines: (N,) line numbers in it, None where it has none.
     width, height: px; 0 where only the image itself knows. relative: boxes are shares of the image's sides still.
+    dialect: what the columns of `source` were taken for, where there is a choice.
     """
 
     path: Path
@@ -37,6 +38,7 @@ class AnnotatedImage:
     width: int = 0
     height: int = 0
     relative: bool = False
+    dialect: str = ""
 
     def where(self, row: int) -> str:
         """Return file:line of a box, or the file and the image it belongs to."""

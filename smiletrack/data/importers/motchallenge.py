@@ -6,16 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from smiletrack.data.frames import frame_images
 from smiletrack.data.importers.annotations import UNKNOWN, AnnotatedImage
-from smiletrack.data.mot import SequenceInfo, list_sequences, read_sequence_info
-from smiletrack.data.reid.identities import select_sequences
-from smiletrack.data.splits import split_range
-from smiletrack.data.truth import PEDESTRIAN, read_training_truth
+from smiletrack.data.sequences import FolderSequence, one_copy_each, open_folder, open_folders
+from smiletrack.data.truth import PEDESTRIAN, Truth
 from smiletrack.errors import InputError
+from smiletrack.metrics.preprocess import Source
 from smiletrack.types import TrackTable
 
-_IMAGES = "img1"
+_NOBODY = TrackTable(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 4)))
 
 
 def read_motchallenge(
@@ -36,13 +34,13 @@ def read_motchallenge(
     images: list[AnnotatedImage] = []
     num_identities = 0
     for root in split_folders(source, "train" if split in ("train_half", "val_half") else split):
-        names = [folder.name for folder in list_sequences(root)]
-        if strangers := [name for name in names if not fnmatch(name, pattern)]:
+        sequences = open_folders(root, split)
+        if strangers := [sequence.name for sequence in sequences if not fnmatch(sequence.name, pattern)]:
             raise InputError(f"{root}: {strangers[0]!r} is not a sequence of this set, whose names are like {pattern}")
-        for folder in list_sequences(root) if all_detectors else select_sequences(root):
-            sequence, highest = read_annotated_sequence(folder, split, ignored_classes)
-            images += [_renumbered(image, num_identities) for image in sequence]
-            num_identities += highest + 1
+        for sequence in sequences if all_detectors else one_copy_each(sequences):
+            annotated = annotated_images(sequence, ignored_classes, needs_truth=split != "test")
+            images += [_renumbered(image, num_identities) for image in annotated]
+            num_identities += _highest_identity(sequence) + 1
     return images
 
 
@@ -56,60 +54,48 @@ def split_folders(source: Path, name: str) -> list[Path]:
     raise InputError(f"{source}: no folder {name} in it; is it the right archive, and all of it unpacked?")
 
 
-def read_annotated_sequence(
-    folder: Path, split: str, ignored_classes: tuple[int, ...]
-) -> tuple[list[AnnotatedImage], int]:
-    """Return the frames of the split with the file's identities, and the highest one of the whole sequence."""
-    info = sequence_info(folder)
-    first, last = split_range(info.length, split)
-    file = folder / "gt" / "gt.txt"
-    if not file.is_file() and split != "test":
-        raise InputError(f"{file}: no ground truth for a sequence of {split}")
-    truth = (
-        read_training_truth(file)
-        if file.is_file()
-        else TrackTable(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 4)))
-    )
-    strange = np.flatnonzero((truth.frames < 1) | (truth.frames > info.length))
-    if len(strange):
-        raise InputError(
-            f"{file}:{strange[0] + 1}: frame {truth.frames[strange[0]]}, but the sequence has frames 1 to {info.length}"
-        )
+def annotated_images(
+    sequence: FolderSequence, ignored_classes: tuple[int, ...], needs_truth: bool = True
+) -> list[AnnotatedImage]:
+    """Return the frames of a sequence with the file's identities, and the path where each image is or should be.
+
+    Raises InputError where there is no truth, but it is needed.
+    """
+    annotations = sequence.truth()
+    if annotations is None and needs_truth:
+        raise InputError(f"{sequence.folder / 'gt' / 'gt.txt'}: no ground truth")
+    annotations = annotations or Truth(_NOBODY, Source(str(sequence.folder)), "")
+    truth = annotations.table
     wanted = np.flatnonzero((truth.classes == PEDESTRIAN) | np.isin(truth.classes, ignored_classes))
     wanted = wanted[np.argsort(truth.frames[wanted], kind="stable")]
-    frames = np.arange(first, last + 1)
-    borders = np.searchsorted(truth.frames[wanted], np.append(frames, last + 1))
-    paths = frame_images(info)
-    digits = len(next(iter(paths.values())).stem) if paths else 6
+    borders = np.searchsorted(truth.frames[wanted], np.arange(1, sequence.num_frames + 2))
     images = []
-    for frame, start, end in zip(frames.tolist(), borders[:-1], borders[1:], strict=True):
+    for frame, start, end in zip(range(1, sequence.num_frames + 1), borders[:-1], borders[1:], strict=True):
         rows = wanted[start:end]
-        path = paths.get(frame, info.image_folder / f"{frame:0{digits}d}{info.image_extension}")
         images.append(
             AnnotatedImage(
-                path=path,
+                path=sequence.image_path(frame),
                 boxes=truth.boxes[rows],
                 identities=truth.ids[rows],
-                visibility=np.clip(truth.visibility[rows], 0.0, 1.0),
-                ignored=(truth.classes[rows] != PEDESTRIAN) | (truth.scores[rows] <= 0),
-                sequence=info.name,
-                frame=frame,
-                source=file,
-                lines=rows + 1,
-                width=info.width,
-                height=info.height,
+                visibility=truth.visibility[rows],
+                ignored=(truth.classes[rows] != PEDESTRIAN) | ~truth.counted[rows],
+                sequence=sequence.name,
+                frame=sequence.first + frame - 1,
+                source=Path(annotations.source.name),
+                dialect=annotations.dialect,
+                lines=np.array([annotations.line(row) for row in rows.tolist()], np.int64),
+                width=sequence.info.width,
+                height=sequence.info.height,
             )
         )
-    return images, int(truth.ids.max(initial=0))
+    return images
+
+
+def _highest_identity(sequence: FolderSequence) -> int:
+    """Return the highest identity of the whole sequence, so that its halves number their people alike."""
+    truth = open_folder(sequence.folder).truth()
+    return 0 if truth is None else int(truth.table.ids.max(initial=0))
 
 
 def _renumbered(image: AnnotatedImage, offset: int) -> AnnotatedImage:
     return replace(image, identities=np.where(image.identities < 0, UNKNOWN, image.identities + offset))
-
-
-def sequence_info(folder: Path) -> SequenceInfo:
-    """Read `seqinfo.ini`, or count the images where MOT15's first archive has none."""
-    if (folder / "seqinfo.ini").is_file():
-        return read_sequence_info(folder)
-    info = SequenceInfo(folder.name, folder, 30.0, 0, 0, 0, folder / _IMAGES, ".jpg")
-    return replace(info, length=max(frame_images(info), default=0))

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smiletrack.console import progress
+from smiletrack.data.image_files import read_image
 from smiletrack.data.reid.identities import IdentityTable
-from smiletrack.data.video import read_image
 from smiletrack.errors import InputError
 from smiletrack.files import atomic_write, read_json, write_json
 from smiletrack.images import Frame, cut_boxes

@@ -1,7 +1,7 @@
 """The table that identity training reads: which box of which image shows whom, unique over all sequences and sets."""
 
 import os
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,10 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smiletrack.boxes import area, clip_boxes
-from smiletrack.data.frames import frame_images
-from smiletrack.data.mot import list_sequences, read_sequence_info
-from smiletrack.data.splits import split_range
-from smiletrack.data.truth import PEDESTRIAN, duplicate_rows, read_training_truth
+from smiletrack.data.sequences import Sequence, one_copy_each, open_sequences
+from smiletrack.data.truth import Truth
 from smiletrack.errors import InputError
 from smiletrack.files import atomic_write
 from smiletrack.lazy import LazyModule
@@ -29,7 +27,8 @@ class IdentityTable:
 
     images: M image files. image_indices: (N,) which of them. boxes: (N, 4) xyxy pixels. visibility: (N,) in [0, 1].
     identities: (N,) person number, unique over sequences and sets. frames: (N,) time index within the sequence, -1
-    where there is no time (photographs). sequences: (N,) name of the sequence or set.
+    where there is no time (photographs). sequences: (N,) name of the sequence or set. notes: one line for each thing to
+    be told about the files it was read from.
 
     Raises ValueError where lengths disagree.
     """
@@ -41,6 +40,7 @@ class IdentityTable:
     identities: Ints
     frames: Ints
     sequences: NDArray[np.str_]
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         rows = len(self.image_indices)
@@ -62,6 +62,7 @@ class IdentityTable:
             self.identities[rows],
             self.frames[rows],
             self.sequences[rows],
+            self.notes,
         )
 
     @property
@@ -76,7 +77,7 @@ def empty_identities() -> IdentityTable:
     return IdentityTable((), nothing, np.zeros((0, 4)), np.zeros(0), nothing, nothing, np.zeros(0, np.str_))
 
 
-def merge_identities(tables: Sequence[IdentityTable], sets: Sequence[Hashable] | None = None) -> IdentityTable:
+def merge_identities(tables: Iterable[IdentityTable], sets: Iterable[Hashable] | None = None) -> IdentityTable:
     """Stack tables; identities are renumbered 0, 1, 2 ... so that no two sets share one.
 
     sets: which set each table is of, one each if not given. Tables of one set (its `train` and `test`) share numbers.
@@ -100,6 +101,7 @@ def merge_identities(tables: Sequence[IdentityTable], sets: Sequence[Hashable] |
         identities.reshape(-1).astype(np.int64),
         np.concatenate([table.frames for table in stacked]),
         np.concatenate([table.sequences for table in stacked]),
+        tuple(dict.fromkeys(note for table in tables for note in table.notes)),
     )
 
 
@@ -143,75 +145,60 @@ def read_identities(path: Path) -> IdentityTable:
 def mot_identities(
     root: Path,
     split: str = "all",
-    sequences: Sequence[str] = (),
+    sequences: Collection[str] = (),
     min_visibility: float = 0.3,
     step: int = 1,
     min_height: float = 0.0,
     skip_missing: bool = False,
 ) -> IdentityTable:
-    """Return the pedestrians of MOTChallenge folders below `root` (ground truth marked 1, class 1).
+    """Return the pedestrians of MOTChallenge folders below `root` (ground truth of class 1, not marked 0).
 
-    split: as `splits.split_range` takes it. sequences: names to use, all where empty; a name without the detector
-    (`MOT17-09`) is enough, and of MOT17's three copies only the first is used. min_visibility: boxes below it are left
-    out. step: every which frame. min_height: px. Boxes are not clipped, but those without area in the image are left
-    out. frames in the table are MOT frame numbers. InputError names a frame in use whose image is absent, unless
-    `skip_missing` allows to leave it out.
+    split, sequences: as `sequences.open_folders` takes them; of MOT17's three copies only the first is used.
+    min_visibility: boxes below it are left out. step: every which frame. min_height: px. Boxes are not clipped, but
+    those without area in the image are left out. frames in the table are MOT frame numbers of the whole sequence.
+    InputError names a frame in use whose image is absent, unless `skip_missing` allows to leave it out.
     """
-    tables = []
-    for folder in select_sequences(root, sequences):
-        info = read_sequence_info(folder)
-        first, last = split_range(info.length, split)
-        truth = read_training_truth(folder / "gt" / "gt.txt")
-        if twice := duplicate_rows(truth):
-            raise InputError(
-                f"{folder / 'gt/gt.txt'}:{twice[0] + 1}: identity {truth.ids[twice[0]]} is in the frame twice"
-            )
-        used = (truth.frames >= first) & (truth.frames <= last) & ((truth.frames - first) % step == 0)
-        used &= (truth.scores > 0) & (truth.classes == PEDESTRIAN) & (truth.visibility >= min_visibility)
-        used &= (truth.boxes[:, 3] - truth.boxes[:, 1]) >= min_height
-        truth = truth[used & (area(clip_boxes(truth.boxes, info.width, info.height)) > 0)]
-        present = frame_images(info)
-        missing = sorted(set(truth.frames.tolist()) - present.keys())
-        if missing and not skip_missing:
-            raise InputError(
-                f"{folder}: no image for frame {missing[0]} ({len(missing)} frames with boxes lack theirs); "
-                "unpack all images, choose another split, or allow to skip missing ones"
-            )
-        truth = truth[~np.isin(truth.frames, missing)]
-        numbers, indices = np.unique(truth.frames, return_inverse=True)
-        tables.append(
-            IdentityTable(
-                tuple(present[number] for number in numbers.tolist()),
-                indices.astype(np.int64),
-                truth.boxes,
-                truth.visibility,
-                truth.ids,
-                truth.frames,
-                np.full(len(truth), info.name),
-            )
+    opened = one_copy_each(open_sequences(root, split, sequences), sequences)
+    return merge_identities(
+        [_sequence_people(sequence, min_visibility, step, min_height, skip_missing) for sequence in opened]
+    )
+
+
+def _sequence_people(
+    sequence: Sequence, min_visibility: float, step: int, min_height: float, skip_missing: bool
+) -> IdentityTable:
+    annotations, present = sequence.truth(), sequence.image_files()
+    if annotations is None:
+        raise InputError(f"{sequence.origin}: no ground truth (gt/gt.txt)")
+    truth, targets = annotations.table, annotations.targets()
+    _check_unique(annotations)
+    used = targets & ((truth.frames - 1) % step == 0) & (truth.visibility >= min_visibility)
+    used &= (truth.boxes[:, 3] - truth.boxes[:, 1]) >= min_height
+    truth = truth[used & (area(clip_boxes(truth.boxes, sequence.width, sequence.height)) > 0)]
+    missing = sorted(set(truth.frames.tolist()) - present.keys())
+    if missing and not skip_missing:
+        raise InputError(
+            f"{sequence.origin}: no image for frame {missing[0] + sequence.first - 1} ({len(missing)} frames with "
+            "boxes lack theirs); unpack all images, choose another split, or allow to skip missing ones"
         )
-    return merge_identities(tables)
+    truth = truth[~np.isin(truth.frames, missing)]
+    numbers, indices = np.unique(truth.frames, return_inverse=True)
+    return IdentityTable(
+        tuple(present[number] for number in numbers.tolist()),
+        indices.astype(np.int64),
+        truth.boxes,
+        truth.visibility,
+        truth.ids,
+        truth.frames + sequence.first - 1,
+        np.full(len(truth), sequence.name),
+        (f"truth: {annotations.dialect}", *sequence.notes, *(() if targets.any() else (annotations.why_none(),))),
+    )
 
 
-def select_sequences(root: Path, names: Sequence[str] = ()) -> list[Path]:
-    """Return the sequence folders below `root`, of MOT17's detector copies one each, of `names` only if any are given.
-
-    InputError names a sequence that is not there.
-    """
-    copies: dict[str, Path] = {}
-    folders = list_sequences(root)
-    for folder in folders:
-        if not names or folder.name in names or without_detector(folder.name) in names:
-            key = folder.name if folder.name in names else without_detector(folder.name)
-            copies.setdefault(key, folder)
-    found = {folder.name for folder in folders} | {without_detector(folder.name) for folder in folders}
-    for name in names:
-        if name not in found:
-            raise InputError(f"{root}: no sequence {name!r}; there are {', '.join(f.name for f in folders)}")
-    return sorted(copies.values())
-
-
-def without_detector(name: str) -> str:
-    """MOT17-09-FRCNN -> MOT17-09; other names stay as they are."""
-    stem, _, detector = name.rpartition("-")
-    return stem if detector in ("DPM", "FRCNN", "SDP") else name
+def _check_unique(truth: Truth) -> None:
+    """Raise InputError for an identity that is in a frame twice; rows marked 0 do not count."""
+    counted = np.flatnonzero(truth.table.counted)
+    people = np.stack([truth.table.frames[counted], truth.table.ids[counted]])
+    _, first = np.unique(people, axis=1, return_index=True)
+    for row in sorted(set(counted.tolist()) - set(counted[first].tolist()))[:1]:
+        raise truth.source.error(row, f"identity {truth.table.ids[row]} is in the frame twice")

@@ -11,7 +11,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from smiletrack.data.mot import list_sequences, write_results
+from smiletrack.data.mot import write_results
+from smiletrack.data.sequences import open_sequences
 from smiletrack.engine.benchmarks.timing import Timing, alternate, print_timings
 from smiletrack.engine.eval_mot import evaluate
 from smiletrack.errors import InputError
@@ -120,7 +121,7 @@ def trackeval_scores(truth: Path, results: Path, benchmark: str, preprocess: boo
             "TRACKERS_TO_EVAL": [results.name],
             "TRACKER_SUB_FOLDER": "",
             "BENCHMARK": benchmark,
-            "SEQ_INFO": {folder.name: None for folder in list_sequences(truth)},
+            "SEQ_INFO": {sequence.name: None for sequence in open_sequences(truth)},
             "SKIP_SPLIT_FOL": True,
             "DO_PREPROC": preprocess,
         }

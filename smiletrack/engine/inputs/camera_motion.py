@@ -12,7 +12,7 @@ import numpy as np
 
 from smiletrack.console import progress
 from smiletrack.data.mot import DetectionTable
-from smiletrack.data.video import open_source
+from smiletrack.data.video import FrameSource
 from smiletrack.files import atomic_path
 from smiletrack.motion.camera_motion import CameraMotion, CameraMotionConfig
 from smiletrack.types import Floats
@@ -36,36 +36,37 @@ class SequenceMotion:
 
 
 def estimate_camera_motion(
-    sequence: str | Path,
+    frames: FrameSource,
+    origin: str,
     config: CameraMotionConfig | None = None,
     detections: DetectionTable | None = None,
     cache: Path | None = None,
 ) -> SequenceMotion:
-    """Estimate the motion of a sequence, video or image folder, or read it from the folder `cache` if it is there.
+    """Estimate the camera's motion over `frames`, or read it from the folder `cache` if it is there.
 
-    `detections` (frame numbers from 1, as the frames come) are masked. The cached file tells what it was made from,
-    settings, frames and detections; made from anything else it is made anew.
+    origin: what tells these frames from any others. `detections` (frame numbers from 1, as the frames come) are masked.
+    The cached file tells what it was made from, settings, origin and detections; made from anything else it is made
+    anew.
     """
     config = config or CameraMotionConfig()
-    source = open_source(sequence)
     fingerprint = {
-        "source": str(Path(sequence).resolve()),
-        "num_frames": source.num_frames,
+        "source": origin,
+        "num_frames": frames.num_frames,
         "detections": digest(detections),
         "opencv": cv2.__version__,
         **asdict(config),
     }
-    file = cache / f"{source.name}.{config.method}.npz" if cache is not None else None
+    file = cache / f"{frames.name}.{config.method}.npz" if cache is not None else None
     if file is not None and (known := _read(file, fingerprint)) is not None:
         return known
     motion, warps, seconds = CameraMotion(config), [], 0.0
-    description = f"camera motion of {source.name}"
-    for number, frame in enumerate(progress(source, description, source.num_frames), 1):
+    description = f"camera motion of {frames.name}"
+    for number, frame in enumerate(progress(frames, description, frames.num_frames), 1):
         boxes = _movers(detections, number)
         start = time.perf_counter()
         warps.append(motion.step(frame, boxes))
         seconds += time.perf_counter() - start
-    made = SequenceMotion(np.stack(warps), motion.num_failed, seconds, tuple(source.problems))
+    made = SequenceMotion(np.stack(warps), motion.num_failed, seconds, tuple(frames.problems))
     if file is not None:
         _write(file, made, fingerprint)
     return made

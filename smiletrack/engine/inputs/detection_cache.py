@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from smiletrack.console import progress
 from smiletrack.data.mot import DetectionTable
-from smiletrack.data.video import Frame
 from smiletrack.errors import InputError
 from smiletrack.files import atomic_path
+from smiletrack.images import Frame
 from smiletrack.types import Detections, Floats
 
 EMBEDDED_ABOVE = 0.1

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from smiletrack.data.reid.crop_cache import Crops, cached_crops
 from smiletrack.data.reid.identities import IdentityTable, merge_identities, mot_identities, read_identities
+from smiletrack.data.splits import source_and_split
 from smiletrack.engine.make_world import MakeWorldConfig, make_world
 from smiletrack.errors import InputError
 
@@ -24,10 +25,10 @@ def read_table(sources: tuple[str, ...], split: str, min_visibility: float = 0.3
             table = read_identities(Path(source))
             tables.append(table[table.visibility >= min_visibility])
             continue
-        folder, _, own_split = source.partition("@")
-        if not Path(folder).is_dir():
+        folder, own_split = source_and_split(source, split)
+        if not folder.is_dir():
             raise InputError(f"{folder}: no such folder; datasets/README.md tells where each data set comes from")
-        tables.append(mot_identities(Path(folder), own_split or split, min_visibility=min_visibility, step=step))
+        tables.append(mot_identities(folder, own_split, min_visibility=min_visibility, step=step))
     merged = merge_identities(tables)
     if not len(merged):
         raise InputError(f"{', '.join(sources)}: no box of a person with visibility of {min_visibility} or more")

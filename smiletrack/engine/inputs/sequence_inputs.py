@@ -1,26 +1,17 @@
 """What a tracker needs of a sequence - detections, embeddings, camera motion - from files, frames or the crowd."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from functools import lru_cache
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
-from zipfile import BadZipFile
 
 import numpy as np
 
-from smiletrack.config import nearest
-from smiletrack.data.mot import (
-    DetectionTable,
-    SequenceInfo,
-    list_sequences,
-    read_detections,
-    read_sequence_info,
-    read_warps,
-)
-from smiletrack.data.splits import Split, cut_frames, resolve_split, split_range
-from smiletrack.data.synthetic import WorldSequence, crowd_sequences
-from smiletrack.data.video import Frame, FrameSource, open_source
+from smiletrack.data.mot import DetectionTable
+from smiletrack.data.sequences import Sequence, open_sequences
+from smiletrack.data.sources import open_source
+from smiletrack.data.splits import Split
+from smiletrack.data.video import FrameSource
 from smiletrack.detector.settings import PredictConfig
 from smiletrack.engine.inputs.camera_motion import digest, estimate_camera_motion
 from smiletrack.engine.inputs.detection_cache import (
@@ -31,6 +22,7 @@ from smiletrack.engine.inputs.detection_cache import (
     load_or_detect,
 )
 from smiletrack.errors import InputError
+from smiletrack.images import Frame
 from smiletrack.lazy import LazyModule
 from smiletrack.motion.camera_motion import CameraMotionConfig
 from smiletrack.types import Detections, Floats
@@ -52,7 +44,10 @@ class SequenceInputConfig:
     """Frames to track, renumbered from 1; `val` is val_half where there is no validation folder."""
 
     sequences: tuple[str, ...] = ()
-    """Names of sequences, separated by commas; empty = all."""
+    """Names of sequences or patterns (MOT17-0*-SDP), separated by commas; empty = all."""
+
+    frame_rate: float = 0.0
+    """Frames a second, whatever the data says; 0 = what it says, or 30 where it says nothing."""
 
     detections: str = "det"
     """Which stored detections: <seq>/det/NAME.txt. Unused with a detector."""
@@ -92,6 +87,8 @@ class SequenceInputConfig:
             raise ValueError("source and data are both given; take one")
         if self.slm not in ("", "none") and self.embeddings:
             raise ValueError("slm and embeddings are both given; take one")
+        if not 0 <= self.frame_rate <= 1e6:
+            raise ValueError(f"frame_rate must be in [0, 1000000], not {self.frame_rate}")
 
     @property
     def stored(self) -> bool:
@@ -111,7 +108,8 @@ class SequenceInput:
     D = 0 for none. warps: (num_frames, 2, 3), from the frame before; None = the camera stands.
 
     seconds: time that the networks took, by stage. apart: time of decoding and of the camera's motion, which the
-    paper's frames per second leave out. problems: one line for each thing that went wrong and was bridged.
+    paper's frames per second leave out. problems: one line for each thing that went wrong and was bridged. notes: one
+    line for each thing that was assumed, or is hardly what it is taken for.
     """
 
     name: str
@@ -123,6 +121,7 @@ class SequenceInput:
     seconds: dict[str, float] = field(default_factory=dict)
     apart: dict[str, float] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def frames(self) -> Iterator[Detections]:
         """Yield the detections frame by frame."""
@@ -169,34 +168,22 @@ def sequence_inputs(config: SequenceInputConfig, cache: str | Path = "runs/detec
     Raises InputError for what is missing or does not fit. cache: folder for what networks see, where the configuration
     names none.
     """
-    names = sequence_names(config)
+    sequences = [] if config.source else _sequences(config)
     networks = _networks(config, Path(config.cache or cache))
     if config.source:
-        return (_read_frames(config, networks) for _ in names)
-    if not config.data:
-        return (_generated(crowd(config.seed)[name], config) for name in names)
-    folders = {folder.name: folder for folder in list_sequences(config.data)}
-    return (_read_sequence(folders[name], config, networks) for name in names)
+        return iter([_read_frames(config, networks)])
+    return (_read_sequence(sequence, config, networks) for sequence in sequences)
 
 
 def sequence_names(config: SequenceInputConfig) -> list[str]:
     """Return the names of the sequences that `config` asks for; raise InputError for one that is not there."""
     if config.source:
         return [open_source(config.source).name]
-    if config.data:
-        known, place = [folder.name for folder in list_sequences(config.data)], config.data
-    else:
-        known, place = list(crowd(config.seed)), "the generated crowd"
-    for name in config.sequences:
-        if name not in known:
-            raise InputError(f"sequences: no {name!r} in {place}{nearest(name, known)}")
-    return list(config.sequences) or known
+    return [sequence.name for sequence in _sequences(config)]
 
 
-@lru_cache(maxsize=2)
-def crowd(seed: int) -> dict[str, WorldSequence]:
-    """Return the generated crowd's sequences by name; making them takes a second or two, so they are kept."""
-    return {world.name: world for world in crowd_sequences(seed=seed)}
+def _sequences(config: SequenceInputConfig) -> list[Sequence]:
+    return open_sequences(config.data, config.split, config.sequences, config.seed, config.frame_rate)
 
 
 def _networks(config: SequenceInputConfig, cache: Path) -> _Networks:
@@ -207,67 +194,67 @@ def _networks(config: SequenceInputConfig, cache: Path) -> _Networks:
     return _Networks(seeing, embedding, cache)
 
 
-def _generated(world: WorldSequence, config: SequenceInputConfig) -> SequenceInput:
-    if config.needs_frames:
-        raise InputError("data: the generated crowd has no pictures; tools/make_world.py renders one that has")
-    first, last = split_range(world.info.length, config.split)
-    return SequenceInput(
-        world.name,
-        world.info.frame_rate,
-        last - first + 1,
-        cut_frames(world.detections, first, last),
-        _rows_between(world.detections, world.embeddings, first, last),
-        _cut_warps(world.warps, first, last) if config.camera_motion == "file" else None,
-    )
-
-
-def _read_sequence(folder: Path, config: SequenceInputConfig, networks: _Networks) -> SequenceInput:
-    info = read_sequence_info(folder)
-    first, last = split_range(info.length, resolve_split(config.split, config.data))
-    table = None if networks.detector else _stored_detections(folder, config)
-    embeddings = np.zeros((len(table or ()), 0))
-    seconds: dict[str, float] = {}
-    apart: dict[str, float] = {}
-    problems: tuple[str, ...] = ()
-    if table is not None and config.embeddings:
-        embeddings = read_embeddings(Path(config.embeddings) / f"{folder.name}.npz", len(table))
-    if table is not None:
-        embeddings = _rows_between(table, embeddings, first, last)
-        table = cut_frames(table, first, last)
+def _read_sequence(sequence: Sequence, config: SequenceInputConfig, networks: _Networks) -> SequenceInput:
+    stored = None
+    if networks.detector is None:
+        stored = sequence.detections(config.detector.removeprefix("file:") or config.detections, config.embeddings)
     if networks.detector or networks.embedder:
-        origin = f"{folder.resolve()} frames {first} .. {last}"
-        seen = networks.see(info.name, origin, table, lambda: _frames(folder, first, last), last - first + 1)
-        if seen.num_frames < last - first + 1:
-            raise InputError(f"{info.image_folder}: images of frames {first} .. {last} are needed ({config.split})")
-        table, embeddings, problems = seen.table, seen.embeddings.astype(np.float64), seen.problems
-        seconds = dict(seen.seconds)
-        apart["decode"] = seconds.pop("decode")
-    assert table is not None
-    warps = _warps(folder, info, config, table, (first, last), networks.cache, apart)
-    frames = last - first + 1
-    return SequenceInput(info.name, info.frame_rate, frames, table, embeddings, warps, seconds, apart, problems)
+        ready = stored.table if stored else None
+        seen = networks.see(sequence.name, sequence.origin, ready, sequence.images, sequence.num_frames)
+        if seen.num_frames < sequence.num_frames:
+            raise InputError(
+                f"{sequence.origin}: only the first {seen.num_frames} of these have images; all are needed"
+            )
+        given = _as_input(sequence, seen)
+    else:
+        assert stored is not None
+        given = SequenceInput(sequence.name, sequence.frame_rate, sequence.num_frames, stored.table, stored.embeddings)
+    notes = (*sequence.notes, *(stored.doubts if stored else ()))
+    given = replace(given, notes=notes)
+    return _with_warps(given, sequence, config, networks.cache)
 
 
 def _read_frames(config: SequenceInputConfig, networks: _Networks) -> SequenceInput:
     """Read a video, a folder of images, a stream or a camera."""
     if networks.detector is None:
         raise InputError("detector: frames need one: a checkpoint, or onnx:FILE")
-    source = open_source(config.source)
+    if config.camera_motion == "file":
+        raise InputError("camera_motion: file needs data, a MOTChallenge sequence; frames take flow, ecc or orb")
+    source = open_source(config.source, config.frame_rate)
     seen = networks.see(source.name, _identity(config.source), None, lambda: source, source.num_frames)
+    given = _as_input(source, seen)
+    if config.camera_motion == "none":
+        return given
+    return _with_estimate(given, source, _identity(config.source), config.camera_motion, networks.cache)
+
+
+def _as_input(source: Sequence | FrameSource, seen: CachedDetections) -> SequenceInput:
+    """Return what the networks saw as a tracker's input; decoding is told apart."""
     seconds = dict(seen.seconds)
     apart = {"decode": seconds.pop("decode")}
-    warps = None
-    if config.camera_motion in ("flow", "ecc", "orb"):
-        motion = estimate_camera_motion(
-            config.source, CameraMotionConfig(method=config.camera_motion), seen.table, networks.cache
-        )
-        warps, apart["camera motion"] = motion.warps[: seen.num_frames], motion.seconds
-    elif config.camera_motion == "file":
-        raise InputError("camera_motion: file needs data, a MOTChallenge sequence; frames take flow, ecc or orb")
     embeddings = seen.embeddings.astype(np.float64)
     return SequenceInput(
-        source.name, source.frame_rate, seen.num_frames, seen.table, embeddings, warps, seconds, apart, seen.problems
+        source.name, source.frame_rate, seen.num_frames, seen.table, embeddings, None, seconds, apart, seen.problems
     )
+
+
+def _with_warps(given: SequenceInput, sequence: Sequence, config: SequenceInputConfig, cache: Path) -> SequenceInput:
+    if config.camera_motion == "none":
+        return given
+    if config.camera_motion == "file":
+        return replace(given, warps=sequence.warps())
+    return _with_estimate(given, sequence.images(), sequence.origin, config.camera_motion, cache)
+
+
+def _with_estimate(
+    given: SequenceInput, frames: FrameSource, origin: str, method: Literal["flow", "ecc", "orb"], cache: Path
+) -> SequenceInput:
+    """Return the input with the camera's motion over its frames, estimated where it is not in the cache."""
+    motion = estimate_camera_motion(frames, origin, CameraMotionConfig(method), given.detections, cache)
+    if len(motion.warps) < given.num_frames:
+        raise InputError(f"{origin}: only the first {len(motion.warps)} frames have images ({method})")
+    warps = motion.warps[: given.num_frames]
+    return replace(given, warps=warps, apart=given.apart | {"camera motion": motion.seconds})
 
 
 def _identity(source: str) -> str:
@@ -276,71 +263,3 @@ def _identity(source: str) -> str:
     if not path.is_file():
         return str(path.resolve()) if path.exists() else source
     return f"{path.resolve()} {path.stat().st_size} bytes"
-
-
-def _frames(folder: Path, first: int, last: int) -> Iterator[Frame]:
-    source: FrameSource = open_source(folder)
-    for _, frame in source.pick(range(first, last + 1)):
-        yield frame
-
-
-def _stored_detections(folder: Path, config: SequenceInputConfig) -> DetectionTable:
-    name = config.detector.removeprefix("file:") or config.detections
-    file = folder / "det" / f"{name}.txt"
-    if not file.is_file():
-        there = sorted(path.stem for path in (folder / "det").glob("*.txt"))
-        raise InputError(f"detections: no file {file}{nearest(name, there)}; there are {', '.join(there) or 'none'}")
-    return read_detections(file)
-
-
-def _warps(
-    folder: Path,
-    info: SequenceInfo,
-    config: SequenceInputConfig,
-    table: DetectionTable,
-    frames: tuple[int, int],
-    cache: Path,
-    apart: dict[str, float],
-) -> Floats | None:
-    """Return the camera's motion over the frames (from, to), None where it is not asked for."""
-    first, last = frames
-    if config.camera_motion == "none":
-        return None
-    if config.camera_motion == "file":
-        warps = read_warps(folder / "gmc" / "gmc.txt")
-        if len(warps) < last:
-            raise InputError(f"{folder / 'gmc' / 'gmc.txt'}: {len(warps)} warps for {info.length} frames")
-        return _cut_warps(warps, first, last)
-    moved = DetectionTable(table.frames + first - 1, table.boxes, table.scores, table.classes)
-    motion = estimate_camera_motion(folder, CameraMotionConfig(method=config.camera_motion), moved, cache)
-    apart["camera motion"] = motion.seconds
-    if len(motion.warps) < last:
-        raise InputError(f"{info.image_folder}: images of frames {first} .. {last} are needed ({config.camera_motion})")
-    return _cut_warps(motion.warps, first, last)
-
-
-def read_embeddings(file: Path, num_detections: int) -> Floats:
-    """Return the (N, D) array `embeddings` of an `.npz`; InputError where it is not one row a detection."""
-    try:
-        with np.load(file, allow_pickle=False) as stored:
-            embeddings = np.asarray(stored["embeddings"], np.float64)
-    except FileNotFoundError:
-        raise InputError(f"{file}: no such file (embeddings of this sequence)") from None
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
-        raise InputError(f"{file}: no readable array 'embeddings' ({error})") from None
-    if embeddings.ndim != 2 or len(embeddings) != num_detections:
-        raise InputError(
-            f"{file}: embeddings have shape {embeddings.shape}, the detection file has {num_detections} rows; one a row"
-        )
-    return embeddings
-
-
-def _rows_between(table: DetectionTable, embeddings: Floats, first: int, last: int) -> Floats:
-    return embeddings[(table.frames >= first) & (table.frames <= last)]
-
-
-def _cut_warps(warps: Floats, first: int, last: int) -> Floats:
-    """Return the warps of the frames; the first frame of a clip has none before it."""
-    part: Floats = warps[first - 1 : last].copy()
-    part[:1] = np.eye(2, 3)
-    return part

@@ -1,19 +1,17 @@
 """What a run left: its results, its truth if that can be found, its detections, and how it was made."""
 
-import glob
-import itertools
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from smiletrack.config import read_tree
-from smiletrack.data.mot import SequenceInfo, list_sequences, read_results, read_sequence_info, read_truth
-from smiletrack.data.splits import cut_frames, resolve_split, split_range
-from smiletrack.data.synthetic import crowd_sequences
-from smiletrack.data.world.sequence import WorldSequence
+from smiletrack.data.mot import read_results
+from smiletrack.data.sequences import Sequence, find_sequence, is_sequence, open_folder, open_sequences
+from smiletrack.data.sources import open_source
+from smiletrack.data.video import FrameSource
 from smiletrack.errors import InputError
 from smiletrack.files import read_json
 from smiletrack.metrics import clear
@@ -38,6 +36,20 @@ class Run:
         """The folder's own name."""
         return self.folder.resolve().name
 
+    @property
+    def source(self) -> str:
+        """The video, folder or camera that was tracked; "" where the run tracked sequences."""
+        return str(self.config.get("source") or "")
+
+    @property
+    def made_crowd(self) -> bool:
+        """Whether the run tracked the generated crowd, which is what track.py does without data."""
+        return self.config.get("data") == "" and not self.source
+
+    def split(self, split: str = "auto") -> str:
+        """Return the split that was tracked; `auto` is the run's own."""
+        return str(self.config.get("split") or "all") if split == "auto" else split
+
     def data_root(self, gt: str = "") -> Path | None:
         """Return the folder of the sequences: `gt`, else what the run was made from, None where that is not there.
 
@@ -46,46 +58,55 @@ class Run:
         if gt and not Path(gt).is_dir():
             raise InputError(f"gt: {gt}: no such folder")
         named = gt or str(self.config.get("data") or "")
+        if not named and self.source and is_sequence(Path(self.source)):
+            named = self.source
         return Path(named) if named and Path(named).is_dir() else None
 
-    @property
-    def made_crowd(self) -> bool:
-        """Whether the run tracked the generated crowd, which is what track.py does without data."""
-        return self.config.get("data") == "" and not self.config.get("source")
+    def sequence(self, name: str, gt: str = "", split: str = "auto") -> Sequence | None:
+        """Open the sequence that a result is of, cut as it was tracked; None where it is not found.
 
-    @cached_property
-    def crowd(self) -> dict[str, WorldSequence]:
-        """The sequences of the generated crowd by name, made anew from the run's seed."""
-        return {world.name: world for world in crowd_sequences(seed=int(self.config.get("seed") or 0))}
+        gt: folder of the sequences, "" = the run's own data. Raises InputError for a sequence that cannot be read.
+        """
+        if self.made_crowd and not gt:
+            try:
+                return open_sequences("", self.split(split), (name,), int(self.config.get("seed") or 0))[0]
+            except InputError:
+                return None
+        root = self.data_root(gt)
+        folder = find_sequence(root, name) if root is not None else None
+        return None if folder is None else open_folder(folder, self.split(split))
 
 
 @dataclass(frozen=True, eq=False)
 class SequenceRun:
     """One sequence of a run, frame numbers from 1 as in its result file.
 
-    results: stably sorted by frame. folder: of the sequence, None where it was not found. offset: frames of the
-    sequence before the first of the run (the half splits). comparison, matching: None without truth.
+    results: stably sorted by frame. sequence: None where it was not found. source: what was tracked instead of a
+    sequence, "" for nothing. comparison, matching: None without truth.
     """
 
     name: str
     num_frames: int
     results: TrackTable
-    folder: Path | None = None
-    offset: int = 0
-    frame_rate: float = 30.0
+    sequence: Sequence | None = None
+    source: str = ""
     comparison: Comparison | None = None
     matching: Matching | None = None
     notes: list[str] = field(default_factory=list)
+
+    def images(self) -> FrameSource:
+        """Return the frames that were tracked; InputError where they are not there."""
+        if self.sequence is not None:
+            return self.sequence.images()
+        if self.source:
+            return open_source(self.source)
+        raise InputError(f"{self.name}: {'; '.join(self.notes)}; --gt names the folder of the sequences")
 
 
 def read_run(folder: str | Path) -> Run:
     """Read what a run folder tells; raises InputError where there is no result file in it."""
     folder = Path(folder)
-    tracks = folder / "tracks" if (folder / "tracks").is_dir() else folder
-    results = {path.stem: path for path in sorted(tracks.glob("*.txt"))}
-    if not results:
-        missing = "no such folder" if not folder.is_dir() else "no result files (tracks/<sequence>.txt) in it"
-        raise InputError(f"{folder}: {missing}")
+    results = result_files(folder)
     files = {name: folder / f"{name}.json" for name in ("summary", "timing")}
     read = {name: read_json(file) if file.is_file() else {} for name, file in files.items()}
     config = read_tree(folder / "config.yaml") if (folder / "config.yaml").is_file() else {}
@@ -94,9 +115,29 @@ def read_run(folder: str | Path) -> Run:
         notes.append("no config.yaml: how it was made is not known")
     if not read["timing"]:
         notes.append("no timing.json: its speed is not known")
-    asked = config.get("sequences") or ()
-    notes += [f"no result file of {name}, which its configuration asks for" for name in asked if name not in results]
+    for name in config.get("sequences") or ():
+        if not any(fnmatchcase(there, name) for there in results) and name not in results:
+            notes.append(f"no result file of {name}, which its configuration asks for")
     return Run(folder, results, config, read["summary"], read["timing"], tuple(notes))
+
+
+def result_files(folder: Path) -> dict[str, Path]:
+    """Return sequence name -> result file of a run (`tracks/`), of a folder of result files, or of one with them below.
+
+    The last is TrackEval's form, TRACKER/data/SEQUENCE.txt. Hidden files, such as those of a killed writer, are none.
+    Raises InputError where there is no result file.
+    """
+    below = sorted(path for path in folder.glob("[!.]*/") if path.is_dir())
+    for place in (folder / "tracks", folder, folder / "data", *(below if len(below) == 1 else ())):
+        results = {path.stem: path for path in sorted(place.glob("[!.]*.txt")) if path.is_file()}
+        if results:
+            return results
+    missing = (
+        "no result files (SEQUENCE.txt or tracks/SEQUENCE.txt) in it"
+        if folder.is_dir()
+        else "no such folder of result files"
+    )
+    raise InputError(f"{folder}: {missing}")
 
 
 def read_sequence_run(run: Run, name: str, gt: str = "", split: str = "auto", benchmark: str = "MOT17") -> SequenceRun:
@@ -107,57 +148,54 @@ def read_sequence_run(run: Run, name: str, gt: str = "", split: str = "auto", be
     """
     results = by_frame(read_results(run.results[name]))
     last = int(results.frames.max()) if len(results) else 0
-    footage = _footage(run, name, gt)
-    split = str(run.config.get("split") or "all") if split == "auto" else split
-    if footage.folder is not None:
-        split = resolve_split(split, footage.folder.parent)
-    length = last if footage.length is None else footage.length
-    first, end = split_range(length, split) if footage.length is not None else (1, last)
-    common = SequenceRun(name, end - first + 1, results, footage.folder, first - 1, footage.frame_rate)
-    if footage.truth is None:
-        return replace(common, num_frames=max(common.num_frames, last), notes=footage.notes)
-    notes = []
-    if last < 0.9 * common.num_frames:
-        notes.append(f"the results end at frame {last} of {common.num_frames}: all truth after that counts as missed")
-    truth = by_frame(cut_frames(footage.truth, first, end))
-    comparison, matching = match_tables(truth, results, common.num_frames, benchmark)
-    return replace(common, comparison=comparison, matching=matching, notes=notes)
+    try:
+        sequence = run.sequence(name, gt, split)
+    except InputError as error:
+        return SequenceRun(name, last, results, notes=[f"the sequence cannot be opened ({error})"])
+    if sequence is None:
+        return SequenceRun(name, last, results, source=run.source, notes=[_not_found(run, gt)])
+    found = SequenceRun(name, max(sequence.num_frames, last), results, sequence)
+    truth = sequence.truth()
+    if truth is None:
+        return replace(found, notes=["no ground truth"])
+    table = by_frame(truth.table)
+    comparison, matching = match_tables(table, results, sequence.num_frames, benchmark)
+    notes = ends_early(last, sequence)
+    return replace(found, num_frames=sequence.num_frames, comparison=comparison, matching=matching, notes=notes)
 
 
-@dataclass(frozen=True, eq=False)
-class _Footage:
-    """What is known of the sequence that was tracked, all of its frames. length: None where nothing tells it."""
-
-    folder: Path | None = None
-    length: int | None = None
-    frame_rate: float = 30.0
-    truth: TrackTable | None = None
-    notes: list[str] = field(default_factory=list)
-
-
-def _footage(run: Run, name: str, gt: str) -> _Footage:
-    if run.made_crowd and not gt:
-        world = run.crowd.get(name)
-        return _Footage(None, world.info.length, world.info.frame_rate, world.truth) if world else _Footage()
-    source = str(run.config.get("source") or "")
-    if source and not gt:
-        return _Footage(Path(source) if Path(source).exists() else None, notes=["no ground truth"])
+def _not_found(run: Run, gt: str) -> str:
+    if run.source and not gt:
+        return "no ground truth"
     root = run.data_root(gt)
-    folder = _find(root, name) if root is not None else None
-    if folder is None:
-        where = f"not found in {root}" if root is not None else "not found: give --gt"
-        return _Footage(notes=[f"sequence {where}; no truth and no images"])
-    info = _info(folder)
-    length, rate = (None, 30.0) if info is None else (info.length, info.frame_rate)
-    if not (folder / "gt" / "gt.txt").is_file():
-        return _Footage(folder, length, rate, notes=["no ground truth"])
-    return _Footage(folder, length, rate, read_truth(folder / "gt" / "gt.txt"))
+    where = f"not found in {root}" if root is not None else "not found: give --gt"
+    return f"sequence {where}; no truth and no images"
+
+
+def ends_early(last: int, sequence: Sequence) -> list[str]:
+    """Return a line where results end, at frame `last`, long before their sequence does."""
+    length = sequence.num_frames
+    if last >= 0.9 * length:
+        return []
+    half = (
+        "; results of half a sequence are scored with --split val_half or train_half" if last <= length // 2 + 1 else ""
+    )
+    return [f"the results end at frame {last} of {length}: all truth after that counts as missed{half}"]
 
 
 def benchmark_of(root: Path | None) -> str:
-    """Return the benchmark that the path of the data names, MOT17 where it names none."""
-    named = [name for name in BENCHMARKS if root is not None and name.lower() in str(root.resolve()).lower()]
-    return named[-1] if named else "MOT17"
+    """Return the benchmark that a folder of the data's path is named after, the nearest one; MOT17 where there is none.
+
+    Only whole names count, so that a folder `mot15fps` is no MOT15.
+    """
+    known = {name.lower(): name for name in BENCHMARKS} | {"2dmot2015": "MOT15"}
+    named = [known[part.lower()] for part in _folders(root) if part.lower() in known]
+    return named[0] if named else "MOT17"
+
+
+def _folders(root: Path | None) -> list[str]:
+    """Return the names of the folders above and at `root`, the nearest first, as given and then without links."""
+    return [] if root is None else [*reversed(root.absolute().parts), *reversed(root.resolve().parts)]
 
 
 def by_frame(table: TrackTable) -> TrackTable:
@@ -194,25 +232,3 @@ def _rows_of(comparison: Comparison, identities: Ints) -> Ints:
     wanted = truth_frames[found] * num_ids + identities[found]
     rows[found] = order[np.searchsorted(keys[order], wanted)]
     return rows
-
-
-def _find(root: Path, name: str) -> Path | None:
-    """Return the sequence `name` at or up to three folders below `root`, None where it is not."""
-    if root.resolve().name == name:
-        return root
-    candidates = itertools.chain.from_iterable(root.glob("*/" * depth + glob.escape(name)) for depth in range(4))
-    return next((folder for folder in candidates if folder.is_dir() and _is_sequence(folder)), None)
-
-
-def _is_sequence(folder: Path) -> bool:
-    try:
-        return list_sequences(folder) == [folder]
-    except InputError:
-        return False
-
-
-def _info(folder: Path) -> SequenceInfo | None:
-    try:
-        return read_sequence_info(folder)
-    except InputError:
-        return None

@@ -1,15 +1,13 @@
 """Trackers tried on sequences whose answer is known: what the searches and the paper's tables are made of."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from smiletrack.data.mot import list_sequences, read_sequence_info, read_truth
-from smiletrack.data.splits import cut_frames, resolve_split, split_range
+from smiletrack.data.sequences import Sequence, open_sequences
 from smiletrack.engine.inputs.sequence_inputs import (
     SequenceInput,
     SequenceInputConfig,
-    crowd,
     sequence_inputs,
     sequence_names,
 )
@@ -39,36 +37,30 @@ class ScoredSequence:
     benchmark: str
 
 
-def read_scored_sequences(config: ScoredDataConfig, held_out: Sequence[str] = ()) -> list[ScoredSequence]:
+def read_scored_sequences(config: ScoredDataConfig, held_out: Collection[str] = ()) -> list[ScoredSequence]:
     """Return the sequences of a data set; those in `held_out` are not even read.
 
     Raises InputError for what is missing, and where nothing is left.
     """
-    truths = _folder_truths(config) if config.data else _crowd_truths(config)
     wanted = tuple(name for name in sequence_names(config) if name not in held_out)
     if not wanted:
         raise InputError(f"held_out: every sequence of {config.data or 'the generated crowd'} is held out")
+    opened = open_sequences(config.data, config.split, wanted, config.seed)
     inputs = sequence_inputs(replace(config, sequences=wanted))
-    return [ScoredSequence(given, truths(given.name), config.benchmark) for given in inputs]
+    return [
+        ScoredSequence(given, _truth(sequence), config.benchmark)
+        for sequence, given in zip(opened, inputs, strict=True)
+    ]
 
 
-def _folder_truths(config: ScoredDataConfig) -> Callable[[str], TrackTable]:
-    folders = {folder.name: folder for folder in list_sequences(config.data)}
-    split = resolve_split(config.split, config.data)
-
-    def truth(name: str) -> TrackTable:
-        first, last = split_range(read_sequence_info(folders[name]).length, split)
-        return cut_frames(read_truth(folders[name] / "gt" / "gt.txt"), first, last)
-
-    return truth
+def _truth(sequence: Sequence) -> TrackTable:
+    truth = sequence.truth()
+    if truth is None:
+        raise InputError(f"{sequence.origin}: no ground truth")
+    return truth.table
 
 
-def _crowd_truths(config: ScoredDataConfig) -> Callable[[str], TrackTable]:
-    worlds = crowd(config.seed)
-    return lambda name: cut_frames(worlds[name].truth, *split_range(worlds[name].info.length, config.split))
-
-
-def measure_tracker(tracker: TrackerConfig, problems: Sequence[ScoredSequence]) -> dict[str, Measures]:
+def measure_tracker(tracker: TrackerConfig, problems: Iterable[ScoredSequence]) -> dict[str, Measures]:
     """Return the measures of each sequence and those over all under COMBINED."""
     measures = {}
     for problem in problems:

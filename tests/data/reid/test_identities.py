@@ -11,7 +11,6 @@ from smiletrack.data.reid.identities import (
     merge_identities,
     mot_identities,
     read_identities,
-    select_sequences,
     write_identities,
 )
 from smiletrack.errors import InputError
@@ -65,12 +64,12 @@ def test_filters_of_a_folder(tmp_path: Path) -> None:
 def test_one_of_three_detector_copies(tmp_path: Path) -> None:
     for name in ("MOT17-02-DPM", "MOT17-02-FRCNN", "MOT17-02-SDP", "MOT17-04-SDP"):
         sequence(tmp_path, name)
-    assert [folder.name for folder in select_sequences(tmp_path)] == ["MOT17-02-DPM", "MOT17-04-SDP"]
-    assert [folder.name for folder in select_sequences(tmp_path, ["MOT17-02-SDP"])] == ["MOT17-02-SDP"]
-    assert [folder.name for folder in select_sequences(tmp_path, ["MOT17-04"])] == ["MOT17-04-SDP"]
-    assert mot_identities(tmp_path).num_identities == 4
-    with pytest.raises(InputError, match="no sequence 'MOT17-05'"):
-        select_sequences(tmp_path, ["MOT17-05"])
+    table = mot_identities(tmp_path)
+    assert set(table.sequences) == {"MOT17-02-DPM", "MOT17-04-SDP"} and table.num_identities == 4
+    assert set(mot_identities(tmp_path, sequences=["MOT17-02-SDP"]).sequences) == {"MOT17-02-SDP"}
+    assert set(mot_identities(tmp_path, sequences=["MOT17-04"]).sequences) == {"MOT17-04-SDP"}
+    with pytest.raises(InputError, match="no 'MOT17-05'"):
+        mot_identities(tmp_path, sequences=["MOT17-05"])
 
 
 def test_eight_digit_names_and_mot15_columns(tmp_path: Path) -> None:

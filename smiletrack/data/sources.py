@@ -1,0 +1,44 @@
+"""Frames to look at, wherever they are: a folder of images, a sequence, a video, a stream, a camera."""
+
+from pathlib import Path
+
+from smiletrack.data.image_files import IMAGE_SUFFIXES, pair_frames
+from smiletrack.data.mot import sequence_name
+from smiletrack.data.sequences import is_sequence, open_folder
+from smiletrack.data.video import DEFAULT_RATE, FrameSource, open_camera, open_images, open_video
+from smiletrack.errors import InputError
+
+
+def open_source(spec: str | int | Path, frame_rate: float = 0.0) -> FrameSource:
+    """Open a folder of images, a sequence folder, a video, a stream address (`rtsp://...`) or a camera's number.
+
+    Images are paired with frames as `image_files.pair_frames` says. frame_rate: frames a second, whatever the source
+    says; 0 = what it says. Raises InputError where there is nothing to read.
+    """
+    source = _open(str(spec))
+    source.frame_rate = frame_rate or source.frame_rate
+    return source
+
+
+def _open(text: str) -> FrameSource:
+    path = Path(text)
+    if text.isdecimal() and not path.exists():
+        return open_camera(int(text))
+    if "://" in text:
+        return open_video(text, text.rsplit("/", 1)[-1] or "stream")
+    if path.is_dir():
+        return _open_images_below(path)
+    if not path.exists():
+        raise InputError(f"{path}: no such video, folder or camera")
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        return open_images(path.stem, DEFAULT_RATE, {1: path})
+    return open_video(str(path), path.stem)
+
+
+def _open_images_below(folder: Path) -> FrameSource:
+    if is_sequence(folder):
+        return open_folder(folder).images()
+    images = pair_frames(folder).by_frame
+    if not images:
+        raise InputError(f"{folder}: neither images nor a MOT sequence (seqinfo.ini, img1/) in this folder")
+    return open_images(sequence_name(folder), DEFAULT_RATE, images)

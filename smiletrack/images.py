@@ -7,12 +7,14 @@ The one contract of detector, similarity network and training. Frames are (H, W,
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from smiletrack.boxes import clip_boxes
+from smiletrack.lazy import LazyModule
 from smiletrack.types import Floats, Ints
+
+cv2 = LazyModule("cv2")
 
 Frame = NDArray[np.uint8]
 """(H, W, 3) BGR."""

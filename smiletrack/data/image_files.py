@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
-import PIL.Image
 
 from smiletrack.errors import InputError
 from smiletrack.images import Frame
+from smiletrack.lazy import LazyModule
+
+cv2 = LazyModule("cv2")
+pillow = LazyModule("PIL.Image")
 
 IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"))
 _ORIENTATION = 0x0112
@@ -48,9 +50,9 @@ def image_size(path: Path) -> tuple[int, int]:
     Raises InputError for a file that is missing or no image.
     """
     try:
-        with PIL.Image.open(path) as image:
+        with pillow.open(path) as image:
             return upright_size(image)
-    except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError) as error:
+    except (OSError, ValueError, SyntaxError, pillow.DecompressionBombError) as error:
         reason = getattr(error, "strerror", None) or "corrupt or of an unknown format"
         raise InputError(f"{path}: the image cannot be read ({reason})") from None
 

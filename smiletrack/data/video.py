@@ -14,14 +14,16 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
-import cv2
 import numpy as np
 
 from smiletrack.data.image_files import read_image
 from smiletrack.errors import InputError
 from smiletrack.files import atomic_path
 from smiletrack.images import Frame
+from smiletrack.lazy import LazyModule
+
+av = LazyModule("av")
+cv2 = LazyModule("cv2")
 
 NumberedFrame = tuple[int, Frame]
 

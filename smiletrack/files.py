@@ -10,6 +10,9 @@ from typing import IO, Any
 
 from smiletrack.errors import InputError
 
+_LONGEST_NAME = 200
+"""Bytes of a file's name; file systems have 255, and endings and the names of temporary files are longer."""
+
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
@@ -42,6 +45,12 @@ def atomic_write(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
         temporary.open(mode, encoding=None if "b" in mode else "utf-8") as stream,
     ):
         yield stream
+
+
+def is_plain_name(name: str) -> bool:
+    """Tell whether a text, say out of a data set, is the name of one file and leads nowhere else as part of a path."""
+    fits = 0 < len(name.encode("utf-8", "replace")) <= _LONGEST_NAME
+    return fits and name not in (".", "..") and not any(c in "/\\" or ord(c) < 32 or ord(c) == 127 for c in name)
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -9,7 +9,7 @@ from torchvision.ops import box_iou
 
 from smiletrack.boxes import area, clip_boxes, iou_matrix, xywh_to_xyxy, xyxy_to_xywh
 from smiletrack.errors import InputError
-from smiletrack.files import atomic_write, read_json, write_json
+from smiletrack.files import atomic_write, is_plain_name, read_json, write_json
 from smiletrack.types import Detections, TrackTable
 
 
@@ -74,3 +74,12 @@ def test_a_file_is_whole_or_absent(tmp_path: Path) -> None:
         read_json(target)
     with pytest.raises(InputError, match="no such file"):
         read_json(tmp_path / "none")
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "/a", "..\\a", "a\0b", "a\nb", "x" * 201, "\u00e9" * 101])
+def test_what_leads_elsewhere_is_no_plain_name(name: str) -> None:
+    assert not is_plain_name(name)
+
+
+def test_plain_names() -> None:
+    assert all(map(is_plain_name, ("MOT17-02-FRCNN", "été 日本", "[red] *", "..a", ".hidden", "a@b,c", "x" * 200)))

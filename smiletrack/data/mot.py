@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from smiletrack.boxes import xyxy_to_xywh
 from smiletrack.data.number_table import parse_numbers
 from smiletrack.errors import InputError
-from smiletrack.files import atomic_write
+from smiletrack.files import atomic_write, is_plain_name
 from smiletrack.types import Floats, Ints, TrackTable
 
 Column = Floats | Ints
@@ -100,6 +100,9 @@ def read_sequence_info(folder: str | Path) -> SequenceInfo:
             raise InputError(f"{file}: {key}={text} must be a {kind} from {lowest:g} to {highest:g}")
         return value
 
+    images = section.get("imDir") or "img1"
+    if not is_plain_name(images):
+        raise InputError(f"{file}: imDir={images} is not the name of a folder in the sequence's own")
     return SequenceInfo(
         name=sequence_name(folder),
         folder=folder,
@@ -107,7 +110,7 @@ def read_sequence_info(folder: str | Path) -> SequenceInfo:
         length=int(number("seqLength", 1, MAX_FRAMES)),
         width=int(number("imWidth", 0, _MAX_SIDE)),
         height=int(number("imHeight", 0, _MAX_SIDE)),
-        image_folder=folder / (section.get("imDir") or "img1"),
+        image_folder=folder / images,
         image_extension=section.get("imExt", ""),
     )
 
@@ -195,7 +198,7 @@ def track_table(file: Path, columns: Sequence[Column], whole: bool) -> TrackTabl
     frames, ids, *box, scores, classes, visibility = _filled(columns)
     for name, column in (("frame", frames), ("id", ids)):
         _check(file, frames, ~np.isfinite(column), f"the {name} is not a number")
-        _check(file, frames, np.abs(column) > _LARGEST, f"the {name} is above 2^53, where numbers are no longer exact")
+        _check(file, frames, np.abs(column) >= _LARGEST, f"the {name} is 2^53 or more, where numbers are not exact")
         if whole:
             _check(file, frames, ~is_whole(column), f"the {name} is not a whole number")
     boxes = _corners(*box)

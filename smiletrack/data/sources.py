@@ -7,6 +7,7 @@ from smiletrack.data.mot import sequence_name
 from smiletrack.data.sequences import is_sequence, open_folder
 from smiletrack.data.video import DEFAULT_RATE, FrameSource, open_camera, open_images, open_video
 from smiletrack.errors import InputError
+from smiletrack.files import is_plain_name
 
 
 def open_source(spec: str | int | Path, frame_rate: float = 0.0) -> FrameSource:
@@ -25,7 +26,8 @@ def _open(text: str) -> FrameSource:
     if text.isdecimal() and not path.exists():
         return open_camera(int(text))
     if "://" in text:
-        return open_video(text, text.rsplit("/", 1)[-1] or "stream")
+        name = text.rsplit("/", 1)[-1]
+        return open_video(text, name if is_plain_name(name) else "stream")
     if path.is_dir():
         return _open_images_below(path)
     if not path.exists():

@@ -72,18 +72,24 @@ class Truth:
 def read_annotations(file: str | Path) -> Truth:
     """Read a `gt.txt` of any dialect; an empty file is an empty table.
 
-    Raises InputError as `mot.read_truth` does, and for a class outside MOTChallenge's 1 .. 13 beside others in it.
+    Raises InputError as `mot.read_truth` does, and in rows that count for an id below 0 and for a class outside
+    MOTChallenge's 1 .. 13 beside others in it.
     """
     file = Path(file)
     columns = read_columns(file, 6)
     table = track_table(file, columns, whole=True)
     classes, visibility, dialect = _meaning(file, columns)
     table = replace(table, classes=classes, visibility=visibility)
+    source = Source(str(file))
     strange = table.counted & ((classes < 1) | (classes > len(_CLASSES)))
     if strange.any():
         row = int(strange.argmax())
-        raise InputError(f"{file}:{row + 1}: class {classes[row]} is none of MOTChallenge's, 1 .. {len(_CLASSES)}")
-    return Truth(table, Source(str(file)), dialect)
+        raise source.error(row, f"class {classes[row]} is none of MOTChallenge's, 1 .. {len(_CLASSES)}")
+    negative = table.counted & (table.ids < 0)
+    if negative.any():
+        row = int(negative.argmax())
+        raise source.error(row, f"the id {table.ids[row]} is below 0; people are counted from 0 or 1")
+    return Truth(table, source, dialect)
 
 
 def _meaning(file: Path, columns: Sequence[Column]) -> tuple[Ints, Floats, str]:

@@ -64,15 +64,17 @@ def build_config(schema: type[ConfigT], tree: dict[str, Any]) -> ConfigT:
 
 def _reason(schema: type, error: dict[str, Any]) -> str:
     """Return pydantic's `error` in the words of `ranges`, with the full key."""
-    key = ".".join(str(part) for part in error["loc"])
+    place, value = error["loc"], error["input"]
+    if error["type"] == "missing":  # it names the entry that is not there; the fault is its list's
+        place = place[:-1]
+    key = ".".join(str(part) for part in place)
     reason = str(error["msg"]).removeprefix("Value error, ")
     if error["type"] == "value_error":
         # __post_init__ messages start with the field's name: with the section before it that is the full key
         return f"{key}.{reason}" if key else reason
-    value = error["input"]
     if isinstance(value, str) and error["type"] != "literal_error":
         value = parse_yaml(value, key)  # a flag's word; the fault is the number's, not the text's
-    annotation = functools.reduce(_annotation_of, error["loc"], schema)
+    annotation = functools.reduce(_annotation_of, place, schema)
     for fault in faults(key, annotation, value):
         choices = [choice for choice in typing.get_args(_bare(annotation)) if isinstance(choice, str)]
         return fault + nearest(shown(value), choices)

@@ -5,13 +5,15 @@ The one contract of detector, similarity network and training. Frames are (H, W,
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from annotated_types import MaxLen, MinLen
 from numpy.typing import NDArray
 
 from smiletrack.boxes import clip_boxes
 from smiletrack.lazy import LazyModule
+from smiletrack.ranges import Checked, Positive
 from smiletrack.types import Floats, Ints
 
 cv2 = LazyModule("cv2")
@@ -27,24 +29,17 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True, kw_only=True)
-class PixelFormat:
+class PixelFormat(Checked):
     """What the numbers in a network's input mean; stored with its weights, so that nobody has to remember it."""
 
     colour: Literal["rgb", "bgr"] = "rgb"
-    """Order of the colour channels; `mean` and `std` follow it."""
-    scale: float = 1 / 255
-    """Factor on the grey levels 0 ... 255, applied first."""
-    mean: tuple[float, ...] = (0.0, 0.0, 0.0)
+    """Order of the colour channels, also of `mean` and `std`."""
+    scale: Positive = 1 / 255
+    """Factor of the grey levels 0 to 255, applied first."""
+    mean: Annotated[tuple[float, ...], MinLen(3), MaxLen(3)] = (0.0, 0.0, 0.0)
     """Subtracted from each channel after scaling."""
-    std: tuple[float, ...] = (1.0, 1.0, 1.0)
+    std: Annotated[tuple[Positive, ...], MinLen(3), MaxLen(3)] = (1.0, 1.0, 1.0)
     """Divisor of each channel, applied last."""
-
-    def __post_init__(self) -> None:
-        for name in ("mean", "std"):
-            if len(getattr(self, name)) != 3:
-                raise ValueError(f"{name} must hold three values, one a channel")
-        if not all(value > 0 for value in self.std):
-            raise ValueError("std must be positive")
 
 
 def as_bgr(frame: NDArray[Any]) -> Frame:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from numbers import Integral, Real
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Gt, Le, Lt, MinLen, MultipleOf
+from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen, MultipleOf
 
 from smiletrack.errors import shown
 
@@ -54,15 +54,18 @@ def faults(key: str, annotation: Any, value: Any) -> Iterator[str]:
         inner = list(faults(key, arguments[0], value))
         yield from inner
         if not inner and not all(_holds(mark, value) for mark in arguments[1:]):
-            wrong = range_text(annotation)
+            wrong = _text(arguments[1:])
     elif origin in (types.UnionType, typing.Union):
         kinds = [kind for kind in arguments if kind is not types.NoneType]
         if value is not None and all(any(faults(key, kind, value)) for kind in kinds):
             yield from faults(key, kinds[0], value)
     elif origin is Literal and value not in arguments:
         wrong = " or ".join(filter(None, (", ".join(map(str, arguments[:-1])), str(arguments[-1]))))
-    elif origin is tuple and isinstance(value, tuple):
+    elif origin is tuple and not isinstance(value, (tuple, list)):
+        wrong = "a list"
+    elif origin is tuple:
         kinds = [arguments[0]] * len(value) if arguments[1:] == (...,) else list(arguments)
+        wrong = "" if len(kinds) == len(value) else f"{len(kinds)} entries"
         for index, (kind, item) in enumerate(zip(kinds, value, strict=False)):
             yield from faults(f"{key}.{index}", kind, item)
     elif origin is dict and isinstance(value, dict):
@@ -77,7 +80,7 @@ def faults(key: str, annotation: Any, value: Any) -> Iterator[str]:
     elif annotation is float and not _is_finite(value):
         wrong = "a finite number"
     if wrong:
-        yield f"{key} must be {wrong}, not {shown(value)}"
+        yield f"{key} must {'have' if wrong.endswith('entries') else 'be'} {wrong}, not {shown(value)}"
 
 
 def range_text(annotation: Any) -> str:
@@ -88,11 +91,23 @@ def range_text(annotation: Any) -> str:
     if origin in (tuple, dict):
         each = range_text(arguments[0] if origin is tuple else arguments[1])
         return f"each {each}" if each else ""
-    if origin is not Annotated:
-        return ""
-    bounds = {type(mark): mark for mark in arguments[1:]}
+    if origin is Annotated:
+        return ", ".join(filter(None, (_text(arguments[1:]), range_text(arguments[0]))))
+    return ""
+
+
+@functools.cache
+def field_annotations(schema: Any) -> dict[str, Any]:
+    """Return the annotation of every field of a dataclass, with the marks of `Annotated`."""
+    hints = typing.get_type_hints(schema, include_extras=True)
+    return {field.name: hints[field.name] for field in dataclasses.fields(schema)}
+
+
+def _text(marks: tuple[Any, ...]) -> str:
+    """Return what the marks of one `Annotated` demand."""
+    bounds = {type(mark): mark for mark in marks}
     low, high = bounds.get(Ge) or bounds.get(Gt), bounds.get(Le) or bounds.get(Lt)
-    texts = [range_text(arguments[0])]
+    texts = []
     if low and high:
         left = f"[{low.ge}" if isinstance(low, Ge) else f"({low.gt}"
         texts.append(f"in {left}, {high.le}]" if isinstance(high, Le) else f"in {left}, {high.lt})")
@@ -103,15 +118,9 @@ def range_text(annotation: Any) -> str:
     if MultipleOf in bounds:
         texts.append(f"a multiple of {bounds[MultipleOf].multiple_of}")
     if MinLen in bounds:
-        texts.append(f"{bounds[MinLen].min_length} or more entries")
-    return ", ".join(filter(None, texts))
-
-
-@functools.cache
-def field_annotations(schema: Any) -> dict[str, Any]:
-    """Return the annotation of every field of a dataclass, with the marks of `Annotated`."""
-    hints = typing.get_type_hints(schema, include_extras=True)
-    return {field.name: hints[field.name] for field in dataclasses.fields(schema)}
+        least, most = bounds[MinLen].min_length, bounds[MaxLen].max_length if MaxLen in bounds else None
+        texts.append(f"{least} entries" if least == most else f"{least} {f'to {most}' if most else 'or more'} entries")
+    return ", ".join(texts)
 
 
 def _holds(mark: Any, value: Any) -> bool:
@@ -128,6 +137,8 @@ def _holds(mark: Any, value: Any) -> bool:
             return bool(value % unit == 0)
         case MinLen(min_length=least):
             return len(value) >= least
+        case MaxLen(max_length=most):
+            return len(value) <= most
     return True
 
 

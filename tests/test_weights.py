@@ -13,12 +13,14 @@ import pytest
 import torch
 from torch import nn
 
-from smiletrack.detector.build import DetectorConfig, build_detector
+from smiletrack.detector.build import build_detector
 from smiletrack.detector.checkpoint import import_public, load_detector_network, save_detector, to_public
 from smiletrack.detector.pickles import read_checkpoint
+from smiletrack.detector.settings import DetectorConfig
 from smiletrack.errors import InputError
 from smiletrack.slm.checkpoint import load_slm_network, metadata
-from smiletrack.slm.network import SLM, SLMConfig
+from smiletrack.slm.config import SLMConfig
+from smiletrack.slm.network import SLM
 from smiletrack.slm.released import ReleasedSLM
 from smiletrack.weights import load_exactly, load_tensors, load_weights, save_weights
 

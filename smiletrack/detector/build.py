@@ -11,20 +11,17 @@ detections = postprocess(predictions, NMSConfig(), net.rule)   # postprocess.py
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from smiletrack.config import nearest
 from smiletrack.detector import prbnet, yolov7
-from smiletrack.detector.letterbox import ImageFormat
-from smiletrack.detector.losses import OTALoss, OTALossConfig, YOLOXLoss
+from smiletrack.detector.losses import OTALoss, YOLOXLoss
 from smiletrack.detector.prbnet import PRBNet
+from smiletrack.detector.settings import DetectorConfig, OTALossConfig
 from smiletrack.detector.yolox import YOLOX
-from smiletrack.images import LARGEST_INPUT
 
 Detector = PRBNet | YOLOX
 
@@ -50,58 +47,12 @@ ARCHITECTURES: dict[str, Callable[[int], Detector]] = {
 """Name -> builder that takes the number of classes."""
 
 
-@dataclass(frozen=True)
-class DetectorConfig:
-    """A detector: its network, its classes and its input. Saved with every checkpoint."""
-
-    architecture: str = "prb-nano"
-    """prb-nano, prb-tiny, prb-fpn6-2py, yolox-s ...: a key of `ARCHITECTURES`."""
-    class_names: tuple[str, ...] = ("person",)
-    """Names of the classes, in the order of the network's outputs."""
-    height: int = 384
-    """Rows of the input, a multiple of the network's largest stride (32; 64 for the P6 networks)."""
-    width: int = 640
-    """Columns of the input, likewise."""
-    anchors: tuple[float, ...] = ()
-    """Width and height in pixels of every anchor, level by level, for PRB networks; empty for the network's own."""
-    input: ImageFormat = field(default_factory=ImageFormat)
-    """Colours and normalisation."""
-
-    def __post_init__(self) -> None:
-        if self.architecture not in ARCHITECTURES:
-            known = list(ARCHITECTURES)
-            hint = nearest(self.architecture, known)
-            raise ValueError(f"architecture {self.architecture!r} is not known{hint}; there are {', '.join(known)}")
-        if not self.class_names:
-            raise ValueError("class_names must name at least one class")
-        if self.height < 32 or self.width < 32:
-            raise ValueError(f"height and width must be 32 or more, not {self.height} x {self.width}")
-        if self.height * self.width > LARGEST_INPUT:
-            raise ValueError(f"height x width must be at most {LARGEST_INPUT} pixels, not {self.height} x {self.width}")
-
-    @property
-    def num_classes(self) -> int:
-        """Number of classes."""
-        return len(self.class_names)
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Rows and columns of the input."""
-        return self.height, self.width
-
-
 def build_detector(config: DetectorConfig) -> Detector:
     """Return a new network with random weights (from torch's global generator).
 
-    Raises ValueError where the size of the input or the number of anchors does not fit the network.
+    Raises ValueError where the number of anchors does not fit the network.
     """
     net = ARCHITECTURES[config.architecture](config.num_classes)
-    stride = max(net.strides)
-    if config.height % stride or config.width % stride:
-        raise ValueError(
-            f"height and width must be multiples of {stride} for {config.architecture}, "
-            f"not {config.height} x {config.width}"
-        )
     if config.anchors:
         if not isinstance(net, PRBNet):
             raise ValueError(f"anchors: {config.architecture} has none")

@@ -16,11 +16,12 @@ from torch import Tensor
 
 from smiletrack.config import build_config
 from smiletrack.detector.anchor_head import AnchorHead
-from smiletrack.detector.build import ARCHITECTURES, Detector, DetectorConfig, build_detector
+from smiletrack.detector.build import ARCHITECTURES, Detector, build_detector
 from smiletrack.detector.coco import class_names
 from smiletrack.detector.letterbox import BYTETRACK_INPUT, YOLOX_INPUT, ImageFormat
 from smiletrack.detector.pickles import StandIn, module_state, read_checkpoint
 from smiletrack.detector.public_names import public_names
+from smiletrack.detector.settings import DetectorConfig
 from smiletrack.detector.yolox import YOLOX
 from smiletrack.errors import InputError
 from smiletrack.weights import check_fit, load_exactly, load_weights, save_weights

@@ -22,9 +22,9 @@ class ImageFormat(PixelFormat):
     """What a detector wants to see: pixels, and where the frame lies in the input."""
 
     centred: bool = True
-    """Pad on both sides (PRB-Net) instead of right and below only (YOLOX)."""
+    """Pad on both sides (PRB-Net) instead of on the right and below (YOLOX)."""
     minimal: bool = True
-    """Pad only to the next multiple of the stride instead of to the full size."""
+    """Pad only to the next multiple of the stride instead of to the full input size."""
 
 
 BYTETRACK_INPUT = ImageFormat(mean=IMAGENET_MEAN, std=IMAGENET_STD, centred=False, minimal=False)

@@ -5,8 +5,7 @@ class from 0, then centre x, centre y, width, height in pixels of the network's 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +14,7 @@ from torch.nn import functional
 from smiletrack.detector.anchor_head import AnchorHead, cell_grid
 from smiletrack.detector.label_assignment import Positives, assign_anchors, assign_cells
 from smiletrack.detector.overlaps import iou_loss_rows, iou_rows
+from smiletrack.detector.settings import OTALossConfig
 from smiletrack.detector.yolox import STRIDES, decode_boxes
 
 
@@ -28,37 +28,6 @@ class LossTerms(NamedTuple):
     classes: Tensor
     l1: Tensor
     """Zero unless YOLOX's extra term is on."""
-
-
-@dataclass(frozen=True)
-class OTALossConfig:
-    """Gains and switches of PRB-Net's loss; the defaults are the released P6 recipe."""
-
-    box: float = 0.05
-    """Gain of the box loss, 1 - CIoU."""
-    classes: float = 0.3
-    """Gain of the class loss (not used with one class)."""
-    objectness: float = 0.7
-    """Gain of the objectness loss."""
-    rescale: bool = True
-    """Scale the gains by levels (3 / levels), classes (classes / 80) and image ((side / 640)^2), as training does."""
-    label_smoothing: float = 0.0
-    """Share of a class target that is spread, in [0, 1)."""
-    anchor_ratio: float = 4.0
-    """Largest ratio of sides between a target and an anchor that may learn it."""
-    auxiliary: float = 0.25
-    """Weight of the auxiliary head."""
-    box_mean: Literal["level", "all"] = "level"
-    """Mean of the box loss: over the positives of each level, summed, as in the originals; or over all positives, so
-    that a level with few of them does not count as much as one with many."""
-    unique: bool = False
-    """Count a prediction once where overlapping targets propose it twice; the originals count it twice."""
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.label_smoothing < 1:
-            raise ValueError(f"label_smoothing must be in [0, 1), not {self.label_smoothing}")
-        if self.anchor_ratio <= 1:
-            raise ValueError(f"anchor_ratio must be above 1, not {self.anchor_ratio}")
 
 
 BALANCE = {3: (4.0, 1.0, 0.4), 4: (4.0, 1.0, 0.25, 0.06)}

@@ -22,11 +22,12 @@ from torch import Tensor, nn
 from smiletrack.config import build_config
 from smiletrack.detector.anchor_head import cell_grid
 from smiletrack.detector.blocks import Conv
-from smiletrack.detector.build import Detector, DetectorConfig, build_detector
+from smiletrack.detector.build import Detector, build_detector
 from smiletrack.detector.coco import class_names
 from smiletrack.detector.deploy import fuse
 from smiletrack.detector.letterbox import YOLOX_INPUT
 from smiletrack.detector.postprocess import Rule
+from smiletrack.detector.settings import DetectorConfig
 from smiletrack.errors import InputError
 from smiletrack.files import atomic_path
 

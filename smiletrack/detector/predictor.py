@@ -17,12 +17,12 @@ from torch import Tensor
 
 from smiletrack.boxes import area, clip_boxes
 from smiletrack.config import nearest
-from smiletrack.detector.build import DetectorConfig
 from smiletrack.detector.checkpoint import load_detector_network
 from smiletrack.detector.deploy import fuse
 from smiletrack.detector.letterbox import Placement, letterbox, place, to_frame
 from smiletrack.detector.onnx_model import OnnxDetector
 from smiletrack.detector.postprocess import Rule, postprocess
+from smiletrack.detector.settings import DetectorConfig
 from smiletrack.detector.settings import PredictConfig as PredictConfig
 from smiletrack.errors import InputError
 from smiletrack.image_tensors import to_input

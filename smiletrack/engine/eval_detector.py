@@ -10,9 +10,10 @@ import numpy as np
 from smiletrack.console import print_table, progress
 from smiletrack.data.detection.labels import LabelledImages, read_labelled
 from smiletrack.data.image_files import read_image
-from smiletrack.detector.build import Detector, DetectorConfig
+from smiletrack.detector.build import Detector
 from smiletrack.detector.postprocess import NMSConfig
 from smiletrack.detector.predictor import PredictConfig, Predictor, load_detector
+from smiletrack.detector.settings import DetectorConfig
 from smiletrack.errors import InputError
 from smiletrack.files import write_json
 from smiletrack.metrics.detection_figures import detection_figures

@@ -18,10 +18,10 @@ from smiletrack.console import say
 from smiletrack.data.detection.augment import DetectionAugmentConfig
 from smiletrack.data.detection.dataset import DetectionDataset, ScaledImages, detection_loader
 from smiletrack.data.detection.labels import LabelledImages, read_labelled
-from smiletrack.detector.build import Detector, DetectorConfig, build_detector, build_loss
+from smiletrack.detector.build import Detector, build_detector, build_loss
 from smiletrack.detector.checkpoint import KEY, load_detector_network, transfer
 from smiletrack.detector.letterbox import ImageFormat
-from smiletrack.detector.losses import OTALossConfig
+from smiletrack.detector.settings import DetectorConfig, OTALossConfig
 from smiletrack.engine.eval_detector import detect_images, in_training, prediction_pictures, score_detections
 from smiletrack.engine.inputs.person_crops import demo_world
 from smiletrack.engine.run_folders.folder import start_run

@@ -22,9 +22,10 @@ from smiletrack.engine.inputs.person_crops import MARGIN, demo_world, read_table
 from smiletrack.engine.run_folders.folder import start_run
 from smiletrack.errors import InputError
 from smiletrack.slm.checkpoint import metadata
+from smiletrack.slm.config import LossConfig, SLMConfig
 from smiletrack.slm.embedder import Embedder, load_embedder
-from smiletrack.slm.losses import LossConfig, SLMLoss
-from smiletrack.slm.network import SLM, SLMConfig
+from smiletrack.slm.losses import SLMLoss
+from smiletrack.slm.network import SLM
 from smiletrack.slm.osnet import OSNetBackbone, load_osnet
 from smiletrack.slm.preprocessing import Preprocessing
 from smiletrack.slm.teacher import Teacher

@@ -17,7 +17,8 @@ from torch.nn import functional
 from smiletrack.config import build_config
 from smiletrack.errors import InputError
 from smiletrack.files import atomic_write
-from smiletrack.slm.network import SLM, SLMConfig
+from smiletrack.slm.config import SLMConfig
+from smiletrack.slm.network import SLM
 from smiletrack.slm.preprocessing import Preprocessing
 from smiletrack.slm.released import ReleasedSLM
 from smiletrack.weights import check_fit, load_exactly, load_tensors, load_weights

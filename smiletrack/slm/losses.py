@@ -1,43 +1,13 @@
 """What pulls crops of one identity together and pushes identities apart. Z is (B, D), labels are (B,)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from smiletrack.slm.config import LossConfig
 from smiletrack.slm.network import similarity
-
-
-@dataclass(frozen=True)
-class LossConfig:
-    """Weight of each loss; 0 leaves it out. The total is their weighted sum."""
-
-    pair: float = 0.0
-    """Pair similarity, the siamese target: same or different."""
-    identity: float = 0.5
-    """Identity classification with label smoothing; needs to know every identity beforehand."""
-    triplet: float = 0.0
-    """Batch-hard triplet with soft margin."""
-    circle: float = 0.0
-    """Circle loss on pairs."""
-    contrastive: float = 1.0
-    """Supervised contrastive loss (NT-Xent with several positives)."""
-    teacher: float = 4.0
-    """Agreement with a teacher network, where training has one."""
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            if getattr(self, field.name) < 0:
-                raise ValueError(f"{field.name} must not be negative: {getattr(self, field.name)}")
-        if not self.asks_for_labels and not self.teacher:
-            raise ValueError("contrastive must be above 0 where no other loss is")
-
-    @property
-    def asks_for_labels(self) -> bool:
-        """Whether any loss but the teacher's is on."""
-        return any(getattr(self, field.name) for field in fields(self) if field.name != "teacher")
 
 
 def _pairs(labels: Tensor) -> tuple[Tensor, Tensor]:

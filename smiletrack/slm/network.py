@@ -1,71 +1,15 @@
 """The SLM network: object -> patches -> backbone -> PSA -> Z; objects are compared by the cosine of their Z."""
 
-from dataclasses import dataclass
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from smiletrack.slm.backbone import CSPBackbone
+from smiletrack.slm.config import SLMConfig
 from smiletrack.slm.osnet import OSNetBackbone
-from smiletrack.slm.patches import LAYOUTS, Box, cell_boxes, cut_patches, pixel_boxes
+from smiletrack.slm.patches import LAYOUTS, cell_boxes, cut_patches, pixel_boxes
 from smiletrack.slm.position import sinusoidal
-from smiletrack.slm.psa import AttentionForm, PatchSelfAttention
-
-
-@dataclass(frozen=True)
-class SLMConfig:
-    """The network's shape. The defaults are the small network, made for CPUs at video rates."""
-
-    width: int = 80
-    """W, pixels, that objects are resized to."""
-    height: int = 224
-    """H, pixels, that objects are resized to."""
-    layout: str = "E"
-    """Patch layout, A to H (paper, Fig. 4)."""
-    boxes: tuple[Box, ...] = ()
-    """A layout of your own instead: boxes (x1, y1, x2, y2) as fractions of width and height, in [0, 1]."""
-    patch_width: int = 40
-    """W_P, pixels, of every patch."""
-    patch_height: int = 112
-    """H_P, pixels, of every patch."""
-    patches_of: Literal["pixels", "features"] = "pixels"
-    """What the boxes cut: the object before the backbone (the paper) or the features behind it (the released code)."""
-    position: Literal["sinusoidal", "learned", "none"] = "learned"
-    """Position embedding E_i added to every patch; learned ones start at zero."""
-    backbone: Literal["csp", "osnet"] = "csp"
-    """csp, or osnet, which can start from public weights (those of x0.25: channels 16,64,96,128, depths 2,2,2)."""
-    channels: tuple[int, ...] = (16, 32, 64, 128)
-    """Channels of the backbone's stem and of its stages; the last is C."""
-    depths: tuple[int, ...] = (1, 1, 1)
-    """Bottlenecks, or OSNet's blocks, in each stage."""
-    d_k: int = 32
-    """Columns of W^Q and W^K."""
-    d_v: int = 64
-    """Columns of W^V."""
-    embedding: int = 128
-    """Length of Z."""
-    attention: AttentionForm = "softmax"
-    """Form of equation 2, whose denominator can be zero or negative: literal (guarded), positive or softmax."""
-
-    def __post_init__(self) -> None:
-        for name in ("width", "height", "patch_width", "patch_height", "d_k", "d_v", "embedding"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
-        if self.layout not in LAYOUTS:
-            raise ValueError(f"layout must be one of {', '.join(LAYOUTS)}, not {self.layout!r}")
-        for x1, y1, x2, y2 in self.boxes:
-            if not (0 <= x1 < x2 <= 1 and 0 <= y1 < y2 <= 1):
-                raise ValueError(f"boxes must hold 0 <= x1 < x2 <= 1 (y too), not {(x1, y1, x2, y2)}")
-        if len(self.channels) < 2 or any(c < 2 or c % 2 for c in self.channels):
-            raise ValueError(f"channels must be two or more even numbers, not {self.channels}")
-        if len(self.depths) != len(self.channels) - 1 or min(self.depths) < 0:
-            raise ValueError(f"depths must have one entry a stage, {len(self.channels) - 1}, not {self.depths}")
-        if self.backbone == "osnet" and (len(self.channels) != 4 or min(self.depths) < 1):
-            raise ValueError(
-                f"depths and channels of osnet are three stages of 1 or more and a stem, not {self.depths}"
-            )
+from smiletrack.slm.psa import PatchSelfAttention
 
 
 class SLM(nn.Module):

@@ -1,11 +1,9 @@
 """Patch Self-Attention: Q, K, V of every patch and the attention between patches (paper, equations 1 and 2)."""
 
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 
-AttentionForm = Literal["literal", "positive", "softmax"]
+from smiletrack.slm.config import AttentionForm
 
 GUARD = 1e-2
 """Least absolute value of equation 2's denominator in the literal form. Scores lie in [-1, 1]."""

@@ -11,10 +11,11 @@ import pytest
 import torch
 from torch import nn
 
-from smiletrack.detector.build import DetectorConfig, build_detector
+from smiletrack.detector.build import build_detector
 from smiletrack.detector.checkpoint import import_public, load_detector_network, save_detector, to_public, transfer
 from smiletrack.detector.letterbox import BYTETRACK_INPUT, YOLOX_INPUT
 from smiletrack.detector.pickles import StandIn, module_state, read_checkpoint
+from smiletrack.detector.settings import DetectorConfig
 from smiletrack.engine.cli import main
 from smiletrack.engine.import_weights import ImportConfig, import_weights
 from smiletrack.errors import InputError

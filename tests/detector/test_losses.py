@@ -11,11 +11,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from smiletrack.detector.build import ARCHITECTURES, DetectorConfig, build_detector, build_loss
+from smiletrack.detector.build import ARCHITECTURES, build_detector, build_loss
 from smiletrack.detector.label_assignment import anchor_candidates, class_cost, dynamic_k_matching
-from smiletrack.detector.losses import OTALoss, OTALossConfig, YOLOXLoss
+from smiletrack.detector.losses import OTALoss, YOLOXLoss
 from smiletrack.detector.overlaps import iou_loss_rows, iou_pairs, iou_rows, to_corners
 from smiletrack.detector.public_names import public_names
+from smiletrack.detector.settings import DetectorConfig, OTALossConfig
 from smiletrack.detector.yolox import STRIDES, decode_boxes
 from tests.detector.recorded import Record, projection, with_weights
 

@@ -8,15 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from smiletrack.detector.build import (
-    ARCHITECTURES,
-    DetectorConfig,
-    build_detector,
-    gflops,
-    num_parameters,
-)
+from smiletrack.detector.build import ARCHITECTURES, build_detector, gflops, num_parameters
 from smiletrack.detector.checkpoint import to_public
 from smiletrack.detector.deploy import fuse, is_fused
+from smiletrack.detector.settings import LARGEST_STRIDES, DetectorConfig
 from tests.detector.recorded import NETWORKS, Record, projection, rows
 
 Oracle = Callable[[str], Path]
@@ -120,10 +115,10 @@ def test_channels_last_and_batches_change_nothing(name: str) -> None:
     ("changes", "words"),
     [
         ({"architecture": "yolo-s"}, "architecture 'yolo-s' is not known (did you mean 'yolox-s'?)"),
-        ({"class_names": ()}, "class_names must name"),
-        ({"height": 16}, "height and width must be 32 or more"),
-        ({"height": 100}, "multiples of 32 for prb-nano, not 100 x 640"),
-        ({"architecture": "prb-fpn6-2py", "height": 96}, "multiples of 64"),
+        ({"class_names": ()}, "class_names must have 1 or more entries"),
+        ({"height": 16}, "height must be at least 32, a multiple of 32, not 16"),
+        ({"height": 100}, "height must be at least 32, a multiple of 32, not 100"),
+        ({"architecture": "prb-fpn6-2py", "height": 96}, "multiples of 64 for prb-fpn6-2py, not 96 x 640"),
         ({"anchors": (1.0, 2.0)}, "anchors must hold 18 numbers"),
         ({"anchors": (1.0,), "architecture": "yolox-nano"}, "anchors: yolox-nano has none"),
     ],
@@ -137,3 +132,8 @@ def test_anchors_of_the_configuration() -> None:
     anchors = tuple(float(i) for i in range(1, 19))
     net = build_detector(DetectorConfig("prb-nano", anchors=anchors))
     assert tuple(net.head.anchors.flatten().tolist()) == anchors  # type: ignore[union-attr]
+
+
+def test_the_configuration_knows_every_network_and_its_stride() -> None:
+    strides = {name: max(build(1).strides) for name, build in ARCHITECTURES.items()}
+    assert strides == LARGEST_STRIDES

@@ -11,13 +11,14 @@ import torch
 from numpy.typing import NDArray
 
 from smiletrack.boxes import clip_boxes
-from smiletrack.detector.build import DetectorConfig, build_detector
+from smiletrack.detector.build import build_detector
 from smiletrack.detector.checkpoint import save_detector
 from smiletrack.detector.deploy import fuse
 from smiletrack.detector.letterbox import BYTETRACK_INPUT
 from smiletrack.detector.onnx_model import OnnxDetector, export_detector_onnx, import_onnx
 from smiletrack.detector.postprocess import NMSConfig
 from smiletrack.detector.predictor import PredictConfig, load_detector
+from smiletrack.detector.settings import DetectorConfig
 from smiletrack.engine.export import ExportConfig, export
 from smiletrack.errors import InputError
 

@@ -21,9 +21,9 @@ from smiletrack.engine.studies.layouts import CompareLayoutsConfig, compare_layo
 from smiletrack.engine.train_slm import TrainSLMConfig, train_slm
 from smiletrack.errors import InputError
 from smiletrack.slm.checkpoint import load_slm_network
+from smiletrack.slm.config import LossConfig, SLMConfig
 from smiletrack.slm.embedder import load_embedder
-from smiletrack.slm.losses import LossConfig
-from smiletrack.slm.network import SLM, SLMConfig
+from smiletrack.slm.network import SLM
 from smiletrack.slm.osnet import OSNetBackbone
 from smiletrack.slm.teacher import Teacher, within_class_map
 from smiletrack.training.config import FitConfig

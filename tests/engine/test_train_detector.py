@@ -13,9 +13,8 @@ from smiletrack.config import build_config
 from smiletrack.data.detection.augment import DetectionAugmentConfig
 from smiletrack.data.mot import read_truth
 from smiletrack.data.sources import open_source
-from smiletrack.detector.build import DetectorConfig
-from smiletrack.detector.losses import OTALossConfig
 from smiletrack.detector.predictor import load_detector
+from smiletrack.detector.settings import DetectorConfig, OTALossConfig
 from smiletrack.engine.eval_detector import EvalDetectorConfig, eval_detector
 from smiletrack.engine.train_detector import TrainDetectorConfig, train_detector
 from smiletrack.errors import InputError

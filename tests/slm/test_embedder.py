@@ -9,8 +9,9 @@ import torch
 
 from smiletrack.errors import InputError
 from smiletrack.slm.checkpoint import export_slm_onnx, load_slm_network, metadata
+from smiletrack.slm.config import SLMConfig
 from smiletrack.slm.embedder import Embedder, load_embedder
-from smiletrack.slm.network import SLM, SLMConfig
+from smiletrack.slm.network import SLM
 from smiletrack.slm.preprocessing import Preprocessing
 from smiletrack.weights import save_weights
 

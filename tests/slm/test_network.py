@@ -10,8 +10,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from smiletrack.config import load_config
 from smiletrack.errors import InputError
+from smiletrack.slm.config import SLMConfig
 from smiletrack.slm.embedder import fuse_norms
-from smiletrack.slm.network import SLM, SLMConfig, similarity
+from smiletrack.slm.network import SLM, similarity
 from smiletrack.slm.patches import LAYOUTS, cell_boxes, cut_patches, pixel_boxes
 from smiletrack.slm.position import sinusoidal
 from smiletrack.slm.psa import GUARD, AttentionForm, attention
@@ -194,12 +195,15 @@ def test_folding_norms_changes_nothing_but_the_speed() -> None:
 @pytest.mark.parametrize(
     ("word", "reason"),
     [
-        ("layout=Q", "layout must be one of A, B"),
-        ("boxes=[[0.5,0,0.2,1]]", "boxes must hold 0 <= x1 < x2 <= 1"),
-        ("channels=[16]", "channels must be two or more even numbers"),
+        ("layout=Q", "layout must be A, B, C, D, E, F, G or H, not 'Q'"),
+        ("boxes=[[0.5,0,0.2,1]]", "boxes must hold x1 < x2 and y1 < y2"),
+        ("boxes=[[0,0,2,1]]", "boxes.0.2 must be in [0, 1], not 2"),
+        ("boxes=[[0,0,1]]", "boxes.0 must have 4 entries, not [0, 0, 1]"),
+        ("channels=[16]", "channels must have 2 or more entries, not [16]"),
+        ("channels=[16,33]", "channels.1 must be in [2, 4096], a multiple of 2, not 33"),
         ("depths=[1]", "depths must have one entry a stage, 3"),
-        ("d_k=0", "d_k must be at least 1"),
-        ("attention=mean", "attention"),
+        ("d_k=0", "d_k must be in [1, 65536], not 0"),
+        ("attention=mean", "attention must be literal, positive or softmax, not 'mean'"),
     ],
 )
 def test_impossible_networks_are_named(word: str, reason: str) -> None:

@@ -111,7 +111,7 @@ def test_every_loss_falls_as_identities_part(name: str) -> None:
 def test_impossible_weights_are_named() -> None:
     for words, reason in (
         (["contrastive=0", "identity=0", "teacher=0"], "contrastive must be above 0"),
-        (["circle=-1"], "circle must not be negative"),
+        (["circle=-1"], "circle must be at least 0, not -1"),
     ):
         with pytest.raises(InputError, match=reason):
             load_config(LossConfig, None, words)

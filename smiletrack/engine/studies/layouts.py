@@ -3,29 +3,29 @@
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
+
+from annotated_types import MinLen
 
 from smiletrack.console import print_table
 from smiletrack.engine.train_slm import TrainSLMConfig, train_slm
 from smiletrack.files import read_json, write_json
+from smiletrack.ranges import Checked
+from smiletrack.slm.config import LayoutName
 from smiletrack.slm.patches import LAYOUTS
 from smiletrack.training.launch import launch
 
 
 @dataclass(frozen=True)
-class CompareLayoutsConfig:
+class CompareLayoutsConfig(Checked):
     """Which layouts to train, and how."""
 
-    layouts: tuple[str, ...] = tuple(LAYOUTS)
-    """Names, A to H."""
+    layouts: Annotated[tuple[LayoutName, ...], MinLen(1)] = ("A", "B", "C", "D", "E", "F", "G", "H")
+    """Names of the layouts."""
     output: str = "runs/layouts"
-    """Folder of the runs, one below it for each layout."""
+    """Folder in which every layout gets a run folder."""
     training: TrainSLMConfig = field(default_factory=TrainSLMConfig)
-    """The run that every layout gets; its network.layout and output are replaced."""
-
-    def __post_init__(self) -> None:
-        for layout in self.layouts:
-            if layout not in LAYOUTS:
-                raise ValueError(f"layouts must be of {', '.join(LAYOUTS)}, not {layout!r}")
+    """Training of every layout; its network.layout and output are set for it."""
 
 
 def compare_layouts(config: CompareLayoutsConfig) -> dict[str, dict[str, float]]:

@@ -108,16 +108,15 @@ def score_detections(
 
 
 def prediction_pictures(
-    detector: Predictor, labels: LabelledImages, number: int = 4, score: float = 0.3
+    labels: LabelledImages, detections: Sequence[Detections], number: int = 4, score: float = 0.3
 ) -> dict[str, Picture]:
-    """Return RGB pictures of evenly spread images: truth thin and white, detections with their score."""
+    """Return RGB pictures of evenly spread images: truth thin and white, detections (one `Detections` an image) with
+    their score."""
     chosen = np.linspace(0, len(labels) - 1, min(number, len(labels))).round().astype(int).tolist()
-    part = labels[chosen]
     pictures = {}
-    for index, path in enumerate(part.paths):
-        image = read_image(path)
-        found = detector.detect(image)
-        for box in part.boxes[part.rows(index)]:
+    for index, number in enumerate(chosen):
+        image, found = read_image(labels.paths[number]), detections[number]
+        for box in labels.boxes[labels.rows(number)]:
             draw_box(image, box, (255, 255, 255), width=1)
         for row in np.flatnonzero(found.scores >= score):
             draw_box(image, found.boxes[row], (60, 160, 255), f"{found.scores[row]:.2f}")

@@ -27,8 +27,8 @@ from smiletrack.engine.inputs.person_crops import demo_world
 from smiletrack.engine.run_folders.folder import start_run
 from smiletrack.errors import InputError
 from smiletrack.image_tensors import to_input
-from smiletrack.training.log import Picture
 from smiletrack.training.loop import FitConfig, FitResult, fit
+from smiletrack.training.recipe import Evaluation, Recipe
 from smiletrack.training.runtime import Runtime, start_runtime
 from smiletrack.weights import load_weights
 
@@ -132,23 +132,19 @@ def train_detector(config: TrainDetectorConfig) -> FitResult:
             start_run(folder, config, "train_detector")
             say(*notes)
         training = _Training(config, network, net, labels, judged, runtime)
-        return fit(
-            net,
-            training.loss,
-            training.loader,
-            config.fit,
-            folder,
-            runtime=runtime,
+        recipe = Recipe(
+            network=net,
+            loss=training.loss,
+            batches=training.batches,
             evaluate=training.evaluate,
             monitor="AP",
-            pictures=training.pictures,
             metadata={KEY: json.dumps(dataclasses.asdict(network))},
-            resume=config.resume,
         )
+        return fit(recipe, config.fit, folder, runtime=runtime, resume=config.resume)
 
 
 class _Training:
-    """Batches and losses of a run."""
+    """Batches, loss and judgement of a run."""
 
     def __init__(
         self,
@@ -165,7 +161,7 @@ class _Training:
         self.stride = max(net.strides)
         self.criterion = build_loss(net, config.loss).to(runtime.device)
 
-    def loader(self, epoch: int) -> DataLoader[tuple[Tensor, Tensor]]:
+    def batches(self, epoch: int) -> DataLoader[tuple[Tensor, Tensor]]:
         """Return the batches of an epoch; the last epochs are plain."""
         config = self.config
         closing = epoch >= config.fit.epochs - config.closing_epochs
@@ -191,15 +187,11 @@ class _Training:
         terms = self.criterion(net(images), targets)
         return terms.total, {"box": terms.box, "objectness": terms.objectness, "classes": terms.classes}
 
-    def evaluate(self, net: nn.Module) -> dict[str, float]:
-        """Return the figures on the validation images."""
-        detector = in_training(cast(Detector, net), self.network)
-        found, _ = detect_images(detector, self.judged, batch_size=8)
-        return score_detections(self.judged, found, self.config.operating_score)
-
-    def pictures(self, net: nn.Module) -> dict[str, Picture]:
-        """Return validation images with what the network finds in them."""
-        return prediction_pictures(in_training(cast(Detector, net), self.network), self.judged)
+    def evaluate(self, net: nn.Module) -> Evaluation:
+        """Return the figures on the validation images, and some of them with what the network finds there."""
+        found, _ = detect_images(in_training(cast(Detector, net), self.network), self.judged, batch_size=8)
+        figures = score_detections(self.judged, found, self.config.operating_score)
+        return Evaluation(figures, prediction_pictures(self.judged, found))
 
     def _rescaled(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Return the batch at a random size, both sides multiples of the stride; drawn from torch's generator."""

@@ -30,8 +30,8 @@ from smiletrack.slm.osnet import OSNetBackbone, load_osnet
 from smiletrack.slm.preprocessing import Preprocessing
 from smiletrack.slm.teacher import Teacher
 from smiletrack.training.loop import FitConfig, FitResult, fit
+from smiletrack.training.recipe import Evaluation, Recipe
 from smiletrack.training.runtime import Runtime, start_runtime
-from smiletrack.types import Floats
 from smiletrack.weights import load_exactly, load_weights
 
 Made = TypeVar("Made")
@@ -154,20 +154,16 @@ def train_slm(config: TrainSLMConfig) -> FitResult:
         if runtime.is_main:
             start_run(config.output, config, "train_slm")
             say(_summary("train", learned), _summary("val", judged))
-        return fit(
-            trainee,
-            partial(_loss, teacher),
-            lambda epoch: epoch_loader(config, batches, epoch, runtime),
-            config.fit,
-            Path(config.output),
-            runtime=runtime,
-            evaluate=lambda network: slm_figures(network, judged, runtime),
+        recipe = Recipe(
+            network=trainee,
+            loss=partial(_loss, teacher),
+            batches=partial(epoch_loader, config, batches, runtime),
+            evaluate=partial(judge_slm, judged, runtime),
             monitor="AUC_30",
-            pictures=lambda network: {"hardest_pairs": hardest_pairs(judged, _embed(network, judged, runtime))},
-            shipped=lambda network: network.get_submodule("slm"),
+            shipped="slm",
             metadata=metadata(config.network),
-            resume=config.resume,
         )
+        return fit(recipe, config.fit, Path(config.output), runtime=runtime, resume=config.resume)
 
 
 def make_batches(config: TrainSLMConfig, table: IdentityTable, crops: Crops, runtime: Runtime) -> IdentityBatches:
@@ -192,7 +188,7 @@ def make_batches(config: TrainSLMConfig, table: IdentityTable, crops: Crops, run
 
 
 def epoch_loader(
-    config: TrainSLMConfig, batches: IdentityBatches, epoch: int, runtime: Runtime
+    config: TrainSLMConfig, batches: IdentityBatches, runtime: Runtime, epoch: int
 ) -> Iterable[tuple[Tensor, Tensor]]:
     """Return this process's share of an epoch: every world_size-th batch."""
     length = config.batches_per_epoch * runtime.world_size
@@ -207,13 +203,16 @@ def epoch_loader(
     )
 
 
-def slm_figures(network: nn.Module, table: IdentityTable, runtime: Runtime) -> dict[str, float]:
-    """Return AUC, rank-1 and mAP over the time gaps, by names like AUC_30."""
-    Z = _embed(network, table, runtime)
+def judge_slm(table: IdentityTable, runtime: Runtime, network: nn.Module) -> Evaluation:
+    """Return AUC, rank-1 and mAP over the time gaps, by names like AUC_30, and a picture of the hardest pairs."""
+    config: SLMConfig = network.config  # type: ignore[assignment]
+    preprocessing = Preprocessing(config.width, config.height)
+    embedder = Embedder(network, preprocessing, "in training", str(runtime.device))
+    Z = embed_table([embedder], table, quiet=True)[0][0]
     figures: dict[str, float] = {}
     for gap, scores in score_by_gap(Z, table).items():
         figures |= {f"AUC_{gap}": scores.AUC, f"rank1_{gap}": scores.rank1, f"mAP_{gap}": scores.mAP}
-    return figures
+    return Evaluation(figures, {"hardest_pairs": hardest_pairs(table, Z)})
 
 
 def _main_first(runtime: Runtime, make: Callable[[], Made]) -> Made:
@@ -282,14 +281,6 @@ def _loss(
     T = teacher(crops) if teacher else None
     answer: tuple[Tensor, Mapping[str, Tensor]] = network(_jolt(objects) if teacher else objects, labels, T)
     return answer
-
-
-def _embed(network: nn.Module, table: IdentityTable, runtime: Runtime) -> Floats:
-    """Return (N, D) unit rows of a network in training."""
-    config: SLMConfig = network.config  # type: ignore[assignment]
-    preprocessing = Preprocessing(config.width, config.height)
-    embedder = Embedder(network, preprocessing, "in training", str(runtime.device))
-    return embed_table([embedder], table, quiet=True)[0][0]
 
 
 def _summary(name: str, table: IdentityTable) -> str:

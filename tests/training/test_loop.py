@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 from smiletrack.data.loader_workers import leave_signals_to_main
 from smiletrack.errors import InputError
 from smiletrack.training.loop import FitConfig, FitResult, fit
+from smiletrack.training.recipe import Evaluation, Recipe
 from smiletrack.training.runtime import Runtime, choose_device
 from smiletrack.training.state import load_state
 from smiletrack.weights import load_weights
@@ -42,6 +43,11 @@ def loader(batch_size: int = 8, shuffle: bool = True, workers: int = 0) -> DataL
     return DataLoader(TensorDataset(INPUTS, TARGETS), batch_size, shuffle=shuffle, num_workers=workers)
 
 
+def recipe(**parts: Any) -> Recipe:
+    """The recipe of most tests, with some parts exchanged."""
+    return Recipe(**({"network": network(), "loss": loss_function, "batches": lambda epoch: loader()} | parts))
+
+
 def equal(a: nn.Module, b: nn.Module) -> bool:
     return all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
 
@@ -61,7 +67,7 @@ def test_plain_loop_agrees(tmp_path: Path, slow_part: str) -> None:
         slow_part=slow_part,
         slow_factor=0.3,
     )
-    result = fit(net, loss_function, lambda epoch: loader(shuffle=False), config, tmp_path)
+    result = fit(recipe(network=net, batches=lambda e: loader(shuffle=False)), config, tmp_path)
     optimizer = torch.optim.AdamW(
         {"params": [parameter], "weight_decay": decay}
         for layer in (plain[0], plain[4])
@@ -90,7 +96,7 @@ def test_plain_loop_agrees(tmp_path: Path, slow_part: str) -> None:
 def test_a_slow_part_that_is_not_there_is_named(tmp_path: Path) -> None:
     config = FitConfig(epochs=1, slow_part="backbone")
     with pytest.raises(InputError, match="no part 'backbone'; there are 0, 1, 2, 3, 4"):
-        fit(network(), loss_function, lambda epoch: loader(), config, tmp_path)
+        fit(recipe(), config, tmp_path)
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
@@ -112,11 +118,11 @@ def test_killed_and_resumed_run_ends_with_the_same_weights(tmp_path: Path, optim
                 os.kill(os.getpid(), signal.SIGTERM)
             return loss_function(net, batch)
 
-        def evaluate(net: nn.Module) -> dict[str, float]:
+        def evaluate(net: nn.Module) -> Evaluation:
             torch.rand(3)  # an evaluation may use random numbers without changing the run
-            return {"error": float((net(INPUTS) - TARGETS).square().mean())}
+            return Evaluation({"error": float((net(INPUTS) - TARGETS).square().mean())})
 
-        return fit(net, watched, lambda epoch: loader(), config, tmp_path / folder, evaluate=evaluate, resume=resume)
+        return fit(recipe(network=net, loss=watched, evaluate=evaluate), config, tmp_path / folder, resume=resume)
 
     whole = run("whole")
     with pytest.raises((KeyboardInterrupt, MemoryError)):
@@ -130,10 +136,7 @@ def test_killed_and_resumed_run_ends_with_the_same_weights(tmp_path: Path, optim
 
 def test_another_seed_gives_other_weights(tmp_path: Path) -> None:
     config = FitConfig(epochs=1, learning_rate=0.05)
-    results = [
-        fit(network(), loss_function, lambda e: loader(), config, tmp_path / str(seed), runtime=Runtime(seed=seed))
-        for seed in (1, 2)
-    ]
+    results = [fit(recipe(), config, tmp_path / str(seed), runtime=Runtime(seed=seed)) for seed in (1, 2)]
     assert not equal(results[0].network, results[1].network)
 
 
@@ -142,9 +145,9 @@ def test_accumulated_batches_make_the_step_of_one_large_batch(tmp_path: Path) ->
     large, small = network(), network()
     config = FitConfig(epochs=2, learning_rate=0.05, ema_decay=0.0)
     halves = [[INPUTS[:32], TARGETS[:32]], [INPUTS[32:], TARGETS[32:]]]
-    fit(large, loss_function, lambda e: halves, config, tmp_path / "a")
+    fit(recipe(network=large, batches=lambda e: halves), config, tmp_path / "a")
     accumulating = FitConfig(epochs=2, learning_rate=0.05, ema_decay=0.0, accumulate=4)
-    fit(small, loss_function, lambda e: loader(shuffle=False), accumulating, tmp_path / "b")
+    fit(recipe(network=small, batches=lambda e: loader(shuffle=False)), accumulating, tmp_path / "b")
     torch.testing.assert_close(list(large.parameters()), list(small.parameters()))
 
 
@@ -152,16 +155,13 @@ def test_best_weights_are_those_of_the_best_epoch(tmp_path: Path) -> None:
     figures = iter([0.2, 0.9, 0.4])
     states: list[dict[str, Tensor]] = []
 
-    def evaluate(net: nn.Module) -> dict[str, float]:
+    def evaluate(net: nn.Module) -> Evaluation:
         states.append(copy.deepcopy(dict(net.state_dict())))
-        return {"score": next(figures)}
+        return Evaluation({"score": next(figures)})
 
     config = FitConfig(epochs=3, learning_rate=0.05)
     metadata = {"architecture": "test"}
-    result = fit(
-        network(), loss_function, lambda e: loader(), config, tmp_path, evaluate=evaluate, monitor="score",
-        metadata=metadata,
-    )  # fmt: skip
+    result = fit(recipe(evaluate=evaluate, monitor="score", metadata=metadata), config, tmp_path)
     best, read = load_weights(result.best_weights)
     assert read == metadata and all(torch.equal(best[k], states[1][k]) for k in best)
     assert [row["score"] for row in result.history] == [0.2, 0.9, 0.4]
@@ -169,13 +169,13 @@ def test_best_weights_are_those_of_the_best_epoch(tmp_path: Path) -> None:
 
 def test_only_the_shipped_part_is_saved(tmp_path: Path) -> None:
     config = FitConfig(epochs=1)
-    result = fit(network(), loss_function, lambda e: loader(), config, tmp_path, shipped=lambda net: net[0])  # type: ignore[index]
+    result = fit(recipe(shipped="0"), config, tmp_path)
     assert set(load_weights(result.weights)[0]) == {"weight", "bias"}
 
 
 def test_time_limit_ends_the_run_with_an_annealed_rate(tmp_path: Path) -> None:
     config = FitConfig(epochs=10**6, time_limit_s=0.5, learning_rate=0.1, final_factor=0.0, evaluate_every=10**6)
-    result = fit(network(), loss_function, lambda e: loader(), config, tmp_path, evaluate=lambda n: {"x": 1.0})
+    result = fit(recipe(evaluate=lambda net: Evaluation({"x": 1.0})), config, tmp_path)
     last = result.history[-1]
     assert 0.4 <= last["elapsed_s"] < 3 and last["learning_rate"] < 0.02 and last["x"] == 1.0
     assert result.weights.is_file()
@@ -191,7 +191,7 @@ def test_loss_that_is_no_number_stops_with_one_line_and_keeps_the_last_good_stat
         return (loss * math.nan if calls == 12 else loss), parts
 
     with pytest.raises(InputError, match=r"stopped being a number near step 12 .*learning_rate.*last\.pt"):
-        fit(network(), poisoned, lambda e: loader(), FitConfig(epochs=3), tmp_path)
+        fit(recipe(loss=poisoned), FitConfig(epochs=3), tmp_path)
     state = load_state(tmp_path / "last.pt")
     assert state["progress"]["step"] == 6
     assert all(tensor.isfinite().all() for tensor in state["network"].values())
@@ -203,7 +203,7 @@ def test_out_of_gpu_memory_names_the_setting(tmp_path: Path) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB")
 
     with pytest.raises(InputError, match="out of GPU memory at step 1; lower the batch size"):
-        fit(network(), greedy, lambda e: loader(), FitConfig(), tmp_path)
+        fit(recipe(loss=greedy), FitConfig(), tmp_path)
 
 
 class Corrupt(Dataset[Any]):
@@ -220,7 +220,7 @@ class Corrupt(Dataset[Any]):
 def test_error_of_the_data_is_one_line_and_what_was_done_is_saved(tmp_path: Path, workers: int) -> None:
     line = r"^frames/000006\.jpg: not a readable image; download it again; training is saved up to here in .*last\.pt$"
     with pytest.raises(InputError, match=line):
-        fit(network(), loss_function, lambda e: DataLoader(Corrupt(), 2, num_workers=workers), FitConfig(), tmp_path)
+        fit(recipe(batches=lambda e: DataLoader(Corrupt(), 2, num_workers=workers)), FitConfig(), tmp_path)
     assert load_state(tmp_path / "last.pt")["progress"]["batch"] == 2
 
 
@@ -232,7 +232,7 @@ def test_killed_worker_is_one_line(tmp_path: Path) -> None:
             raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. ")
 
     with pytest.raises(InputError, match=r"^a process that prepares batches died .*lower `workers`"):
-        fit(network(), loss_function, lambda e: Dead([1]), FitConfig(), tmp_path)
+        fit(recipe(batches=lambda e: Dead([1])), FitConfig(), tmp_path)
 
 
 class Terminating(Corrupt):
@@ -250,25 +250,25 @@ def test_sigterm_to_all_processes_saves_a_whole_step(tmp_path: Path) -> None:
         return DataLoader(Terminating(), 2, num_workers=1, worker_init_fn=leave_signals_to_main)
 
     with pytest.raises(KeyboardInterrupt):
-        fit(network(), loss_function, make_loader, FitConfig(), tmp_path)
+        fit(recipe(batches=make_loader), FitConfig(), tmp_path)
     progress = load_state(tmp_path / "last.pt")["progress"]
     assert progress["step"] == progress["batch"] > 0
 
 
 def test_resume_refuses_other_settings_and_foreign_files(tmp_path: Path) -> None:
-    fit(network(), loss_function, lambda e: loader(), FitConfig(epochs=1), tmp_path)
+    fit(recipe(), FitConfig(epochs=1), tmp_path)
     with pytest.raises(InputError, match=r"had learning_rate 0\.001, this one has 0\.1"):
         changed = FitConfig(epochs=1, learning_rate=0.1)
-        fit(network(), loss_function, lambda e: loader(), changed, tmp_path, resume=True)
+        fit(recipe(), changed, tmp_path, resume=True)
     with pytest.raises(InputError, match="had seed 0, this one has 3"):
         seeded = Runtime(seed=3)
-        fit(network(), loss_function, lambda e: loader(), FitConfig(epochs=1), tmp_path, runtime=seeded, resume=True)
+        fit(recipe(), FitConfig(epochs=1), tmp_path, runtime=seeded, resume=True)
     torch.save({"model": {}}, tmp_path / "last.pt")
     with pytest.raises(InputError, match="not a training state"):
-        fit(network(), loss_function, lambda e: loader(), FitConfig(epochs=1), tmp_path, resume=True)
+        fit(recipe(), FitConfig(epochs=1), tmp_path, resume=True)
     (tmp_path / "last.pt").write_bytes((tmp_path / "model.safetensors").read_bytes()[:100])
     with pytest.raises(InputError, match=r"not a whole PyTorch checkpoint|refused"):
-        fit(network(), loss_function, lambda e: loader(), FitConfig(epochs=1), tmp_path, resume=True)
+        fit(recipe(), FitConfig(epochs=1), tmp_path, resume=True)
 
 
 class Bomb:
@@ -288,7 +288,7 @@ def test_pickle_that_wants_code_is_refused_and_never_runs(tmp_path: Path) -> Non
 
 def test_empty_loader_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no batches"):
-        fit(network(), loss_function, lambda e: [], FitConfig(), tmp_path)
+        fit(recipe(batches=lambda e: []), FitConfig(), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -309,7 +309,7 @@ DDP = """
 import sys, torch
 sys.path.insert(0, sys.argv[2])
 from pathlib import Path
-from test_loop import INPUTS, TARGETS, loss_function, network
+from test_loop import INPUTS, TARGETS, network, recipe
 from smiletrack.training.loop import FitConfig, fit
 from smiletrack.training.runtime import start_runtime
 with start_runtime("cpu", threads=1) as runtime:
@@ -317,7 +317,7 @@ with start_runtime("cpu", threads=1) as runtime:
     batches = [[x[mine], y[mine]] for x, y in zip(INPUTS.split(8), TARGETS.split(8))]
     config = FitConfig(epochs=2, learning_rate=0.05, accumulate=2, time_limit_s=1e6)
     net = network() if runtime.is_main else network().apply(lambda m: [p.data.zero_() for p in m.parameters()])
-    fit(net, loss_function, lambda epoch: batches, config, Path(sys.argv[1]), runtime=runtime)
+    fit(recipe(network=net, batches=lambda epoch: batches), config, Path(sys.argv[1]), runtime=runtime)
 """
 
 
@@ -331,7 +331,7 @@ def test_two_processes_make_the_steps_of_one(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     whole = [[x, y] for x, y in zip(INPUTS.split(8), TARGETS.split(8), strict=True)]
     config = FitConfig(epochs=2, learning_rate=0.05, accumulate=2, time_limit_s=1e6)
-    one = fit(network(), loss_function, lambda epoch: whole, config, tmp_path / "one")
+    one = fit(recipe(batches=lambda e: whole), config, tmp_path / "one")
     torch.testing.assert_close(
         load_weights(tmp_path / "two" / "model.safetensors")[0], load_weights(one.weights)[0], rtol=1e-4, atol=1e-5
     )

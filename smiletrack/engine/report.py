@@ -20,7 +20,7 @@ from smiletrack.metrics.bootstrap import paired_bootstrap
 from smiletrack.metrics.hota import ALPHAS
 from smiletrack.metrics.preprocess import Comparison
 from smiletrack.metrics.table import COMBINED, Measures, combine, measure
-from smiletrack.view.context_crops import context_crop
+from smiletrack.view.context_crops import Window, context_crop
 from smiletrack.view.error_analysis import (
     HEIGHT_EDGES,
     VISIBILITY_EDGES,
@@ -30,7 +30,9 @@ from smiletrack.view.error_analysis import (
     missed_by,
     spans,
 )
-from smiletrack.view.report_page import METRICS, Interval, RunReport, SequenceReport, render
+from smiletrack.view.figures_table import METRICS, Interval
+from smiletrack.view.report_page import RunReport, SequenceReport, render_report
+from smiletrack.view.switch_causes import SwitchCauses
 from smiletrack.view.switch_gallery import Crop, SwitchCard
 
 Comparisons = dict[str, Comparison]
@@ -84,7 +86,7 @@ def report(config: ReportConfig) -> Path:
         compared.append(comparisons)
     differences = _differences(names, compared, config.resamples)
     path = Path(config.output) if config.output else runs[0].folder / "report.html"
-    page = render(", ".join(names), made, ALPHAS.tolist(), differences, benchmark=benchmark)
+    page = render_report(made, ALPHAS.tolist(), differences, benchmark)
     with atomic_write(path) as stream:
         stream.write(page)
     missing = sum(len(run.notes) + sum(len(sequence.notes) for sequence in run.sequences) for run in made)
@@ -212,7 +214,8 @@ def _sequence_report(
             witness = witness_of(seen, settings, sequence.results, switches)
             notes += [] if witness else ["tracking again gives other tracks, so the tracker's own scores are not shown"]
         evidence = Evidence(sequence.results, seen, witness)
-        cards = [evidence.card(name, sequence.name, matching, switch) for switch in switches]
+        causes = SwitchCauses(matching)
+        cards = [evidence.card(name, sequence.name, matching, switch, causes) for switch in switches]
         pictures, complaint = _pictures(sequence, matching, switches[: config.pictures], evidence)
         notes += complaint
         cards = [replace(card, crops=pictures.get(card.switch, ())) for card in cards]
@@ -254,15 +257,17 @@ def _pictures(
         source = sequence.images()
     except InputError as error:
         return {}, [f"no images, so the gallery has no pictures ({error})"]
-    wanted: dict[int, list[tuple[Switch, str, int]]] = {}
+    wanted: dict[int, list[tuple[Switch, str, int, Window]]] = {}
     for switch in switches:
-        for caption, row in _moments(matching, switch):
+        moments = _moments(matching, switch)
+        window = Window.around(matching.truth.boxes[[row for _, row in moments]])
+        for caption, row in moments:
             frame = int(matching.truth.frames[row])
-            wanted.setdefault(frame, []).append((switch, caption, row))
+            wanted.setdefault(frame, []).append((switch, caption, row, window))
     for frame, image in source.pick(wanted):
-        for switch, caption, row in wanted[frame]:
+        for switch, caption, row, window in wanted[frame]:
             boxes = evidence.boxes_at(frame, (switch.before_id, switch.after_id))
-            uri = context_crop(image, matching.truth.boxes[row], boxes)
+            uri = context_crop(image, matching.truth.boxes[row], window, boxes)
             pictures[switch].append(Crop(f"{caption}, frame {frame}", uri))
     found = sum(len(crops) > 0 for crops in pictures.values())
     notes = [] if found == len(switches) else [f"images of only {found} of {len(switches)} switches are there"]

@@ -5,24 +5,28 @@ Figures are fractions (0.693), shown in percent. None and absent keys are "not k
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from html import escape
 from itertools import pairwise
-from pathlib import Path
+from typing import Any
 
+from markupsafe import Markup
+
+from smiletrack.view.charts import Point, bars, line_chart, scatter
 from smiletrack.view.error_analysis import HEIGHT_EDGES, VISIBILITY_EDGES, Span
+from smiletrack.view.figures_table import SPEED, FiguresTable, Interval, figures_table
+from smiletrack.view.pages import render_page
 from smiletrack.view.published_results import TABLES
-from smiletrack.view.svg import SERIES, Point, bars, line_chart, scatter, timeline
-from smiletrack.view.switch_gallery import SwitchCard, gallery
+from smiletrack.view.row_charts import Mark, figure_rows, timeline
+from smiletrack.view.svg import series_color
+from smiletrack.view.switch_causes import CAUSES
+from smiletrack.view.switch_gallery import SwitchCard, costly_first, count_causes
 
-Interval = tuple[float, float, float]
-"""A difference and the bounds of its interval."""
+_COMPARED = ("HOTA", "DetA", "AssA", "MOTA", "IDF1")
+_CURVES = ("HOTA", "DetA", "AssA")
+_CHART = (420, 290)
+_ALPHA = "alpha (IoU asked for)"
 
-_FOLDER = Path(__file__).parent
-_PERCENT = ("HOTA", "DetA", "AssA", "MOTA", "IDF1", "MOTP")
-_COUNTS = ("IDSW", "Frag", "FP", "FN", "MT", "ML")
-_LOW_IS_GOOD = {"IDSW", "Frag", "FP", "FN", "ML"}
-METRICS = (*_PERCENT, *_COUNTS)
-"""Columns of the tables, named as in MOTChallenge's."""
+Differences = Mapping[str, Mapping[str, Interval]]
+"""Run -> metric -> difference to the first run with its interval, where known."""
 
 
 @dataclass(frozen=True)
@@ -56,214 +60,153 @@ class RunReport:
     notes: Sequence[str] = ()
 
 
-def render(
-    title: str,
+def render_report(
     runs: Sequence[RunReport],
     alphas: Sequence[float],
-    differences: Mapping[str, Mapping[str, Interval]] | None = None,
+    differences: Differences | None = None,
     benchmark: str = "MOT17",
 ) -> str:
-    """Return the page. differences: run -> metric -> difference to the first run with its interval, where known.
+    """Return the page of runs with distinct names, at least one.
 
-    benchmark: whose table of the paper (MOT17, MOT20) is quoted beside the scatter plot.
+    benchmark: whose table of the paper (MOT17, MOT20) can be shown beside the runs' speed and HOTA.
     """
-    sections = [
-        _missing(runs),
-        _overview(runs, differences or {}),
-        _curves(runs, alphas),
-        _speed(runs, benchmark),
-        _per_sequence(runs),
-        _timelines(runs),
-        gallery([card for run in runs for sequence in run.sequences for card in sequence.switches]),
-        _misses(runs),
-    ]
-    style, script = ((_FOLDER / f"report.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
-    # an empty icon: without it browsers ask the network for one
-    return (
-        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
-        f"<style>{style}</style></head><body><header><h1>{escape(title)}</h1>{_navigation()}</header>"
-        f"<main>{''.join(sections)}</main><script>{script}</script></body></html>\n"
+    names = [run.name for run in runs]
+    rows = {run.name: {**run.figures, SPEED: run.frames_per_second} for run in runs}
+    cards = costly_first([card for run in runs for sequence in run.sequences for card in sequence.switches])
+    return render_page(
+        "report.html.j2",
+        script="report.js",
+        title=", ".join(names),
+        runs=runs,
+        colors={name: series_color(index) for index, name in enumerate(names)},
+        overview=figures_table(rows, differences),
+        with_intervals=bool(differences),
+        curves=_difference_curves(runs, alphas) if len(runs) > 1 else _curves(runs[0], alphas),
+        curve_colors={name: series_color(i) for i, name in (list(enumerate(names))[1:] or enumerate(_CURVES))},
+        difference_rows=_difference_rows(runs, differences or {}),
+        speed=_speed(runs, benchmark),
+        sequences=_sequence_tables(runs),
+        sequence_rows=_sequence_rows(runs),
+        timelines=_timelines(runs),
+        cards=cards,
+        causes=count_causes(cards, names),
+        meanings=CAUSES,
+        misses=_misses(runs),
+        missing=_missing(runs),
     )
 
 
-def _navigation() -> str:
-    links = {
-        "overview": "Figures",
-        "curves": "Curves",
-        "speed": "Speed",
-        "sequences": "Sequences",
-        "timelines": "Timelines",
-        "switches": "Switches",
-        "misses": "Misses",
-    }
-    return "<nav>" + "".join(f'<a href="#{key}">{text}</a>' for key, text in links.items()) + "</nav>"
-
-
-def _missing(runs: Sequence[RunReport]) -> str:
-    notes = [(run.name, "", note) for run in runs for note in run.notes]
-    notes += [(run.name, seq.name, note) for run in runs for seq in run.sequences for note in seq.notes]
-    if not notes:
-        return ""
-    items = "".join(
-        f"<li><b>{escape(run)}</b> {escape(sequence)}: {escape(note)}</li>" for run, sequence, note in notes
-    )
-    return f'<section id="missing" class="notes"><h2>What is missing</h2><ul>{items}</ul></section>'
-
-
-def _overview(runs: Sequence[RunReport], differences: Mapping[str, Mapping[str, Interval]]) -> str:
-    rows = {run.name: {**run.figures, "frames/s": run.frames_per_second} for run in runs}
-    about = "".join(_about(run) for run in runs)
-    hint = "<p>Best in bold; below, the difference to the first run" + (
-        " and its 95 % interval.</p>" if differences else ".</p>"
-    )
-    table = figures_table(rows, differences, ("frames/s",))
-    return f'<section id="overview"><h2>Figures</h2>{hint if len(runs) > 1 else ""}{table}{about}</section>'
-
-
-def figures_table(
-    rows: Mapping[str, Mapping[str, float | None]],
-    differences: Mapping[str, Mapping[str, Interval]] | None = None,
-    extra: Sequence[str] = (),
-) -> str:
-    """Return a table, a row a run; best of each column bold, differences to the first row below where given."""
-    columns = [name for name in (*METRICS, *extra) if any(row.get(name) is not None for row in rows.values())]
-    if not columns:
-        return '<p class="missing">No figures: there is no ground truth to compare with.</p>'
-    best = {name: _best(name, [row.get(name) for row in rows.values()]) for name in columns}
-    first = next(iter(rows.values()))
-    body = []
-    for number, (run, row) in enumerate(rows.items()):
-        cells = []
-        for name in columns:
-            value, below = row.get(name), ""
-            if number and value is not None and first.get(name) is not None:
-                below = _difference(name, value, first[name] or 0.0, (differences or {}).get(run, {}).get(name))
-            text = _number(name, value)
-            bold = value is not None and value == best[name] and len(rows) > 1
-            cells.append(f"<td>{f'<b>{text}</b>' if bold else text}{below}</td>")
-        mark = f'<span class="key" style="background:{SERIES[number % len(SERIES)]}"></span>'
-        body.append(f"<tr><th>{mark}{escape(run)}</th>{''.join(cells)}</tr>")
-    head = "".join(f"<th>{name} {'↓' if name in _LOW_IS_GOOD else '↑'}</th>" for name in columns)
-    table = f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
-    return f'<div class="scroll">{table}</div>'
-
-
-def _best(name: str, values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None and value == value]
-    return (min if name in _LOW_IS_GOOD else max)(known) if known else None
-
-
-def _number(name: str, value: float | None) -> str:
-    if value is None or value != value:
-        return "–"
-    return f"{100 * value:.2f}" if name in _PERCENT else f"{value:.1f}" if name == "frames/s" else f"{value:.0f}"
-
-
-def _difference(name: str, value: float, first: float, interval: Interval | None) -> str:
-    scale, digits = (100, 2) if name in _PERCENT else (1, 1 if name == "frames/s" else 0)
-    text = f"{scale * (value - first):+.{digits}f}"
-    sure = ""
-    if interval is not None:
-        _, low, high = interval
-        text += f"<br>[{scale * low:+.{digits}f}, {scale * high:+.{digits}f}]"
-        sure = " sure" if low > 0 or high < 0 else ""
-    return f'<small class="difference{sure}">{text}</small>'
-
-
-def _about(run: RunReport) -> str:
-    facts = dict(run.about)
-    if run.stage_ms:
-        facts["time a frame"] = ", ".join(f"{stage} {time_ms:.2f} ms" for stage, time_ms in run.stage_ms.items())
-    if not facts:
-        return ""
-    items = "".join(f"<dt>{escape(key)}</dt><dd>{escape(text)}</dd>" for key, text in facts.items())
-    return f"<details><summary>{escape(run.name)}: how it was made</summary><dl>{items}</dl></details>"
-
-
-def _curves(runs: Sequence[RunReport], alphas: Sequence[float]) -> str:
-    charts = []
-    for name in ("HOTA", "DetA", "AssA"):
-        series = {run.name: (alphas, [100 * v for v in run.curves[name]]) for run in runs if name in run.curves}
-        charts.append(line_chart(series, "alpha (IoU asked for)", f"{name}, %", (420, 280)))
-    return (
-        f'<section id="curves"><h2>HOTA, DetA and AssA over the thresholds</h2>{legend([run.name for run in runs])}'
-        f'<div class="charts">{"".join(charts)}</div></section>'
-    )
-
-
-def legend(names: Sequence[str]) -> str:
-    """Return the colours of the runs in all charts of the page."""
-    keys = (
-        f'<span><span class="key" style="background:{SERIES[i % len(SERIES)]}"></span>{escape(name)}</span>'
-        for i, name in enumerate(names)
-    )
-    return f'<p class="legend">{"".join(keys)}</p>'
-
-
-def _speed(runs: Sequence[RunReport], benchmark: str) -> str:
-    quoted = TABLES.get(benchmark, ())
-    known = [run for run in runs if run.frames_per_second is not None and "HOTA" in run.figures]
-    points = [Point(run.frames_per_second or 0.0, 100 * run.figures["HOTA"], run.name) for run in known]
-    points += [Point(row.frames_per_second, row.hota, row.method, quoted=True) for row in quoted]
-    reference = (
-        '<label><input type="checkbox" id="show-quoted" checked> show the figures that the paper quotes for the '
-        f"{benchmark} test set (grey: detection and all else counted, other machines and sequences than here)</label>"
-    )
-    hidden = "" if known else '<p class="missing">No run here has both a HOTA and a speed.</p>'
-    counted = "".join(f"<li>{escape(run.name)}: {escape(', '.join(run.stage_ms))}</li>" for run in known)
-    stages = f"<p>Counted in the frames a second of each run:</p><ul>{counted}</ul>" if counted else ""
-    return (
-        f'<section id="speed"><h2>Speed and HOTA</h2>{hidden}{stages}{reference if quoted else ""}'
-        f"{scatter(points, 'frames a second', 'HOTA, %', (760, 380))}</section>"
-    )
-
-
-def _per_sequence(runs: Sequence[RunReport]) -> str:
-    names = list(dict.fromkeys(sequence.name for run in runs for sequence in run.sequences))
-    blocks = []
-    for name in names:
-        rows: dict[str, Mapping[str, float | None]] = {
-            run.name: dict(sequence.figures) for run in runs for sequence in run.sequences if sequence.name == name
-        }
-        blocks.append(f"<h3>{escape(name)}</h3>{figures_table(rows)}")
-    return f'<section id="sequences"><h2>Sequence by sequence</h2>{"".join(blocks)}</section>'
-
-
-def _timelines(runs: Sequence[RunReport]) -> str:
-    blocks: list[str] = []
+def _missing(runs: Sequence[RunReport]) -> list[tuple[str, list[str]]]:
+    """Return what is missing, each with the runs and sequences that it is missing from."""
+    found: dict[str, list[str]] = {}
     for run in runs:
+        for note in run.notes:
+            found.setdefault(note, []).append(run.name)
         for sequence in run.sequences:
-            if not sequence.spans:
-                continue
-            people = len({span.truth_id for span in sequence.spans})
-            switches = sum(span.start == "switch" for span in sequence.spans)
-            blocks.append(
-                f"<details{'' if blocks else ' open'}><summary>{escape(run.name)} · {escape(sequence.name)}: {people} "
-                f'identities, {switches} switches</summary><div class="scroll tall">'
-                f"{timeline(sequence.spans, sequence.num_frames)}</div></details>"
-            )
-    text = (
-        "<p>A row is a ground-truth identity, a colour the result identity that covered it, grey where it was missed. "
-        "A black mark is an identity switch, a white one a resumption after a gap (fragmentation).</p>"
-    )
-    body = text + "".join(blocks) if blocks else '<p class="missing">No ground truth, no timelines.</p>'
-    return f'<section id="timelines"><h2>Who was covered by whom</h2>{body}</section>'
+            for note in sequence.notes:
+                found.setdefault(note, []).append(f"{run.name} {sequence.name}")
+    return list(found.items())
 
 
-def _misses(runs: Sequence[RunReport]) -> str:
+def _curves(run: RunReport, alphas: Sequence[float]) -> list[Markup]:
+    """Return one chart with the curves of a run."""
+    series = {name: (alphas, [100 * value for value in run.curves[name]]) for name in _CURVES if name in run.curves}
+    return [line_chart(series, _ALPHA, "%", _CHART)] if series else []
+
+
+def _difference_curves(runs: Sequence[RunReport], alphas: Sequence[float]) -> list[Markup]:
+    """Return a chart a metric: by how much each run differs from the first one at each alpha."""
+    first, *others = runs
+    charts = []
+    for name in _CURVES:
+        series = {
+            run.name: (alphas, [100 * (a - b) for a, b in zip(run.curves[name], first.curves[name], strict=True)])
+            for run in others
+            if name in run.curves and name in first.curves
+        }
+        if series:
+            charts.append(line_chart(series, _ALPHA, f"{name}, points", _CHART, first_color=1))
+    return charts
+
+
+def _difference_rows(runs: Sequence[RunReport], differences: Differences) -> Markup | None:
+    """Return a row a metric with each run's difference to the first one in points; None for one run."""
+    rows: dict[str, list[Mark]] = {}
+    for index, run in enumerate(runs[1:], 1):
+        for name in _COMPARED:
+            known = differences.get(run.name, {}).get(name)
+            if known is not None:
+                difference, low, high = (100 * value for value in known)
+                rows.setdefault(name, []).append(Mark(run.name, difference, index, (low, high)))
+            elif name in run.figures and name in runs[0].figures:
+                difference = 100 * (run.figures[name] - runs[0].figures[name])
+                rows.setdefault(name, []).append(Mark(run.name, difference, index, (difference, difference)))
+    return figure_rows(rows, "points") if rows else None
+
+
+def _speed(runs: Sequence[RunReport], benchmark: str) -> dict[str, Any]:
+    """Return the table of stages, ms a frame, and the scatter plots without and with what the paper quotes."""
+    known = [run for run in runs if run.frames_per_second is not None and "HOTA" in run.figures]
+    own = [Point(run.frames_per_second or 0.0, 100 * run.figures["HOTA"], run.name) for run in known]
+    quoted = [Point(row.frames_per_second, row.hota, row.method, quoted=True) for row in TABLES.get(benchmark, ())]
+    labels = "frames a second", "HOTA, %"
+    return {
+        "stages": list(dict.fromkeys(stage for run in runs for stage in run.stage_ms)),
+        "own": scatter(own, *labels, _CHART) if len(own) > 1 else None,
+        "quoted": scatter([*own, *quoted], *labels, (640, 380)) if quoted else None,
+        "benchmark": benchmark,
+    }
+
+
+def _sequence_tables(runs: Sequence[RunReport]) -> dict[str, FiguresTable]:
+    return {
+        name: figures_table({run.name: s.figures for run in runs for s in run.sequences if s.name == name})
+        for name in _sequence_names(runs)
+    }
+
+
+def _sequence_names(runs: Sequence[RunReport]) -> list[str]:
+    return list(dict.fromkeys(sequence.name for run in runs for sequence in run.sequences))
+
+
+def _sequence_rows(runs: Sequence[RunReport]) -> Markup | None:
+    """Return a row a sequence with each run's HOTA; None where no row would have two marks to compare, nor two rows."""
+    rows: dict[str, list[Mark]] = {}
+    for index, run in enumerate(runs):
+        for sequence in run.sequences:
+            if "HOTA" in sequence.figures:
+                rows.setdefault(sequence.name, []).append(Mark(run.name, 100 * sequence.figures["HOTA"], index))
+    return figure_rows(rows, "HOTA, %") if sum(map(len, rows.values())) > 1 else None
+
+
+def _timelines(runs: Sequence[RunReport]) -> list[dict[str, Any]]:
+    """Return the charts, those of one sequence beside each other."""
+    return [
+        {
+            "run": run.name,
+            "sequence": sequence.name,
+            "people": len({span.truth_id for span in sequence.spans}),
+            "switches": sum(span.start == "switch" for span in sequence.spans),
+            "chart": timeline(sequence.spans, sequence.num_frames),
+        }
+        for name in _sequence_names(runs)
+        for run in runs
+        for sequence in run.sequences
+        if sequence.name == name and sequence.spans
+    ]
+
+
+def _misses(runs: Sequence[RunReport]) -> list[Markup]:
+    """Return the bars by height and by visibility, of the runs whose truth is known."""
     known = {run.name: [s for s in run.sequences if s.missed_by_height] for run in runs}
+    if not any(known.values()):
+        return []
     height = {name: _sum([s.missed_by_height for s in sequences]) for name, sequences in known.items()}
     visibility = {name: _sum([s.missed_by_visibility for s in sequences]) for name, sequences in known.items()}
-    if not any(known.values()):
-        body = '<p class="missing">No ground truth, no misses.</p>'
-    else:
-        body = (
-            f'{legend(list(known))}<div class="charts">'
-            f"{bars(_bins(HEIGHT_EDGES, 1), height, 'height of the person, px', (640, 300))}"
-            f"{bars(_bins(VISIBILITY_EDGES, 100), visibility, 'visible part, %', (640, 300))}</div>"
-        )
-    return f'<section id="misses"><h2>Misses by size and visibility</h2>{body}</section>'
+    return [
+        bars(_bins(HEIGHT_EDGES, 1), height, "height of the person, px", _CHART),
+        bars(_bins(VISIBILITY_EDGES, 100), visibility, "visible part, %", _CHART),
+    ]
 
 
 def _sum(tables: Sequence[Sequence[tuple[int, int]]]) -> list[tuple[int, int]]:

@@ -1,6 +1,7 @@
 """The report of a small run with known mistakes: what it says, what it lacks, and how a browser takes it."""
 
 import base64
+import html
 import json
 import re
 import shutil
@@ -23,7 +24,7 @@ from smiletrack.errors import InputError
 from smiletrack.files import write_json
 from smiletrack.types import TrackTable
 from smiletrack.view.error_analysis import Switch, find_switches
-from smiletrack.view.report_page import RunReport, SequenceReport, render
+from smiletrack.view.report_page import RunReport, SequenceReport, render_report
 from smiletrack.view.svg import log_ticks, ticks
 from smiletrack.view.switch_gallery import Candidate, SwitchCard
 
@@ -98,6 +99,12 @@ def page(run: Path) -> str:
     return report(ReportConfig(runs=(str(run),))).read_text(encoding="utf-8")
 
 
+def column(table: str, number: int) -> dict[str, str]:
+    """A table's cells of one column by what stands before them."""
+    rows = re.findall(r"<tr><th>(.*?)</th>(.*?)</tr>", table, re.S)
+    return {name: re.findall(r"<td[^>]*>(.*?)</td>", cells, re.S)[number] for name, cells in rows if "<td" in cells}
+
+
 def cards(page: str) -> list[str]:
     return re.findall(r'<article class="card".*?</article>', page, re.S)
 
@@ -106,7 +113,7 @@ def test_every_switch_has_a_card_with_pictures_and_reasons(page: str) -> None:
     found = cards(page)
     assert len(found) == 2
     for card in found:
-        captions = re.findall(r"<figcaption>(.*?)</figcaption>", card)
+        captions = re.findall(r'alt="(.*?)"', card)
         assert captions == [f"before, frame {SWAP - 1}", f"at, frame {SWAP}", f"after, frame {SWAP + 10}"]
         pictures = [
             cv2.imdecode(np.frombuffer(base64.b64decode(data), np.uint8), cv2.IMREAD_COLOR)
@@ -115,11 +122,21 @@ def test_every_switch_has_a_card_with_pictures_and_reasons(page: str) -> None:
         for picture in pictures:
             blue, _, red = picture[100:120, picture.shape[1] // 2 - 5 : picture.shape[1] // 2 + 5].mean((0, 1))
             # person 1 is blue, person 2 red, whatever identity the result gave them
-            assert (blue > red + 80) if "truth 1" in card else (red > blue + 80)
-        was, became = re.findall(r"<tr><th>(?:was|became).*?</tr>", card, re.S)
+            assert (blue > red + 80) if "person 1" in card else (red > blue + 80)
+        assert len({picture.shape for picture in pictures}) == 1, "one scale within a card"
         # the right track was here and looked the same; the one that was taken was far and looked otherwise
-        assert re.findall(r"<td>([-\d.–]+)</td>", was)[:2] == ["1.00", "1.00"]
-        assert re.findall(r"<td>([-\d.–]+)</td>", became)[:2] == ["0.00", "0.00"]
+        before, after = column(card, 0), column(card, 1)
+        assert (before["IoU"], before["looks"]) == ("1.00", "1.00")
+        assert (after["IoU"], after["looks"]) == ("0.00", "0.00")
+        assert 'data-cause="crossing"' in card
+
+
+def test_causes_are_counted_above_the_gallery(page: str) -> None:
+    table = re.search(r'<table class="causes">.*?</table>', page, re.S)
+    assert table is not None
+    counted = [re.sub(r"<.*?>", " ", row).split() for row in re.findall(r"<tr>.*?</tr>", table.group(), re.S)]
+    assert [row[0] for row in counted[1:]] == ["crossing", "all"]
+    assert [row[-1] for row in counted[1:]] == ["2", "2"]
 
 
 def test_cost_figures_and_timeline(page: str, run: Path) -> None:
@@ -128,11 +145,11 @@ def test_cost_figures_and_timeline(page: str, run: Path) -> None:
     costs = [switch.cost for switch in find_switches(sequence.matching)]
     # each person: 12 frames as it was, 12 exchanged, so 24 of 48 boxes keep their identity; with one mended it is 36
     assert costs == [pytest.approx(2 * 12 / (48 + 49))] * 2
-    assert f'<span class="cost" title="IDF1 points of the sequence">{200 * 12 / 97:.2f}</span>' in page
+    assert f'<span class="cost"><b>{200 * 12 / 97:.2f}</b> IDF1 points</span>' in page
     assert "1 covered by 11, frames 1–12" in page
     assert "1 covered by 12, frames 13–24, identity switch" in page
-    assert "<td>48.0</td>" in page, "frames a second"
-    assert re.search(r"<th>IDSW ↓</th>", page) and "<td>2</td>" in page
+    assert '<td data-column="frames/s">48.0' in page
+    assert re.search(r"<th>IDSW ↓</th>", page) and '<td data-column="IDSW">2' in page
 
 
 def test_page_needs_no_network(page: str) -> None:
@@ -144,7 +161,7 @@ def test_page_needs_no_network(page: str) -> None:
 def test_runs_beside_each_other_with_intervals(world: Path, run: Path, tmp_path: Path) -> None:
     perfect = make_run(world, tmp_path / "perfect", people())
     page = report(ReportConfig(runs=(str(run), str(perfect)), output=str(tmp_path / "both.html"))).read_text("utf-8")
-    row = re.search(r"<tr><th>[^\n]*?perfect</th>.*?</tr>", page, re.S)
+    row = re.search(r"<tr><th>[^\n]*?perfect</th>.*?</tr>", page, re.S)  # of the first table
     assert row is not None
     assert "<b>100.00</b>" in row.group() and re.search(r"\+50\.\d+<br>\[\+", row.group()), "IDF1 and its interval"
     assert "<b>0</b>" in row.group(), "IDSW: less is better"
@@ -160,7 +177,7 @@ def test_what_is_missing_is_named(world: Path, tmp_path: Path) -> None:
     )
     page = report(ReportConfig(runs=(str(run),))).read_text("utf-8")
     for message in ("no timing.json", "the results end at frame 15 of 24", "no images, so the gallery has no pictures"):
-        assert message in page
+        assert message in html.unescape(page[page.index("What is missing") :]), "at the end"
     assert len(cards(page)) == 2 and "<img" not in page
 
     shutil.rmtree(data / NAME / "gt")
@@ -182,7 +199,7 @@ def test_figures_of_a_run_whose_truth_is_gone_come_from_its_summary(run: Path, t
     families = {"HOTA": {"HOTA": [0.5] * 19, "DetA": [0.5] * 19, "AssA": [0.5] * 19}, "CLEAR": {"CLR_FP": 7}}
     (lonely / "summary.json").write_text(json.dumps({NAME: families, "COMBINED": families}))
     page = report(ReportConfig(runs=(str(lonely),))).read_text("utf-8")
-    assert "<td>50.00</td>" in page and "<td>7</td>" in page and "no config.yaml" in page
+    assert '<td data-column="HOTA">50.00' in page and '<td data-column="FP">7' in page and "no config.yaml" in page
 
 
 def test_a_broken_result_file_is_named_and_the_rest_reported(world: Path, tmp_path: Path) -> None:
@@ -236,6 +253,7 @@ def many_switches() -> RunReport:
                 "many",
                 f"S{s}",
                 Switch(1, k, k + 1, 0, 1, 2, k + 2, k + 1 - k % 3, k / 10000),
+                "gap" if k % 3 else "crossing",
                 Candidate(k),
                 Candidate(k + 1, 1),
             )
@@ -263,12 +281,12 @@ def browser() -> Iterator[object]:
 
 def test_browser_shows_the_page_and_filters_the_gallery(browser, run: Path, page: str, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     path = tmp_path / "viele é.html"
-    path.write_text(render("many", [many_switches()], [0.5]), encoding="utf-8")
-    for file, count in ((run / "report.html", 2), (path, 200)):
+    path.write_text(render_report([many_switches()], [0.5]), encoding="utf-8")
+    for file, count in ((run / "report.html", "2 of 2"), (path, "12 of 200")):
         browser.get(file.as_uri())
         assert browser.get_log("browser") == []
         assert browser.execute_script("return performance.getEntriesByType('resource').length") == 0
-        assert browser.find_element("id", "shown").text == f"{count} of {count} switches"
+        assert browser.find_element("id", "shown").text == count
 
     def shown() -> list[str]:
         script = (
@@ -284,19 +302,62 @@ def test_browser_shows_the_page_and_filters_the_gallery(browser, run: Path, page
             value,
         )
 
-    assert [float(cost) for cost in shown()] == sorted((k / 100 for k in range(200)), reverse=True)
+    def click(selector: str) -> None:
+        browser.execute_script("document.querySelector(arguments[0]).click()", selector)
+
+    costly = sorted((k / 100 for k in range(200)), reverse=True)
+    assert [float(cost) for cost in shown()] == costly[:12]
+    click("#more button")
+    assert [float(cost) for cost in shown()] == costly[:24]
+    click("#more [data-more=all]")
+    assert [float(cost) for cost in shown()] == costly and not browser.find_element("id", "more").is_displayed()
     choose("sequence", "S3")
-    assert len(shown()) == 29 and browser.find_element("id", "shown").text == "29 of 200 switches"
-    choose("cost", "1")
-    assert shown() == [f"{k / 100:.4f}" for k in range(199, 99, -1) if k % 7 == 3]
+    assert len(shown()) == 12 and browser.find_element("id", "shown").text == "12 of 29 (200 in all)"
+    choose("cost", "1.5")
+    assert shown() == [f"{k / 100:.4f}" for k in range(199, 149, -1) if k % 7 == 3]
     choose("sort", "frame")
-    assert shown() == [f"{k / 100:.4f}" for k in range(100, 200) if k % 7 == 3]
-    choose("kind", "gap")
+    assert shown() == [f"{k / 100:.4f}" for k in range(150, 200) if k % 7 == 3]
+    choose("cause", "gap")
     assert all(int(float(cost) * 100 + 0.5) % 3 for cost in shown()) and shown()
-    quoted = (
-        "return [...document.querySelectorAll('svg .quoted')].filter(c => getComputedStyle(c).display != 'none').length"
-    )
-    assert browser.execute_script(quoted) > 10
-    browser.find_element("id", "show-quoted").click()
-    assert browser.execute_script(quoted) == 0
+    for name in ("sequence", "cost"):
+        choose(name, "")
+    click(".causes button[data-cause=crossing]")
+    assert browser.find_element("id", "shown").text == "12 of 67 (200 in all)"
+    assert not any(int(float(cost) * 100 + 0.5) % 3 for cost in shown())
     assert browser.get_log("browser") == []
+
+
+def test_browser_hides_the_figures_of_others_and_enlarges_pictures(browser, run: Path, page: str) -> None:  # type: ignore[no-untyped-def]
+    browser.get((run / "report.html").as_uri())
+    visible = "return [...document.querySelectorAll('svg .quoted')].filter(c => c.checkVisibility()).length"
+    assert browser.execute_script(visible) == 0
+    browser.find_element("id", "show-quoted").click()
+    assert browser.execute_script(visible) == 14
+    width = "return document.querySelector(arguments[0]).getBoundingClientRect().width"
+    small = browser.execute_script(width, ".card .crop img")
+    browser.execute_script("document.querySelector('.card .crops').click()")
+    assert browser.execute_script(width, "dialog .crop img") > 2 * small
+    assert len(browser.find_elements("css selector", "dialog[open] img")) == 3
+    browser.find_element("css selector", "dialog").click()
+    assert not browser.find_elements("css selector", "dialog[open]")
+
+
+@pytest.mark.parametrize("width", [1400, 900, 390])
+def test_browser_scrolls_in_one_direction_only(browser, run: Path, page: str, tmp_path: Path, width: int) -> None:  # type: ignore[no-untyped-def]
+    long_name = RunReport("x" * 120, {"HOTA": 0.51, "IDSW": 123456.0}, notes=["y" * 300], about={"z" * 80: "w" * 300})
+    path = tmp_path / "page.html"
+    path.write_text(render_report([many_switches(), long_name], [0.5]), encoding="utf-8")
+    screen = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    for file in (path, run / "report.html"):
+        browser.get(file.as_uri())
+        sizes = browser.execute_script(
+            "const e = document.documentElement; return [e.scrollWidth, e.clientWidth, e.scrollHeight]"
+        )
+        assert sizes[0] <= sizes[1] and sizes[2] < 11000
+        wide = browser.execute_script(
+            "return [...document.querySelectorAll('main *')].filter(e => getComputedStyle(e).overflowX !== 'visible'"
+            " && e.scrollWidth > e.clientWidth + 1 && !e.closest('li')).map(e => e.className)"
+        )
+        assert wide == [], "nor does anything inside scroll sideways"
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

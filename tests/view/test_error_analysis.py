@@ -9,27 +9,6 @@ from smiletrack.types import TrackTable
 from smiletrack.view.error_analysis import Matching, false_alarms, find_switches, missed_by, spans
 
 
-def world(covers: dict[int, str], extra: int = 0) -> Matching:
-    """Each truth identity and, frame by frame, the letter of the result that covers it: `.` missed, blank absent."""
-    truth, results, partner, close = [], [], [], []
-    for frame in range(1, max(map(len, covers.values())) + 1):
-        for person, letters in covers.items():
-            letter = letters[frame - 1 : frame] or " "
-            if letter == " ":
-                continue
-            if letter != ".":
-                close.append((len(truth), len(results)))
-                results.append((frame, ord(letter)))
-            partner.append(len(results) - 1 if letter != "." else -1)
-            truth.append((frame, person))
-    results += [(99, 1000 + i) for i in range(extra)]
-    tables = [
-        TrackTable(np.array([r[0] for r in rows]), np.array([r[1] for r in rows]), np.zeros((len(rows), 4)))
-        for rows in (truth, results)
-    ]
-    return Matching(*tables, np.array(partner, np.int64), np.array(close, np.int64).reshape(-1, 2))
-
-
 def idf1(covers: dict[int, str]) -> float:
     """IDF1 by trying every pairing of identities."""
     letters = sorted({c for row in covers.values() for c in row} - {".", " "})
@@ -44,7 +23,7 @@ def idf1(covers: dict[int, str]) -> float:
     return 2 * best / (truth + found)
 
 
-def test_switches_are_clears_and_sorted_by_cost() -> None:
+def test_switches_are_clears_and_sorted_by_cost(world) -> None:  # type: ignore[no-untyped-def]
     covers = {1: "AAAABBBBBB", 2: "CCC..D  CCCC"}
     switches = find_switches(world(covers))
     assert [(s.truth_id, chr(s.before_id), chr(s.after_id), s.previous_frame, s.frame) for s in switches] == [
@@ -61,7 +40,7 @@ def test_switches_are_clears_and_sorted_by_cost() -> None:
     assert matching.truth.frames[switches[0].last_row] == 10
 
 
-def test_swap_of_two_people() -> None:
+def test_swap_of_two_people(world) -> None:  # type: ignore[no-untyped-def]
     covers = {1: "AAAAABBB", 2: "BBBBBAAA"}
     switches = find_switches(world(covers))
     assert len(switches) == 2
@@ -72,7 +51,7 @@ def test_swap_of_two_people() -> None:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_costs_agree_with_brute_force_on_random_worlds(seed: int) -> None:
+def test_costs_agree_with_brute_force_on_random_worlds(world, seed: int) -> None:  # type: ignore[no-untyped-def]
     rng = np.random.default_rng(seed)
     covers = {p: "".join(np.repeat(rng.choice(list("ABCD."), 5), rng.integers(1, 4, 5))) for p in (1, 2, 3)}
     base = idf1(covers)
@@ -89,12 +68,12 @@ def test_costs_agree_with_brute_force_on_random_worlds(seed: int) -> None:
         assert s.cost == pytest.approx(idf1({**covers, s.truth_id: "".join(letters)}) - base)
 
 
-def test_uncosted_switches_come_last() -> None:
+def test_uncosted_switches_come_last(world) -> None:  # type: ignore[no-untyped-def]
     switches = find_switches(world({1: "AABBBBCDDD"}), max_costed=2)
     assert [np.isnan(s.cost) for s in switches] == [False, False, True]
 
 
-def test_spans_tell_the_life_of_a_person() -> None:
+def test_spans_tell_the_life_of_a_person(world) -> None:  # type: ignore[no-untyped-def]
     life = [(s.first, s.last, s.result_id and chr(s.result_id), s.start) for s in spans(world({5: "AA.A BB AA"}))]
     assert life == [
         (1, 2, "A", ""),
@@ -105,14 +84,14 @@ def test_spans_tell_the_life_of_a_person() -> None:
     ]
 
 
-def test_misses_and_false_alarms() -> None:
+def test_misses_and_false_alarms(world) -> None:  # type: ignore[no-untyped-def]
     matching = world({1: "A.A.", 2: "...B"}, extra=2)
     values = matching.truth.ids.astype(float)
     assert missed_by(matching, values, (0, 1.5, 3)) == [(4, 2), (4, 3)]
     assert matching.results.ids[false_alarms(matching)].tolist() == [1000, 1001]
 
 
-def test_empty_worlds() -> None:
+def test_empty_worlds(world) -> None:  # type: ignore[no-untyped-def]
     nothing = TrackTable(np.empty(0), np.empty(0), np.empty((0, 4)))
     empty = Matching(nothing, nothing, np.empty(0, np.int64), np.empty((0, 2), np.int64))
     assert find_switches(empty) == [] and spans(empty) == [] and not len(false_alarms(empty))

@@ -16,6 +16,7 @@ from smiletrack.engine.track import TrackConfig, track_sequence
 from smiletrack.tracking.witness import Considered, Witness
 from smiletrack.types import Floats, Ints, TrackTable
 from smiletrack.view.error_analysis import Matching, Switch
+from smiletrack.view.switch_causes import SwitchCauses
 from smiletrack.view.switch_gallery import Candidate, SwitchCard
 
 _LOOKS = 5
@@ -42,7 +43,7 @@ class Evidence:
         ids, starts = np.unique(results.ids[order], return_index=True)
         self._rows = dict(zip(ids.tolist(), np.split(order, starts[1:]), strict=True)) if len(ids) else {}
 
-    def card(self, run: str, sequence: str, matching: Matching, switch: Switch) -> SwitchCard:
+    def card(self, run: str, sequence: str, matching: Matching, switch: Switch, causes: SwitchCauses) -> SwitchCard:
         """Return the gallery's card of a switch, without pictures."""
         row = int(matching.partner[switch.row])
         box = matching.results.boxes[row]
@@ -51,7 +52,8 @@ class Evidence:
         before, after = (
             self._candidate(identity, switch.frame, box, detection) for identity in (switch.before_id, switch.after_id)
         )
-        return SwitchCard(run, sequence, switch, before, after, score)
+        cause = causes.of(switch, before.appearance, after.appearance)
+        return SwitchCard(run, sequence, switch, cause, before, after, score)
 
     def boxes_at(self, frame: int, identities: Sequence[int]) -> list[tuple[int, Floats]]:
         """Return (identity, box) of those of the identities that the result has in a frame."""

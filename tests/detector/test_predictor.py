@@ -188,4 +188,4 @@ def test_what_cannot_be_loaded(tmp_path: Path, shared: Path, weights: Path) -> N
 def test_the_export_command(capsys: pytest.CaptureFixture[str], weights: Path) -> None:
     path = export(ExportConfig("detector", str(weights)))
     assert "largest difference" in capsys.readouterr().out
-    assert f"form yolov5, input rgb1 96 x 160 padded on all sides, 1 classes (person)" in load_detector(path).description
+    assert "form yolov5, input rgb1 96 x 160 padded on all sides, 1 classes (person)" in load_detector(path).description

@@ -117,7 +117,7 @@ def test_show_data(tmp_path: Path, run_tool) -> None:  # type: ignore[no-untyped
     assert cv2.imread(str(tmp_path / "out/MOT17-02-SDP.png")).shape == (364, 2 * 644, 3)
     assert cv2.imread(str(tmp_path / "out/MOT17-02-SDP-people.png")) is not None
     assert "MOT17-02-SDP" in (tmp_path / "out/index.html").read_text()
-    with pytest.raises(InputError, match="no sequence 'MOT17-99'"):
+    with pytest.raises(InputError, match="no 'MOT17-99'"):
         show_data(ShowDataConfig(str(tmp_path / "train"), ("MOT17-99",), output=str(tmp_path / "out")))
     with pytest.raises(InputError, match="name a folder"):
         show_data(ShowDataConfig())

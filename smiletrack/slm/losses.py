@@ -17,6 +17,11 @@ def _pairs(labels: Tensor) -> tuple[Tensor, Tensor]:
     return same & ~diagonal, ~same
 
 
+def _mean_where(mask: Tensor, values: Tensor) -> Tensor:
+    """Mean of the values that the mask selects; selecting them would make a GPU wait for their number."""
+    return (values * mask).sum() / mask.sum()
+
+
 class PairSimilarity(nn.Module):
     """Binary cross-entropy of sigmoid(scale * cosine + shift) over all pairs of a batch.
 
@@ -31,7 +36,9 @@ class PairSimilarity(nn.Module):
     def forward(self, Z: Tensor, labels: Tensor) -> Tensor:
         same, different = _pairs(labels)
         logits = self.scale * similarity(Z, Z) + self.shift
-        return (functional.softplus(-logits[same]).mean() + functional.softplus(logits[different]).mean()) / 2
+        return (
+            _mean_where(same, functional.softplus(-logits)) + _mean_where(different, functional.softplus(logits))
+        ) / 2
 
 
 class IdentityClassification(nn.Module):
@@ -82,8 +89,9 @@ class Contrastive(nn.Module):
         logits = similarity(Z, Z) / 0.1
         diagonal = torch.eye(len(labels), dtype=torch.bool, device=Z.device)
         log_p = logits - torch.logsumexp(logits.masked_fill(diagonal, -torch.inf), 1, keepdim=True)
-        anchors = same.any(1)
-        return -(log_p.masked_fill(~same, 0).sum(1)[anchors] / same.sum(1)[anchors]).mean()
+        positives = same.sum(1)
+        of_anchor = log_p.masked_fill(~same, 0).sum(1) / positives.clamp_min(1)  # 0 without a positive
+        return -of_anchor.sum() / (positives > 0).sum()
 
 
 class Distillation(nn.Module):
@@ -101,7 +109,11 @@ class Distillation(nn.Module):
 
 
 class SLMLoss(nn.Module):
-    """The weighted sum of the losses that the config turns on; `forward` also returns each one's value."""
+    """The weighted sum of the losses that the config turns on; `forward` also returns each one's value.
+
+    All of it is computed in float32, also under autocast: cosines of bfloat16 products are wrong in the third digit,
+    and where identities are parted well, that is most of the gradient.
+    """
 
     def __init__(self, config: LossConfig, dimension: int, num_identities: int, answers: Tensor | None = None) -> None:
         """dimension: D of Z. answers: (N, D) a sample of the teacher's, None without a teacher."""
@@ -122,8 +134,10 @@ class SLMLoss(nn.Module):
 
     def forward(self, Z: Tensor, labels: Tensor, T: Tensor | None = None) -> tuple[Tensor, dict[str, Tensor]]:
         """(B, D), (B,), teacher's (B, D) -> total (scalar) and the unweighted terms by name."""
-        values = {name: term(Z.float(), labels) for name, term in self.terms.items()}
-        if self.teacher:
-            values["teacher"] = self.teacher(Z.float(), T)
-        total = torch.stack([self.weights[name] * value for name, value in values.items()]).sum()
+        with torch.autocast(Z.device.type, enabled=False):
+            Z = Z.float()
+            values = {name: term(Z, labels) for name, term in self.terms.items()}
+            if self.teacher:
+                values["teacher"] = self.teacher(Z, T)
+            total = torch.stack([self.weights[name] * value for name, value in values.items()]).sum()
         return total, {name: value.detach() for name, value in values.items()}

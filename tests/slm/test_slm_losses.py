@@ -128,3 +128,33 @@ def test_a_teacher_is_followed_and_its_mean_alone_costs_one() -> None:
     assert float(total.detach()) == pytest.approx(float(parts["contrastive"]) + 3 * float(parts["teacher"]), abs=1e-4)
     assert float(loss(T.mean(0).expand(N, 4), LABELS, T)[1]["teacher"]) == pytest.approx(1, abs=1e-5)
     assert SLMLoss(LossConfig(), 4, 3).teacher is None  # the weight alone asks for no teacher
+
+
+def test_a_crop_without_another_of_its_person_is_no_anchor() -> None:
+    alone = torch.tensor([0, 0, 0, 1, 1, 2, 3])
+    terms = []
+    for i in range(5):
+        total = sum(math.exp(cosine(i, a) / 0.1) for a in range(N) if a != i)
+        positives = [j for j in range(N) if j != i and alone[j] == alone[i]]
+        terms.append(-sum(math.log(math.exp(cosine(i, p) / 0.1) / total) for p in positives) / len(positives))
+    assert float(Contrastive()(Z, alone)) == pytest.approx(sum(terms) / 5, abs=1e-4)
+
+
+@pytest.mark.parametrize("name", ["pair", "identity", "triplet", "circle", "contrastive", "teacher"])
+def test_losses_are_computed_in_full_precision_under_autocast(name: str) -> None:
+    """Identities that are parted well: there a product in bfloat16 gives another gradient (contrastive: cosine .74)."""
+    generator = torch.Generator().manual_seed(0)
+    centres, labels = torch.eye(16, 64).repeat_interleave(4, 0), torch.arange(16).repeat_interleave(4)
+    points = 4 * centres + 0.02 * torch.randn(64, 64, generator=generator)
+    torch.manual_seed(0)
+    weights = {"identity": 0.0, "contrastive": 0.0, "teacher": 0.0, name: 1.0}
+    loss = SLMLoss(LossConfig(**weights), 64, 16, answers=centres if name == "teacher" else None)
+    gradients = []
+    for lowered in (False, True):
+        leaf = points.clone().requires_grad_()
+        with torch.autocast("cpu", torch.bfloat16, enabled=lowered):
+            total, _ = loss(leaf, labels, centres)
+        total.backward()
+        assert total.dtype == torch.float32
+        gradients.append(leaf.grad)
+    assert torch.equal(*gradients)  # type: ignore[arg-type]

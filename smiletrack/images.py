@@ -4,7 +4,8 @@ The one contract of detector, similarity network and training. Frames are (H, W,
 (blue, green, red); a network says in a `PixelFormat` how it wants them, and `image_tensors` obeys.
 """
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, fields
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -40,6 +41,47 @@ class PixelFormat(Checked):
     """Subtracted from each channel after scaling."""
     std: Annotated[tuple[Positive, ...], MinLen(3), MaxLen(3)] = (1.0, 1.0, 1.0)
     """Divisor of each channel, applied last."""
+
+
+_WORD = re.compile(r"(rgb|bgr)(1|255|-imagenet)(?:-([0-9.,]+))?(?:/([0-9.,]+))?")
+
+
+def pixel_format(word: str) -> PixelFormat:
+    """Return what a word of the command line names; ValueError for another word.
+
+    rgb1, bgr1, rgb255, bgr255: order of the channels and the largest value. rgb-imagenet: RGB in [0, 1] with
+    ImageNet's mean and deviation. A mean and a deviation of one's own follow: bgr255-104,117,123 or rgb1-0.5/0.5.
+    """
+    match = _WORD.fullmatch(word)
+    if match is None:
+        raise ValueError(f"{word!r} is not one of rgb1, bgr1, rgb255, bgr255, rgb-imagenet (or bgr255-104,117,123/57)")
+    colour, values, mean, std = match.groups()
+    usual_mean: tuple[float, ...] = (0.0, 0.0, 0.0)
+    usual_std: tuple[float, ...] = (1.0, 1.0, 1.0)
+    if values == "-imagenet":
+        turn = 1 if colour == "rgb" else -1
+        usual_mean, usual_std = IMAGENET_MEAN[::turn], IMAGENET_STD[::turn]
+    return PixelFormat(
+        colour="rgb" if colour == "rgb" else "bgr",
+        scale=1.0 if values == "255" else 1 / 255,
+        mean=_three(mean) if mean else usual_mean,
+        std=_three(std) if std else usual_std,
+    )
+
+
+def _three(text: str) -> tuple[float, ...]:
+    values = tuple(float(part) for part in text.split(","))
+    return values * 3 if len(values) == 1 else values
+
+
+def pixel_word(config: PixelFormat) -> str:
+    """Return the word that `pixel_format` reads as these pixels."""
+    for word in ("rgb1", "bgr1", "rgb255", "bgr255", "rgb-imagenet", "bgr-imagenet"):
+        known = pixel_format(word)
+        if all(getattr(known, field.name) == getattr(config, field.name) for field in fields(PixelFormat)):
+            return word
+    mean, std = (",".join(f"{value:g}" for value in values) for values in (config.mean, config.std))
+    return f"{config.colour}{'255' if config.scale == 1 else '1'}-{mean}/{std}"
 
 
 def as_bgr(frame: NDArray[Any]) -> Frame:

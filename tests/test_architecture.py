@@ -13,7 +13,7 @@ LAYER = {
     **dict.fromkeys(("training", "view"), 3),
     "engine": 4,
 }
-WITH_TORCH = {"weights", "image_tensors"}
+WITH_TORCH = {"weights", "image_tensors", "input_probe"}
 WITHOUT_TORCH = {"tracking", "motion", "metrics", "view", *(part for part in LAYER if LAYER[part] == 0)} - WITH_TORCH
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

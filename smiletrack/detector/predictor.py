@@ -1,7 +1,7 @@
 """A detector ready for use: frames in, `Detections` out.
 
 detector = load_detector("model.safetensors", "cuda")      # a checkpoint of this project
-detector = load_detector("onnx:yolox_nano_416x416.onnx")   # any ONNX file in YOLOX's output form
+detector = load_detector("yolox_nano_416x416.onnx")        # a network of others, see output_forms.py
 detections = detector.detect(frame)                         # (H, W, 3) uint8 BGR, any size
 """
 
@@ -19,14 +19,16 @@ from smiletrack.boxes import area, clip_boxes
 from smiletrack.config import nearest
 from smiletrack.detector.checkpoint import load_detector_network
 from smiletrack.detector.deploy import fuse
+from smiletrack.detector.exported import ExportedDetector
+from smiletrack.detector.foreign import DetectorInterface
 from smiletrack.detector.letterbox import Placement, letterbox, place, to_frame
-from smiletrack.detector.onnx_model import OnnxDetector
 from smiletrack.detector.postprocess import Rule, postprocess
 from smiletrack.detector.settings import DetectorConfig
 from smiletrack.detector.settings import PredictConfig as PredictConfig
 from smiletrack.errors import InputError
 from smiletrack.image_tensors import to_input
 from smiletrack.images import Frame
+from smiletrack.network_files import is_network_file, network_path, open_network
 from smiletrack.types import Detections
 
 
@@ -34,18 +36,21 @@ class Predictor:
     """A network with everything around it: letterbox, batching, suppression, boxes back in the frame.
 
     `config` is the network's, `fingerprint` names weights and settings: equal fingerprints give equal detections.
+    `description` is one line about what a network file was taken for, "" for a checkpoint.
     """
 
     def __init__(
         self,
         network: Callable[[Tensor], Tensor],
-        config: DetectorConfig,
+        config: DetectorConfig | DetectorInterface,
         settings: PredictConfig,
         rule: Rule,
         stride: int,
         device: str,
         weights_digest: str,
+        description: str = "",
     ) -> None:
+        self.description = description
         self.network, self.config, self.rule, self.stride = network, config, rule, stride
         self.device = torch.device(device)
         self.half = settings.half and self.device.type == "cuda"
@@ -104,19 +109,21 @@ class Predictor:
 
 
 def load_detector(spec: str | Path, device: str = "cpu", settings: PredictConfig | None = None) -> Predictor:
-    """Return the detector of a checkpoint path or of `onnx:FILE` (a path that ends in .onnx is enough).
+    """Return the detector of a checkpoint or of a network file (`FILE.onnx`, `FILE.xml`, `onnx:FILE`, `openvino:FILE`).
 
-    device: cpu, cuda or cuda:N. Raises InputError for a missing or foreign file and for a device that is not there.
+    device: cpu, cuda, cuda:N, or auto for a GPU where there is one that can run it. Raises InputError for a missing or
+    foreign file and for a device that is not there.
     """
     settings = settings or PredictConfig()
+    if is_network_file(str(spec)):
+        model = ExportedDetector(open_network(str(spec), device), settings)
+        digest = _digest(network_path(str(spec)))
+        return Predictor(model, model.config, settings, model.rule, model.stride, "cpu", digest, model.description)
+    path = Path(spec)
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise InputError(f"device: {device} was asked for, but there is no GPU that PyTorch can use; take cpu")
-    name = str(spec)
-    path = Path(name.removeprefix("onnx:"))
-    if name.startswith("onnx:") or path.suffix == ".onnx":
-        size = (settings.height, settings.width) if settings.height else (640, 640)
-        model = OnnxDetector(path, device, size)
-        return Predictor(model, model.config, settings, model.rule, model.stride, "cpu", _digest(path))
     net, config = load_detector_network(path)
     ready = fuse(net).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     ready = ready.half() if settings.half and device.startswith("cuda") else ready

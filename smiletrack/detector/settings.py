@@ -8,7 +8,7 @@ from annotated_types import Ge, Gt, MinLen, MultipleOf
 from smiletrack.config import nearest
 from smiletrack.detector.letterbox import ImageFormat
 from smiletrack.errors import shown
-from smiletrack.images import LARGEST_INPUT
+from smiletrack.images import LARGEST_INPUT, pixel_format
 from smiletrack.ranges import Checked, Count, NonNegative, Positive, ProperShare, Share
 
 
@@ -40,6 +40,14 @@ class PredictConfig(Checked):
     """Height of the network's input in pixels; 0 = what it was trained with."""
     width: Count = 0
     """Width of the network's input in pixels; 0 = what it was trained with."""
+    form: Literal["auto", "yolox", "yolov5", "yolov8", "end-to-end", "detr", "boxes"] = "auto"
+    """Output format of a foreign network file (docs/detectors.md); auto: from its shape and values."""
+    input: str = "auto"
+    """Pixels that a foreign network file expects: rgb1 (RGB in [0, 1]), bgr255, rgb-imagenet (standardised), or e.g.
+    bgr255-104,117,123/57 with mean and deviation; auto: from its metadata and its first layer."""
+    padding: Literal["auto", "centred", "corner", "stretched"] = "auto"
+    """Where the frame lies in the input of a foreign network file: in the middle of grey borders, in the top left
+    corner, or stretched over all of it; auto: as the exporter's own code does."""
     half: bool = False
     """Use half precision (GPU only)."""
     clip: bool = False
@@ -51,6 +59,8 @@ class PredictConfig(Checked):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.input != "auto":
+            pixel_format(self.input)
         if (self.height > 0) != (self.width > 0):
             raise ValueError("height and width must be given both, in pixels, or be 0 both")
         if self.height * self.width > LARGEST_INPUT:

@@ -39,7 +39,7 @@ class DemoConfig:
     """A video file, a folder of images, a MOT sequence, a stream address or the number of a camera."""
 
     detector: str = ""
-    """A detector's checkpoint, or onnx:FILE for any network in YOLOX's output form."""
+    """A detector's checkpoint, or a network file of others (.onnx, OpenVINO's .xml; docs/detectors.md)."""
 
     slm: str = "none"
     """Similarity network: a checkpoint, an .onnx file of any re-identification network, or none."""
@@ -116,7 +116,7 @@ def demo(config: DemoConfig) -> Path | None:
     if not config.source:
         raise InputError("source: name a video, a folder of images or a camera number")
     if not config.detector:
-        raise InputError("detector: name a checkpoint (tools/train_detector.py makes one) or onnx:FILE")
+        raise InputError("detector: name a checkpoint (tools/train_detector.py makes one) or an .onnx file")
     source = open_source(config.source)
     pipeline = _pipeline(config, source.frame_rate)
     save = Path(config.save or f"runs/demo/{source.name}.mp4") if config.save or not config.show else None

@@ -12,13 +12,13 @@ from smiletrack.data.detection.labels import LabelledImages, read_labelled
 from smiletrack.data.image_files import read_image
 from smiletrack.detector.build import Detector
 from smiletrack.detector.postprocess import NMSConfig
-from smiletrack.detector.predictor import PredictConfig, Predictor, load_detector
+from smiletrack.detector.predictor import PredictConfig, Predictor
 from smiletrack.detector.settings import DetectorConfig
+from smiletrack.engine.inputs.networks import open_detector
 from smiletrack.errors import InputError
 from smiletrack.files import write_json
 from smiletrack.metrics.detection_figures import detection_figures
 from smiletrack.training.log import Picture
-from smiletrack.training.runtime import choose_device
 from smiletrack.types import Detections
 from smiletrack.view.drawing import draw_box
 
@@ -31,7 +31,7 @@ class EvalDetectorConfig:
     """What is judged on what."""
 
     detectors: tuple[str, ...] = ()
-    """Checkpoints (a run's best.safetensors) and ONNX files (onnx:FILE), judged one after the other."""
+    """Checkpoints (a run's best.safetensors) and network files (.onnx, .xml), judged one after the other."""
     data: tuple[str, ...] = ()
     """COCO files (FILE.json) and MOTChallenge folders (FOLDER or FOLDER@SPLIT) with one set of classes."""
     min_visibility: float = 0.0
@@ -65,7 +65,7 @@ def eval_detector(config: EvalDetectorConfig) -> dict[str, dict[str, float]]:
     settings = PredictConfig(height=config.height, width=config.width, half=config.half, nms=JUDGED)
     results = {}
     for spec in config.detectors:
-        detector = load_detector(spec, str(choose_device(config.device)), settings)
+        detector = open_detector(spec, config.device, settings)
         found, seconds = detect_images(detector, labels)
         results[spec] = score_detections(labels, found, config.operating_score) | {"fps": len(labels) / seconds}
     rows = [

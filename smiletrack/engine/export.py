@@ -9,8 +9,10 @@ import torch
 
 from smiletrack.console import say
 from smiletrack.detector.checkpoint import load_detector_network
-from smiletrack.detector.onnx_model import OnnxDetector, export_detector_onnx
+from smiletrack.detector.exported import ExportedDetector
+from smiletrack.detector.onnx_model import export_detector_onnx
 from smiletrack.errors import InputError
+from smiletrack.network_files import open_network
 from smiletrack.slm.checkpoint import export_slm_onnx, load_slm_network
 from smiletrack.slm.embedder import load_embedder
 
@@ -67,7 +69,7 @@ def export_detector(checkpoint: Path, output: Path) -> Path:
     export_detector_onnx(net, config, output)
     images = torch.rand(3, 3, *config.size, generator=torch.Generator().manual_seed(0)) / config.input.scale / 255
     with torch.no_grad():
-        original, exported = net(images), OnnxDetector(output)(images)
+        original, exported = net(images), ExportedDetector(open_network(str(output)))(images)
     difference = (exported - original).abs()
     largest = max(float(difference[..., :4].max()) / config.width, float(difference[..., 4:].max()))
     if not largest < TOLERANCE:

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from smiletrack.console import say
+from smiletrack.console import notify, say
 from smiletrack.detector.checkpoint import import_public, save_detector
 from smiletrack.detector.letterbox import BYTETRACK_INPUT, YOLOX_INPUT, ImageFormat
 from smiletrack.detector.onnx_model import import_onnx
 from smiletrack.errors import InputError
+from smiletrack.images import pixel_word
 
 INPUTS = {"bytetrack": BYTETRACK_INPUT, "yolox": YOLOX_INPUT, "prb": ImageFormat()}
 """What the publishers fed their networks."""
@@ -48,10 +49,13 @@ def import_weights(config: ImportConfig) -> Path:
     if not config.architecture:
         raise InputError("architecture: say what the checkpoint is, e.g. --as yolox-x")
     path = Path(config.checkpoint)
+    size = (config.height, config.width) if config.height and config.width else None
     if path.suffix == ".onnx":
         net, about = import_onnx(path, config.architecture)
+        rows, columns = size or about.size
+        seen = INPUTS.get(config.normalisation, about.input)
+        about = dataclasses.replace(about, height=rows, width=columns, input=seen)
     else:
-        size = (config.height, config.width) if config.height and config.width else None
         net, about = import_public(path, config.architecture, size, INPUTS.get(config.normalisation))
     if config.class_names:
         if len(config.class_names) != about.num_classes:
@@ -62,5 +66,12 @@ def import_weights(config: ImportConfig) -> Path:
     output = Path(config.output) if config.output else path.with_name(path.name.split(".")[0] + ".safetensors")
     save_detector(output, net, about, source=path.name)
     names = ", ".join(about.class_names[:5]) + (" ..." if about.num_classes > 5 else "")
-    say(f"{output}: {about.architecture}, {about.num_classes} classes ({names}), input {about.height} x {about.width}")
+    fed = f"input {about.height} x {about.width} {pixel_word(about.input)}"
+    say(f"{output}: {about.architecture}, {about.num_classes} classes ({names}), {fed}")
+    if config.normalisation == "auto" and about.num_classes == 1 and config.architecture.startswith("yolox"):
+        kind = "ByteTrack's" if about.input == BYTETRACK_INPUT else "YOLOX's own"
+        notify(
+            f"A YOLOX of one class is taken for {kind}: {fed}. If it was trained otherwise, import it again with "
+            "--normalisation yolox (or bytetrack), --height and --width."
+        )
     return output

@@ -14,13 +14,15 @@ from smiletrack.boxes import clip_boxes
 from smiletrack.detector.build import build_detector
 from smiletrack.detector.checkpoint import save_detector
 from smiletrack.detector.deploy import fuse
+from smiletrack.detector.exported import ExportedDetector
 from smiletrack.detector.letterbox import BYTETRACK_INPUT
-from smiletrack.detector.onnx_model import OnnxDetector, export_detector_onnx, import_onnx
+from smiletrack.detector.onnx_model import export_detector_onnx, import_onnx
 from smiletrack.detector.postprocess import NMSConfig
 from smiletrack.detector.predictor import PredictConfig, load_detector
 from smiletrack.detector.settings import DetectorConfig
 from smiletrack.engine.export import ExportConfig, export
 from smiletrack.errors import InputError
+from smiletrack.network_files import open_network
 
 NANO = "data/weights/yolox_nano_416x416.onnx"
 
@@ -98,9 +100,8 @@ def test_onnx_export_equals_the_network_for_any_batch(architecture: str, tmp_pat
     net = build_detector(config).eval()
     export_detector_onnx(net, config, tmp_path / "net.onnx")
     onnx.checker.check_model(onnx.load(tmp_path / "net.onnx"))
-    model = OnnxDetector(tmp_path / "net.onnx")
-    assert model.config == config
-    assert (model.decoded, model.rule) == (True, net.rule)
+    model = ExportedDetector(open_network(str(tmp_path / "net.onnx")))
+    assert (model.own, model.rule) == (config, net.rule)
     for batch in (1, 3):
         images = torch.rand(batch, 3, 64, 96)
         with torch.no_grad():
@@ -166,11 +167,11 @@ def test_an_imported_network_can_be_trained_on(shared: Path) -> None:
 def test_what_cannot_be_loaded(tmp_path: Path, shared: Path, weights: Path) -> None:
     (tmp_path / "text.onnx").write_text("no network")
     for spec, words in [
-        ("onnx:" + str(tmp_path / "gone.onnx"), "no such ONNX file"),
+        ("onnx:" + str(tmp_path / "gone.onnx"), "no such network file"),
         (tmp_path / "text.onnx", "not an ONNX network"),
         (tmp_path / "gone.safetensors", "no such weight file"),
         (tmp_path / "text.onnx", str(tmp_path)),
-        (shared / "data" / "weights" / "osnet_x0_25_msmt17.onnx", "no detector in YOLOX's output form"),
+        (shared / "data" / "weights" / "osnet_x0_25_msmt17.onnx", "no detector of a form that is known"),
     ]:
         with pytest.raises(InputError) as caught:
             load_detector(spec)
@@ -188,4 +189,5 @@ def test_what_cannot_be_loaded(tmp_path: Path, shared: Path, weights: Path) -> N
 def test_the_export_command(capsys: pytest.CaptureFixture[str], weights: Path) -> None:
     path = export(ExportConfig("detector", str(weights)))
     assert "largest difference" in capsys.readouterr().out
-    assert "form yolov5, input rgb1 96 x 160 padded on all sides, 1 classes (person)" in load_detector(path).description
+    said = "form yolov5, input rgb1 96 x 160 padded on all sides, 1 classes (person)"
+    assert said in load_detector(path).description

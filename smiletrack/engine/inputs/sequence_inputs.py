@@ -59,7 +59,7 @@ class SequenceInputConfig:
     """Frames instead of `data`: a video, a folder of images, a stream address or a camera's number (Ctrl-C ends it)."""
 
     detector: str = ""
-    """Where detections come from: a checkpoint, onnx:FILE (any network in YOLOX's output form), file:NAME (as
+    """Where detections come from: a checkpoint, a network file of others (.onnx, OpenVINO's .xml), file:NAME (as
     `detections`); empty = `detections`."""
 
     slm: str = "none"
@@ -217,7 +217,7 @@ def _read_sequence(sequence: Sequence, config: SequenceInputConfig, networks: _N
 def _read_frames(config: SequenceInputConfig, networks: _Networks) -> SequenceInput:
     """Read a video, a folder of images, a stream or a camera."""
     if networks.detector is None:
-        raise InputError("detector: frames need one: a checkpoint, or onnx:FILE")
+        raise InputError("detector: frames need one: a checkpoint, or an .onnx file")
     if config.camera_motion == "file":
         raise InputError("camera_motion: file needs data, a MOTChallenge sequence; frames take flow, ecc or orb")
     source = open_source(config.source, config.frame_rate)

@@ -1,0 +1,257 @@
+"""Networks in the files of other runtimes: ONNX by ONNX Runtime, OpenVINO's IR by OpenVINO, both as one callable.
+
+A file says how many images it takes at once, of what size and of which number type; whoever runs it need not know.
+What a foreign runtime raises on a damaged file is an `InputError` of one line.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smiletrack.errors import InputError
+from smiletrack.images import LARGEST_INPUT
+from smiletrack.lazy import LazyModule
+
+onnx = LazyModule("onnx")
+onnxruntime = LazyModule("onnxruntime")
+openvino = LazyModule("openvino")
+
+Arrays = list[NDArray[np.float32]]
+
+_MOST_IMAGES = 64
+"""Images in the largest fixed batch that is taken."""
+_CUDA = "CUDAExecutionProvider"
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkFile:
+    """A network that takes images and gives arrays. `None` is a side or a batch that the file leaves open.
+
+    outputs: names of what it gives. metadata: what the exporter wrote into the file. runtime: what runs it, and where.
+    """
+
+    path: Path
+    batch: int | None
+    height: int | None
+    width: int | None
+    outputs: tuple[str, ...]
+    metadata: dict[str, str]
+    runtime: str
+    _run: Callable[[NDArray[Any]], list[NDArray[Any]]]
+    _dtype: type[np.floating] = np.float32
+    _first_layer: Callable[[NDArray[Any]], NDArray[Any] | None] = field(default=lambda _: None)
+
+    def __call__(self, images: NDArray[np.float32]) -> Iterator[tuple[int, Arrays]]:
+        """(B, 3, H, W) -> the outputs of one pass after another, each with the number of images that it was for.
+
+        A fixed batch is filled up with grey; its outputs then hold more images than that number.
+        """
+        step = self.batch or max(len(images), 1)
+        for start in range(0, len(images), step):
+            part = images[start : start + step]
+            missing = (self.batch or 0) - len(part)
+            if missing > 0:
+                part = np.concatenate([part, np.full((missing, *part.shape[1:]), part.mean(), np.float32)])
+            yield min(step, len(images) - start), [np.asarray(array, np.float32) for array in self._answer(part)]
+
+    def first_layer(self, images: NDArray[np.float32]) -> NDArray[np.float32] | None:
+        """(1, 3, H, W) -> (C, N) what the first convolution with its batch norm gives, None where there is none."""
+        found = self._first_layer(images.repeat(self.batch or 1, 0).astype(self._dtype))
+        return None if found is None or found.ndim != 4 else np.asarray(found[0], np.float32).reshape(len(found[0]), -1)
+
+    def _answer(self, images: NDArray[np.float32]) -> list[NDArray[Any]]:
+        try:
+            return self._run(np.ascontiguousarray(images, self._dtype))
+        except Exception as error:  # the runtimes' errors share no other base
+            shape = " x ".join(map(str, images.shape))
+            raise InputError(f"{self.path}: {self.runtime} fails on images {shape} ({_reason(error)})") from None
+
+
+def is_network_file(spec: str) -> bool:
+    """Tell the file of another runtime (`FILE.onnx`, `FILE.xml`, `onnx:FILE`, `openvino:FILE`) from other words."""
+    return spec.startswith(("onnx:", "openvino:")) or Path(spec).suffix.lower() in (".onnx", ".xml")
+
+
+def network_path(spec: str) -> Path:
+    """Return the file that the words of `is_network_file` name."""
+    return Path(spec.removeprefix("onnx:").removeprefix("openvino:"))
+
+
+def open_network(spec: str, device: str = "cpu", threads: int = 0, free_batch: bool = False) -> NetworkFile:
+    """Open a file that `is_network_file` knows; `openvino:FILE.onnx` has OpenVINO run an ONNX file.
+
+    device: cpu, cuda, cuda:N, or auto for a GPU where the runtime has one. threads: of a CPU, 0 for the runtime's own
+    choice. free_batch: let OpenVINO open a fixed batch. Raises InputError, one line, where the file is missing, damaged
+    or takes something else than images, and where a GPU is asked for that the runtime cannot use.
+    """
+    path = network_path(spec)
+    if not path.is_file():
+        raise InputError(f"{path}: no such network file")
+    by_openvino = spec.startswith("openvino:") or path.suffix.lower() == ".xml"
+    opened = _open_openvino(path, device, threads, free_batch) if by_openvino else _open_onnx(path, device, threads)
+    batch, height, width = (1 if side is None else side for side in (opened.batch, opened.height, opened.width))
+    if not (1 <= batch <= _MOST_IMAGES and 1 <= height * width <= LARGEST_INPUT):
+        raise InputError(
+            f"{path}: takes {batch} images of {height} x {width}; at most {_MOST_IMAGES} of {LARGEST_INPUT} pixels are "
+            "taken, and one of one"
+        )
+    return opened
+
+
+def _image_shape(path: Path, shapes: list[list[Any]]) -> list[int | None]:
+    """Return batch, channels, height and width of the only input, None for what is open."""
+    shape = [side if isinstance(side, int) and side >= 0 else None for side in shapes[0]] if len(shapes) == 1 else []
+    if len(shape) != 4 or shape[1] not in (3, None):
+        listed = ", ".join(str(shape) for shape in shapes)
+        raise InputError(f"{path}: takes {listed or 'nothing'}, not one batch of images (batch, 3, height, width)")
+    return shape
+
+
+def _open_onnx(path: Path, device: str, threads: int) -> NetworkFile:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.log_severity_level = threads, 3
+    providers = _providers(path, device)
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=providers)
+        inputs, outputs = session.get_inputs(), session.get_outputs()
+        metadata = dict(session.get_modelmeta().custom_metadata_map)
+    except Exception as error:  # ONNX Runtime's errors share no other base
+        raise InputError(f"{path}: not an ONNX network ({_reason(error)})") from None
+    batch, _, height, width = _image_shape(path, [list(entry.shape or []) for entry in inputs])
+    dtypes = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+    if inputs[0].type not in dtypes:
+        raise InputError(f"{path}: takes {inputs[0].type}; images are given as tensor(float) or tensor(float16)")
+    on_gpu = session.get_providers()[0] == _CUDA
+    if device.startswith("cuda") and not on_gpu:
+        raise InputError(
+            f"device: {device} was asked for, but ONNX Runtime cannot start on it (CUDA's and cuDNN's libraries of the "
+            "versions that onnxruntime-gpu names are needed); take --device cpu"
+        )
+
+    def first_layer(images: NDArray[Any]) -> NDArray[Any] | None:
+        head = _onnx_head(path)
+        if head is None:
+            return None
+        part = onnxruntime.InferenceSession(head, options, providers=["CPUExecutionProvider"])
+        found: NDArray[Any] = part.run(None, {inputs[0].name: images})[0]
+        return found
+
+    return NetworkFile(
+        path,
+        batch,
+        height,
+        width,
+        tuple(output.name for output in outputs),
+        metadata,
+        f"ONNX Runtime on {(device if device != 'auto' else 'cuda') if on_gpu else 'cpu'}",
+        lambda images: list(session.run(None, {inputs[0].name: images})),
+        dtypes[inputs[0].type],
+        first_layer,
+    )
+
+
+def _providers(path: Path, device: str) -> list[Any]:
+    """Return what ONNX Runtime shall use, best first; InputError where that GPU is none of its own."""
+    if device == "cpu":
+        return ["CPUExecutionProvider"]
+    if _CUDA in onnxruntime.get_available_providers():
+        number = int(device.partition(":")[2] or 0)
+        return [(_CUDA, {"device_id": number}), "CPUExecutionProvider"]
+    if device == "auto":
+        return ["CPUExecutionProvider"]
+    raise InputError(
+        f"device: {device} was asked for, but the ONNX Runtime that is to run {path.name} is built without GPUs: "
+        "pip uninstall onnxruntime, pip install onnxruntime-gpu, or take --device cpu"
+    )
+
+
+def _onnx_head(path: Path) -> bytes | None:
+    """Return the part of an ONNX file up to its first convolution, or the batch norm behind it, as a file."""
+    model = onnx.load(path)
+    conv = next((node for node in model.graph.node if node.op_type == "Conv"), None)
+    if conv is None:
+        return None
+    behind = [node for node in model.graph.node if conv.output[0] in node.input]
+    last = behind[0] if len(behind) == 1 and behind[0].op_type == "BatchNormalization" else conv
+    needed, nodes = set(last.input), [last]
+    for node in reversed(model.graph.node):
+        if needed & set(node.output):
+            nodes.insert(0, node)
+            needed |= set(node.input)
+    graph = onnx.helper.make_graph(
+        nodes,
+        "head",
+        list(model.graph.input),
+        [onnx.helper.make_empty_tensor_value_info(last.output[0])],
+        [tensor for tensor in model.graph.initializer if tensor.name in needed],
+    )
+    part = onnx.helper.make_model(graph, opset_imports=model.opset_import, ir_version=model.ir_version)
+    content: bytes = part.SerializeToString()
+    return content
+
+
+def _open_openvino(path: Path, device: str, threads: int, free_batch: bool) -> NetworkFile:
+    if device.startswith("cuda"):
+        raise InputError(f"device: {device} was asked for, but OpenVINO runs {path.name} on the CPU; take --device cpu")
+    try:
+        core = openvino.Core()
+    except ModuleNotFoundError:
+        raise InputError(f'{path}: OpenVINO runs this file; pip install "smiletrack[openvino]"') from None
+    # bfloat16, which it takes where the CPU has it, is too coarse for boxes
+    settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads}
+    try:
+        model = core.read_model(str(path))
+        shapes = [_sides(port.partial_shape) for port in model.inputs]
+        shape = _image_shape(path, shapes)
+        if free_batch and shape[0] is not None:
+            shape[0] = _opened_batch(model, shapes[0])
+        dtype = np.float16 if model.inputs[0].element_type == openvino.Type.f16 else np.float32
+        if model.inputs[0].element_type not in (openvino.Type.f16, openvino.Type.f32):
+            raise InputError(f"{path}: takes {model.inputs[0].element_type}; images are given as f32 or f16")
+        compiled = core.compile_model(model, "CPU", settings)
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"{path}: not a network that OpenVINO reads ({_reason(error)})") from None
+
+    def first_layer(images: NDArray[Any]) -> NDArray[Any] | None:
+        convs = [node for node in model.get_ordered_ops() if node.get_type_name() == "Convolution"]
+        if not convs:
+            return None
+        part = core.compile_model(openvino.Model([convs[0].output(0)], model.get_parameters()), "CPU", settings)
+        return np.asarray(part(images)[0])
+
+    return NetworkFile(
+        path,
+        shape[0],
+        shape[2],
+        shape[3],
+        tuple(next(iter(sorted(port.get_names())), "") for port in model.outputs),
+        {},
+        "OpenVINO on cpu",
+        lambda images: [np.array(value) for value in compiled(images).values()],
+        dtype,
+        first_layer,
+    )
+
+
+def _sides(shape: Any) -> list[Any]:
+    return [side.get_length() if side.is_static else None for side in shape]
+
+
+def _opened_batch(model: Any, shape: list[Any]) -> int | None:
+    """Let the network take any number of images; return its batch as it is now."""
+    try:
+        model.reshape([-1, *shape[1:]])
+    except Exception:  # a network that cuts its batch apart stays as it is
+        model.reshape(shape)
+        return int(shape[0])
+    return None
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split())[:120]

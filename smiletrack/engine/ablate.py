@@ -18,6 +18,7 @@ from smiletrack.engine.studies.scored_sequences import (
 from smiletrack.errors import InputError
 from smiletrack.files import write_json
 from smiletrack.metrics.table import COMBINED, Measures
+from smiletrack.ranges import Checked
 from smiletrack.tracking.config import TrackerConfig
 
 Changes = dict[str, Any]
@@ -65,24 +66,25 @@ NOTES = {
 
 
 @dataclass(frozen=True)
-class AblateConfig:
-    """The command `tools/ablate.py`."""
+class AblateConfig(Checked):
+    """Which table, on which data."""
 
     table: Literal[3, 4, 5, "robustness"] = 3
-    """Table of the paper: 3 (SLM, SMC and GATE switched), 4 (patch layouts), 5 (similarity by stage); robustness:
-    HOTA and IDF1 over the quality of embeddings."""
+    """Table of the paper: 3 (SLM, SMC and GATE switched on one by one), 4 (patch layouts) or 5 (similarity of each
+    stage); robustness: HOTA and IDF1 over the quality of the embeddings."""
     on: ScoredDataConfig = field(default_factory=ScoredDataConfig)
-    """The data; tables 3 and 5 want embeddings (on.embeddings, or on.slm and frames); empty = the generated crowd."""
+    """Data of tables 3 and 5 and of robustness; the tables need embeddings (on.embeddings, or on.slm and frames); empty
+    = the generated crowd."""
     base: TrackerConfig = field(
         default_factory=lambda: load_config(TrackerConfig, preset_file("tracker", "smiletrack-paper"))
     )
-    """Tables 3 and 5: the tracker whose parts are switched; the paper's own by default."""
+    """Tables 3 and 5: the tracker whose parts are switched; by default the paper's."""
     layouts: CompareLayoutsConfig = field(default_factory=CompareLayoutsConfig)
-    """Table 4: which layouts, and the training that each gets."""
+    """Table 4: the layouts and their training."""
     robustness: RobustnessConfig = field(default_factory=RobustnessConfig)
-    """Robustness: which qualities and trackers, and where the plot goes."""
+    """Robustness: the qualities, the trackers and the plot."""
     json: str = ""
-    """File that gets every figure."""
+    """JSON file for all figures at full precision; empty = none."""
 
 
 def ablate(config: AblateConfig) -> dict[str, Any]:

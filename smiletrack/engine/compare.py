@@ -2,46 +2,42 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Lt
 
 from smiletrack.console import print_table, say
 from smiletrack.engine.eval_mot import EvalConfig, find_scored
 from smiletrack.errors import InputError
 from smiletrack.files import write_json
 from smiletrack.metrics.bootstrap import METRICS, Difference, paired_bootstrap
+from smiletrack.ranges import Checked, PositiveCount, Seed
 
 Answer = dict[str, dict[str, Difference]]
 
 
 @dataclass(frozen=True)
-class CompareConfig:
-    """What `tools/compare.py` is asked for."""
+class CompareConfig(Checked):
+    """What is compared, and how."""
 
     runs: tuple[str, ...] = ()
-    """Two run folders (or folders of result files): the one to compare with, and the one that should be better."""
+    """Two run folders, or folders of result files: the baseline, and the run that may be better."""
     gt: str = ""
-    """Folder of the sequences with ground truth; empty: what the runs name."""
+    """Folder of the sequences with ground truth; empty = the data of the runs."""
     benchmark: Literal["auto", "MOT15", "MOT16", "MOT17", "MOT20", "DanceTrack"] = "auto"
-    """Whose preprocessing rules apply; auto: by the path of the truth."""
+    """Benchmark whose preprocessing rules apply; auto = the one named in the path of the ground truth, else MOT17."""
     split: Literal["auto", "all", "train", "val", "test", "train_half", "val_half"] = "auto"
-    """Part of each sequence that was tracked; auto: the runs'."""
-    block: int = 50
-    """Neighbouring frames that the bootstrap draws together; at least 1."""
-    resamples: int = 1000
-    """Draws of the bootstrap; at least 10."""
-    confidence: float = 0.95
-    """Confidence of the intervals; in (0, 1)."""
-    seed: int = 0
-    """Seed of the draws."""
+    """Part of each sequence that was tracked; auto = as in the runs."""
+    block: PositiveCount = 50
+    """Number of consecutive frames that the bootstrap draws together."""
+    resamples: Annotated[int, Ge(10)] = 1000
+    """Number of bootstrap resamples."""
+    confidence: Annotated[float, Gt(0), Lt(1)] = 0.95
+    """Confidence level of the intervals."""
+    seed: Seed = 0
+    """Seed of the bootstrap."""
     json: str = ""
-    """File that gets every figure."""
-
-    def __post_init__(self) -> None:
-        for name, least in (("block", 1), ("resamples", 10)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} must be at least {least}, not {getattr(self, name)}")
-        if not 0 < self.confidence < 1:
-            raise ValueError(f"confidence must be between 0 and 1, not {self.confidence}")
+    """JSON file for all figures at full precision; empty = none."""
 
 
 def compare_runs(config: CompareConfig) -> Answer:

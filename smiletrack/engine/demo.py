@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import cv2
+from annotated_types import Ge, Le
 
 from smiletrack.console import progress, say
 from smiletrack.data.mot import write_results
@@ -21,6 +22,7 @@ from smiletrack.engine.track import join_tracks
 from smiletrack.errors import InputError
 from smiletrack.images import Frame
 from smiletrack.motion.camera_motion import CameraMotion, CameraMotionConfig
+from smiletrack.ranges import Checked, Count
 from smiletrack.tracking.config import TrackerConfig
 from smiletrack.tracking.tracker import Tracker, default_config
 from smiletrack.training.runtime import stop_signal
@@ -32,47 +34,43 @@ _SPEED_OVER = 30
 
 
 @dataclass(frozen=True)
-class DemoConfig:
-    """What `tools/demo.py` is asked for."""
+class DemoConfig(Checked):
+    """What is tracked, with which networks, and what is shown of it."""
 
     source: str = ""
-    """A video file, a folder of images, a MOT sequence, a stream address or the number of a camera."""
+    """Video file, folder of images, MOT sequence, stream address or camera number."""
 
     detector: str = ""
-    """A detector's checkpoint, or a network file of others (.onnx, OpenVINO's .xml; docs/detectors.md)."""
+    """Detector: a checkpoint, or the network file of another program (.onnx, or .xml of OpenVINO;
+    docs/detectors.md)."""
 
     slm: str = "none"
-    """Similarity network: a checkpoint, an .onnx file of any re-identification network, or none."""
+    """Similarity network: a checkpoint, the .onnx file of any re-identification network, or none."""
 
     tracker: TrackerConfig = field(default_factory=default_config)
-    """Preset (configs/tracker), a YAML file, or keys tracker.*=..."""
+    """Tracker: a preset of configs/tracker, a YAML file, or keys tracker.*=..."""
 
     camera_motion: Literal["none", "flow", "ecc", "orb"] = "none"
-    """How the camera's motion is estimated; none for a camera that stands."""
+    """How the motion of the camera is estimated; none for a static camera."""
 
     predict: PredictConfig = field(default_factory=PredictConfig)
-    """Classes, input size, thresholds of the detector."""
+    """Classes, input size and thresholds of the detector."""
 
     device: str = "auto"
-    """Where the networks run: auto, cpu, cuda, cuda:N."""
+    """Device of the networks: auto, cpu, cuda or cuda:N."""
 
     save: str = ""
-    """Video to write; the tracks go beside it as .txt in MOTChallenge format. Empty: runs/demo/<source>.mp4, or
-    nothing with --show."""
+    """Video to write, with the tracks beside it as .txt in MOTChallenge format; empty = runs/demo/<source>.mp4, or none
+    with --show."""
 
     show: bool = False
-    """Show the pictures in a window as they are made; q or Esc ends."""
+    """Show the frames in a window as they are tracked; q or Esc quits."""
 
-    max_frames: int = 0
-    """Stop after this many frames; 0 = all there are."""
+    max_frames: Count = 0
+    """Stop after this many frames; 0 = at the end of the source."""
 
-    trail: int = 30
-    """Frames that a trail reaches back; 0 = none."""
-
-    def __post_init__(self) -> None:
-        for name in ("max_frames", "trail"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} must be at least 0, not {getattr(self, name)}")
+    trail: Annotated[int, Ge(0), Le(10_000)] = 30
+    """Length of the trails in frames; 0 = none."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,6 +18,7 @@ from smiletrack.engine.inputs.networks import open_detector
 from smiletrack.errors import InputError
 from smiletrack.files import write_json
 from smiletrack.metrics.detection_figures import detection_figures
+from smiletrack.ranges import Checked, Count, PositiveCount, Share
 from smiletrack.training.log import Picture
 from smiletrack.types import Detections
 from smiletrack.view.drawing import draw_box
@@ -27,33 +28,29 @@ JUDGED = NMSConfig(score_threshold=0.001, iou_threshold=0.65, max_detections=300
 
 
 @dataclass(frozen=True)
-class EvalDetectorConfig:
-    """What is judged on what."""
+class EvalDetectorConfig(Checked):
+    """Which detectors are evaluated, and on which images."""
 
     detectors: tuple[str, ...] = ()
-    """Checkpoints (a run's best.safetensors) and network files (.onnx, .xml), judged one after the other."""
+    """Checkpoints (best.safetensors of a run) and network files of other programs (.onnx, .xml) to evaluate."""
     data: tuple[str, ...] = ()
-    """COCO files (FILE.json) and MOTChallenge folders (FOLDER or FOLDER@SPLIT) with one set of classes."""
-    min_visibility: float = 0.0
-    """People in MOTChallenge folders of whom less than this part is seen are ignored, in [0, 1]."""
-    step: int = 1
-    """Every which image is used."""
-    operating_score: float = 0.6
-    """Score at which precision and recall are told: where the tracker's first stage begins."""
-    height: int = 0
-    """Rows of the network's input; 0 = what it was trained with."""
-    width: int = 0
-    """Columns of the network's input; 0 = what it was trained with."""
+    """COCO files (FILE.json) and MOTChallenge folders (FOLDER or FOLDER@SPLIT), all with the same classes."""
+    min_visibility: Share = 0.0
+    """People of lower visibility in MOTChallenge folders are ignored."""
+    step: PositiveCount = 1
+    """Use every n-th image."""
+    operating_score: Share = 0.6
+    """Score threshold of the reported precision and recall: where the tracker's first stage begins."""
+    height: Count = 0
+    """Height of the network's input in pixels; 0 = what it was trained with."""
+    width: Count = 0
+    """Width of the network's input in pixels; 0 = what it was trained with."""
     device: str = "auto"
-    """auto, cpu, cuda or cuda:N."""
+    """Device of the networks: auto, cpu, cuda or cuda:N."""
     half: bool = False
-    """Half precision, on a GPU only."""
+    """Use half precision (GPU only)."""
     json: str = ""
-    """File to write the figures to."""
-
-    def __post_init__(self) -> None:
-        if self.step < 1:
-            raise ValueError(f"step must be 1 or more, not {self.step}")
+    """JSON file for all figures at full precision; empty = none."""
 
 
 def eval_detector(config: EvalDetectorConfig) -> dict[str, dict[str, float]]:

@@ -20,6 +20,7 @@ from smiletrack.errors import InputError
 from smiletrack.files import read_json, write_json
 from smiletrack.metrics.preprocess import BENCHMARKS, Comparison, Source, compare
 from smiletrack.metrics.table import COMBINED, Measures, cell, combine, measure
+from smiletrack.ranges import Checked
 from smiletrack.types import TrackTable
 
 Tables = TrackTable | Mapping[str, TrackTable]
@@ -34,23 +35,23 @@ COLUMNS = {
 
 
 @dataclass(frozen=True)
-class EvalConfig:
-    """What `tools/eval_mot.py` is asked for."""
+class EvalConfig(Checked):
+    """What is scored, and by which rules."""
 
     gt: str = ""
-    """Folder of sequences with gt/gt.txt and seqinfo.ini, as downloaded, or one such sequence; empty: the run's."""
+    """Folder of sequences with gt/gt.txt, as downloaded, or one such sequence; empty = the data of the run."""
     results: str = ""
-    """Folder with a result file SEQUENCE.txt for each, or a run of track.py; empty: the last run below runs/."""
+    """Folder with a result file SEQUENCE.txt for each sequence, or a run folder; empty = the last run below runs/."""
     benchmark: Literal["auto", "MOT15", "MOT16", "MOT17", "MOT20", "DanceTrack"] = "auto"
-    """Whose preprocessing rules apply; auto: the benchmark named in the path of the truth, else MOT17's."""
+    """Benchmark whose preprocessing rules apply; auto = the one named in the path of the ground truth, else MOT17."""
     split: Literal["auto", "all", "train", "val", "test", "train_half", "val_half"] = "auto"
-    """Part of each sequence that was tracked; frames of half results count from 1; auto: the run's, else all."""
+    """Part of each sequence that was tracked, with frames numbered from 1; auto = as in the run, else all."""
     sequences: tuple[str, ...] = ()
     """Names of the sequences to score; empty: those of the run, else all."""
     json: str = ""
-    """File that gets every figure at full precision."""
+    """JSON file for all figures at full precision; empty = none."""
     cross_check: bool = False
-    """Also compute MOTA and IDF1 with motmetrics and show both."""
+    """Compute MOTA and IDF1 with motmetrics too, and show both."""
 
 
 def evaluate(

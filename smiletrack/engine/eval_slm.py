@@ -5,10 +5,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import cv2
 import numpy as np
+from annotated_types import MinLen
 from numpy.typing import NDArray
 
 from smiletrack.console import print_table, progress, say
@@ -20,6 +21,7 @@ from smiletrack.errors import InputError
 from smiletrack.files import atomic_path, write_json
 from smiletrack.images import cut_boxes
 from smiletrack.metrics.retrieval import RetrievalScores, retrieval_scores, time_candidates
+from smiletrack.ranges import Checked, PositiveCount, Share
 from smiletrack.slm.embedder import Embedder, load_embedder
 from smiletrack.training.runtime import choose_device
 from smiletrack.types import Floats
@@ -30,31 +32,27 @@ VISIBILITY_EDGES = (0.0, 0.5, 0.8, 1.0)
 
 
 @dataclass(frozen=True)
-class EvalSLMConfig:
-    """What to score, on what, beside what."""
+class EvalSLMConfig(Checked):
+    """Which networks are evaluated, and on which crops."""
 
     checkpoint: str = ""
-    """SLM to score: model.safetensors of a run, a released checkpoint or an .onnx file; empty = the last SLM run's."""
+    """SLM to evaluate: model.safetensors of a run, a released checkpoint or an .onnx file; empty = that of the last SLM
+    run."""
     against: str = ""
-    """Another one, or any ONNX re-identification network (RGB, ImageNet mean and std), on the same crops."""
+    """Network to compare with on the same crops: another SLM, or any ONNX re-identification network (RGB, ImageNet mean
+    and std); empty = none."""
     data: tuple[str, ...] = ()
     """Identity tables (FILE.csv) and MOTChallenge folders (FOLDER or FOLDER@SPLIT); empty = the demo world."""
-    gaps: tuple[int, ...] = GAPS
-    """Least distances in time of a pair, frames."""
-    step: int = 5
-    """Every which frame of a folder is used."""
-    min_visibility: float = 0.3
-    """Boxes that are less visible than this are left out, in [0, 1]."""
+    gaps: Annotated[tuple[PositiveCount, ...], MinLen(1)] = GAPS
+    """Minimum distances in frames between the crops of a pair."""
+    step: PositiveCount = 5
+    """Use every n-th frame of a folder."""
+    min_visibility: Share = 0.3
+    """Boxes of lower visibility are left out."""
     output: str = "runs/slm-eval"
     """Folder for summary.json and hardest_pairs.png."""
     device: str = "auto"
-    """auto, cpu, cuda or cuda:N."""
-
-    def __post_init__(self) -> None:
-        if not self.gaps or min(self.gaps) < 1:
-            raise ValueError(f"gaps must be 1 or more frames, not {self.gaps}")
-        if self.step < 1:
-            raise ValueError(f"step must be 1 or more, not {self.step}")
+    """Device of the networks: auto, cpu, cuda or cuda:N."""
 
 
 def eval_slm(config: EvalSLMConfig) -> dict[str, Any]:

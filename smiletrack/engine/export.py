@@ -13,6 +13,7 @@ from smiletrack.detector.exported import ExportedDetector
 from smiletrack.detector.onnx_model import export_detector_onnx
 from smiletrack.errors import InputError
 from smiletrack.network_files import open_network
+from smiletrack.ranges import Checked
 from smiletrack.slm.checkpoint import export_slm_onnx, load_slm_network
 from smiletrack.slm.embedder import load_embedder
 
@@ -21,13 +22,13 @@ TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True)
-class ExportConfig:
-    """What to export, and where to."""
+class ExportConfig(Checked):
+    """Which network is exported, and where to."""
 
     network: str = "slm"
     """Kind of network: slm or detector."""
     checkpoint: str = ""
-    """Weights: model.safetensors of a run, or a released checkpoint."""
+    """Weights of the network: model.safetensors of a run, or a released checkpoint."""
     format: Literal["onnx"] = "onnx"
     """Format of the file."""
     output: str = ""

@@ -11,35 +11,37 @@ from smiletrack.detector.letterbox import BYTETRACK_INPUT, YOLOX_INPUT, ImageFor
 from smiletrack.detector.onnx_model import import_onnx
 from smiletrack.errors import InputError
 from smiletrack.images import pixel_word
+from smiletrack.ranges import Checked, Count
 
 INPUTS = {"bytetrack": BYTETRACK_INPUT, "yolox": YOLOX_INPUT, "prb": ImageFormat()}
 """What the publishers fed their networks."""
 
 
 @dataclass(frozen=True)
-class ImportConfig:
-    """The command `tools/import_weights.py`."""
+class ImportConfig(Checked):
+    """Which checkpoint is imported, and as what."""
 
     checkpoint: str = ""
     """Checkpoint: .pt of PRB-Net or YOLOv7, .pth or .pth.tar of YOLOX or ByteTrack, .onnx of YOLOX."""
 
     architecture: str = ""
-    """What it is: prb-fpn6-2py, yolox-x ... (also written --as)."""
+    """Architecture of the network: prb-fpn6-2py, yolox-x ... (also written --as)."""
 
     output: str = ""
-    """File to write; empty = beside the checkpoint, with .safetensors."""
+    """File to write; empty = beside the checkpoint, with suffix .safetensors."""
 
     class_names: tuple[str, ...] = ()
     """Names of the classes, separated by commas; empty = those in the checkpoint, else person or COCO's."""
 
-    height: int = 0
-    """Rows of the input; 0 = what the family was trained with."""
+    height: Count = 0
+    """Height of the input in pixels; 0 = what the architecture is trained with."""
 
-    width: int = 0
-    """Columns of the input; 0 = what the family was trained with."""
+    width: Count = 0
+    """Width of the input in pixels; 0 = what the architecture is trained with."""
 
     normalisation: Literal["auto", "bytetrack", "yolox", "prb"] = "auto"
-    """Colours and values the network was trained on; auto: bytetrack for one class, yolox for more, prb for PRB-Net."""
+    """Colour order and normalisation of the training images; auto = bytetrack for one class, yolox for more, prb for
+    PRB-Net."""
 
 
 def import_weights(config: ImportConfig) -> Path:

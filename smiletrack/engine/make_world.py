@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import cv2
+from annotated_types import Ge, Le
 
 from smiletrack.config import save_config
 from smiletrack.console import progress, say
@@ -18,42 +19,39 @@ from smiletrack.data.world.config import SceneConfig, SyntheticDetectorConfig
 from smiletrack.data.world.scene import Scene
 from smiletrack.data.world.writing import is_made, render_sequence
 from smiletrack.errors import InputError
+from smiletrack.ranges import Checked, Seed
 
 _VERSION = 1  # of the drawing: sequences made by another version are made again
 
 
 @dataclass(frozen=True)
-class MakeWorldConfig:
+class MakeWorldConfig(Checked):
     """A world of three folders: `train`, `val` (other people, other streets) and `known` (scripted situations).
 
     The defaults are the demo's world.
     """
 
     output: str = "datasets/world"
-    """Folder of the world; train/, val/ and known/ are made in it."""
-    seed: int = 0
-    """Number that decides everything; the same seed gives the same bytes."""
-    train_sequences: int = 6
-    """Sequences in train/, at least 0."""
-    val_sequences: int = 3
-    """Sequences in val/, at least 0."""
+    """Folder for the world; train/, val/ and known/ are made in it."""
+    seed: Seed = 0
+    """Seed of all random numbers; the same seed gives the same bytes."""
+    train_sequences: Annotated[int, Ge(0), Le(10_000)] = 6
+    """Number of sequences in train/."""
+    val_sequences: Annotated[int, Ge(0), Le(10_000)] = 3
+    """Number of sequences in val/."""
     situations: tuple[str, ...] = tuple(SITUATIONS)
     """Scripted situations in known/: swap, lookalike, absent25, absent40, figure8."""
-    quality: int = 92
-    """Quality of the JPEG files, 1 to 100."""
-    workers: int = 2
-    """Sequences that are drawn at the same time, at least 1."""
+    quality: Annotated[int, Ge(1), Le(100)] = 92
+    """Quality of the JPEG files."""
+    workers: Annotated[int, Ge(1), Le(1024)] = 2
+    """Number of processes that draw sequences."""
     scene: SceneConfig = field(default_factory=SceneConfig)
-    """The street and who walks there."""
+    """The street and the people in it."""
     detector: SyntheticDetectorConfig = field(default_factory=SyntheticDetectorConfig)
-    """The noise of det/det.txt. Scripted situations are seen by a detector without errors."""
+    """Errors of the detections in det/det.txt. Scripted situations have perfect detections."""
 
     def __post_init__(self) -> None:
-        for name, low in (("seed", 0), ("train_sequences", 0), ("val_sequences", 0), ("workers", 1)):
-            if getattr(self, name) < low:
-                raise ValueError(f"{name} must be at least {low}, not {getattr(self, name)}")
-        if not 1 <= self.quality <= 100:
-            raise ValueError(f"quality must be in [1, 100], not {self.quality}")
+        super().__post_init__()
         unknown = [name for name in self.situations if name not in SITUATIONS]
         if unknown:
             raise ValueError(f"situations: {unknown[0]!r} is not known; there are {', '.join(SITUATIONS)}")

@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from annotated_types import MinLen
 
 from smiletrack.console import notify, print_table, say
 from smiletrack.data.importers.annotations import BAD_BOX, KINDS, AnnotatedImage, Counts, Problems, count
@@ -20,6 +22,7 @@ from smiletrack.data.importers.prw import read_prw
 from smiletrack.data.reid.identities import merge_identities, read_identities, write_identities
 from smiletrack.errors import InputError
 from smiletrack.files import atomic_write
+from smiletrack.ranges import Checked, Count
 
 Format = Literal["motchallenge", "crowdhuman", "labels_with_ids", "caltech", "cuhk_sysu", "prw", "person_crops", "mix"]
 _COUNTED = ("images", "identities", "boxes")
@@ -27,36 +30,35 @@ _SHOWN_PROBLEMS = 5
 
 
 @dataclass(frozen=True)
-class DataConfig:
-    """A data set: how it is written, what to take of it, and what is known of it. The presets are in configs/data."""
+class DataConfig(Checked):
+    """A data set: its format, what to take from it, and what is known about it. The presets are in configs/data."""
 
     format: Format = "motchallenge"
-    """How the set is written; `mix` joins sets that are imported already."""
-    splits: tuple[str, ...] = ("train",)
-    """Parts to import, one pair of files each."""
+    """Format of the data set; mix joins data sets that are already imported."""
+    splits: Annotated[tuple[str, ...], MinLen(1)] = ("train",)
+    """Splits to import; each becomes a pair of files."""
     sequences_like: str = "*"
-    """What names of sequences look like (motchallenge), so that the archive of another set is noticed."""
+    """Pattern of the sequences' names (motchallenge), which tells when another data set's archive is given."""
     all_detectors: bool = False
-    """Take all three copies of MOT17's sequences, one for each public detector, not the first of each."""
-    ignored_classes: tuple[int, ...] = ()
-    """MOTChallenge classes that are neither right nor wrong (person on vehicle 2, static 7, distractor 8, reflection
-    12)."""
+    """Import all three copies of each MOT17 sequence, one for each public detector, instead of the first."""
+    ignored_classes: tuple[Count, ...] = ()
+    """MOTChallenge classes that are neither right nor wrong: person on vehicle 2, static person 7, distractor 8,
+    reflection 12."""
     image_list: str = ""
-    """List of images (labels_with_ids), `{split}` stands for the part; empty takes all below `images`."""
+    """File that lists the images (labels_with_ids), with `{split}` for the split; empty = all images below `images`."""
     videos: bool = False
-    """Whether the images of labels_with_ids are frames of videos, numbered by their names."""
+    """Images of labels_with_ids are frames of videos, numbered by their names."""
     skip_bad_boxes: bool = False
-    """Leave out and count boxes without area in their image, for sets that are known to have some."""
+    """Leave out and count boxes without area inside their image, for data sets that are known to have some."""
     filters: FilterConfig = field(default_factory=FilterConfig)
     """Which boxes are targets."""
     parts: tuple[str, ...] = ()
-    """What a mix is made of, NAME/SPLIT below the source."""
-    published: dict[str, dict[str, int]] = field(default_factory=dict)
-    """Known totals of a split: images, identities, boxes (before filters)."""
+    """Members of a mix, as NAME/SPLIT below the source folder."""
+    published: dict[str, dict[str, Count]] = field(default_factory=dict)
+    """Published totals of each split, before filters: images, identities, boxes."""
 
     def __post_init__(self) -> None:
-        if not self.splits:
-            raise ValueError("splits must name at least one part")
+        super().__post_init__()
         if self.format == "mix" and not self.parts:
             raise ValueError("parts must name what the mix is made of, e.g. mot17/train_half")
         for split, known in self.published.items():
@@ -66,17 +68,17 @@ class DataConfig:
 
 
 @dataclass(frozen=True)
-class PrepareDataConfig:
+class PrepareDataConfig(Checked):
     """What to import, from where, to where."""
 
     data: DataConfig | None = None
-    """Name of a set or mix in configs/data (mot17, crowdhuman, mix-ablation ...) or a YAML file of your own."""
+    """Name of a data set or mix in configs/data (mot17, crowdhuman, mix-ablation ...), or a YAML file of your own."""
     source: str = ""
-    """Folder of the unpacked archive; for a mix, the folder of imported sets [datasets/imported]."""
+    """Folder of the unpacked archive; for a mix, the folder of imported data sets (empty = datasets/imported)."""
     output: str = ""
-    """Folder to write annotations/SPLIT.json and identities/SPLIT.csv into."""
+    """Folder for annotations/SPLIT.json and identities/SPLIT.csv."""
     skip_bad: bool = False
-    """Leave out and count what is faulty (missing or broken images, bad boxes, duplicates) instead of stopping."""
+    """Leave out and count faulty entries (missing or broken images, bad boxes, duplicates) instead of stopping."""
 
 
 @dataclass(frozen=True)

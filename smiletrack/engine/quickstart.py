@@ -14,6 +14,7 @@ from smiletrack.engine.show_tracks import ShowConfig, show_tracks
 from smiletrack.engine.track import TrackConfig, track
 from smiletrack.engine.train_detector import TrainDetectorConfig, train_detector
 from smiletrack.engine.train_slm import TrainSLMConfig, train_slm
+from smiletrack.ranges import Checked, PositiveCount, Seed
 from smiletrack.tracking.config import TrackerConfig
 from smiletrack.training.launch import launch
 
@@ -25,26 +26,21 @@ differ by how many boxes they believe rather than by how they match them."""
 
 
 @dataclass(frozen=True)
-class QuickstartConfig:
-    """The command `tools/quickstart.py`. Stages whose result is there are skipped."""
+class QuickstartConfig(Checked):
+    """Where the demo takes place, and how long it trains. Stages whose result is there are skipped."""
 
     world: str = "datasets/world"
-    """Folder of the world."""
+    """Folder of the synthetic world."""
     output: str = "runs/demo"
-    """Folder of everything that is trained and tracked."""
-    detector_seconds: int = 225
-    """Time for the detector's training; its learning rate is annealed to the end of it."""
-    slm_seconds: int = 170
-    """Time for the SLM's training."""
+    """Folder for the trained networks, the runs and the report."""
+    detector_seconds: PositiveCount = 225
+    """Training time of the detector in seconds; its learning rate is annealed over it."""
+    slm_seconds: PositiveCount = 170
+    """Training time of the SLM in seconds."""
     device: str = "auto"
-    """Where the networks are trained and run: auto, cpu, cuda."""
-    seed: int = 0
-    """Every random number follows from it."""
-
-    def __post_init__(self) -> None:
-        for name in ("detector_seconds", "slm_seconds"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1 second, not {getattr(self, name)}")
+    """Device of the networks: auto, cpu, cuda or cuda:N."""
+    seed: Seed = 0
+    """Seed of all random numbers."""
 
 
 def quickstart(config: QuickstartConfig) -> Path:

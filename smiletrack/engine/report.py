@@ -20,6 +20,7 @@ from smiletrack.metrics.bootstrap import paired_bootstrap
 from smiletrack.metrics.hota import ALPHAS
 from smiletrack.metrics.preprocess import Comparison
 from smiletrack.metrics.table import COMBINED, Measures, combine, measure
+from smiletrack.ranges import Checked, Count
 from smiletrack.view.context_crops import Window, context_crop
 from smiletrack.view.error_analysis import (
     HEIGHT_EDGES,
@@ -42,34 +43,33 @@ _AFTER = 10
 
 
 @dataclass(frozen=True)
-class ReportConfig:
-    """What `tools/report.py` is asked for."""
+class ReportConfig(Checked):
+    """What the report shows."""
 
     runs: tuple[str, ...] = ()
-    """Run folders, the first is what the others are compared with; none: the last run below runs/."""
+    """Run folders, the first of which is the baseline; empty = the last run below runs/."""
 
     gt: str = ""
-    """Folder of the sequences with gt/ and images; empty: the one that each run was made from."""
+    """Folder of the sequences with images and ground truth; empty = the data of each run."""
 
     split: Literal["auto", "all", "train", "val", "test", "train_half", "val_half"] = "auto"
-    """Part of each sequence that was tracked; auto: what each run's configuration says."""
+    """Part of each sequence that was tracked; auto = as in each run's configuration."""
 
     benchmark: Literal["auto", "MOT15", "MOT16", "MOT17", "MOT20", "DanceTrack"] = "auto"
-    """Whose preprocessing rules apply; auto: the benchmark named in the path of the data, else MOT17's."""
+    """Benchmark whose preprocessing rules apply; auto = the one named in the path of the ground truth, else MOT17."""
 
-    pictures: int = 60
-    """Switches of a sequence that get pictures, the most costly ones; at least 0."""
+    pictures: Count = 60
+    """Maximum number of identity switches per sequence that are shown in pictures, the most costly first."""
 
-    resamples: int = 1000
-    """Draws of the bootstrap behind the intervals of differences to the first run; 0 = no intervals."""
+    resamples: Count = 1000
+    """Bootstrap resamples for the intervals of differences from the first run; 0 = no intervals."""
 
     output: str = ""
-    """The HTML file; empty: report.html in the first run's folder."""
+    """HTML file to write; empty = report.html in the first run's folder."""
 
     def __post_init__(self) -> None:
-        if self.pictures < 0:
-            raise ValueError(f"pictures must be at least 0, not {self.pictures}")
-        if self.resamples != 0 and self.resamples < 10:
+        super().__post_init__()
+        if 0 < self.resamples < 10:
             raise ValueError(f"resamples must be 0 or at least 10, not {self.resamples}")
 
 

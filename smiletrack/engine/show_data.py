@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import cv2
 import numpy as np
+from annotated_types import Ge, Le
 
 from smiletrack.config import nearest
 from smiletrack.console import notify, progress, say
@@ -17,6 +19,7 @@ from smiletrack.data.sequences import one_copy_each, open_folders
 from smiletrack.data.truth import IGNORED_CLASSES
 from smiletrack.errors import InputError
 from smiletrack.files import atomic_path, atomic_write
+from smiletrack.ranges import Checked
 from smiletrack.view.contact_sheets import contact_sheet, people_sheet
 from smiletrack.view.data_page import statistics_page
 from smiletrack.view.drawing import Image
@@ -24,23 +27,19 @@ from smiletrack.view.sequence_statistics import statistics
 
 
 @dataclass(frozen=True)
-class ShowDataConfig:
+class ShowDataConfig(Checked):
     """What to look at."""
 
     data: str = ""
-    """Folder of MOTChallenge sequences (or one sequence), folder of an imported set, or a COCO file of one."""
+    """Folder of MOTChallenge sequences, one such sequence, folder of an imported data set, or one of its COCO files."""
     sequences: tuple[str, ...] = ()
-    """Names of sequences; all where empty."""
+    """Names of the sequences to show; empty = all."""
     split: str = "all"
-    """Part of the sequences (train_half, val_half), or of an imported set (its first where `all`)."""
-    frames: int = 12
+    """Part of the sequences (train_half, val_half), or split of an imported data set (all = its first)."""
+    frames: Annotated[int, Ge(1), Le(1000)] = 12
     """Frames on a contact sheet, spread evenly over the sequence."""
     output: str = "runs/show_data"
     """Folder for index.html and the pictures."""
-
-    def __post_init__(self) -> None:
-        if self.frames < 1:
-            raise ValueError(f"frames must be at least 1, not {self.frames}")
 
 
 def show_data(config: ShowDataConfig) -> Path:

@@ -16,38 +16,40 @@ from smiletrack.engine.run_folders.results import SequenceRun, benchmark_of, rea
 from smiletrack.errors import InputError
 from smiletrack.files import atomic_write
 from smiletrack.images import Frame
+from smiletrack.ranges import Checked
 from smiletrack.view.drawing import TrackPainter, draw_lines
 from smiletrack.view.error_analysis import find_switches
 from smiletrack.view.mistake_painter import MistakePainter
 
 
 @dataclass(frozen=True)
-class ShowConfig:
-    """What `tools/show_tracks.py` is asked for."""
+class ShowConfig(Checked):
+    """Which run is drawn, and how."""
 
     run: str = ""
-    """Run folder, or a folder of result files; empty: the last run below runs/."""
+    """Run folder, or a folder of result files; empty = the last run below runs/."""
 
     gt: str = ""
-    """Folder of the sequences with images (and gt/); empty: the one that the run was made from."""
+    """Folder of the sequences with images and, if there is any, ground truth; empty = the data of the run."""
 
     sequences: tuple[str, ...] = ()
-    """Names of sequences; empty: all of the run."""
+    """Names of the sequences to draw; empty = all of the run."""
 
     split: Literal["auto", "all", "train", "val", "test", "train_half", "val_half"] = "auto"
-    """Part of each sequence that was tracked; auto: what the run's configuration says."""
+    """Part of each sequence that was tracked; auto = as in the run's configuration."""
 
     marks: Literal["auto", "mistakes", "tracks"] = "auto"
-    """mistakes: matches, misses, false alarms, switches; tracks: identities and trails; auto: mistakes with truth."""
+    """mistakes: matches, misses, false positives and identity switches. tracks: identities and trails. auto: mistakes
+    if there is ground truth."""
 
     format: Literal["video", "images"] = "video"
-    """One <sequence>.mp4, or a folder <sequence>/ of JPEG images."""
+    """video: one <sequence>.mp4. images: a folder <sequence>/ of JPEG files."""
 
     benchmark: Literal["auto", "MOT15", "MOT16", "MOT17", "MOT20", "DanceTrack"] = "auto"
-    """Whose preprocessing rules apply; auto: the benchmark named in the path of the data, else MOT17's."""
+    """Benchmark whose preprocessing rules apply; auto = the one named in the path of the ground truth, else MOT17."""
 
     output: str = ""
-    """Folder for the pictures; empty: RUN/show."""
+    """Folder for the pictures; empty = RUN/show."""
 
 
 def show_tracks(config: ShowConfig) -> list[Path]:

@@ -14,6 +14,7 @@ from smiletrack.engine.run_folders.folder import latest_run
 from smiletrack.engine.run_folders.results import by_frame, read_run
 from smiletrack.errors import InputError
 from smiletrack.files import atomic_path
+from smiletrack.ranges import Checked
 from smiletrack.types import TrackTable
 
 _MOT17 = {
@@ -32,24 +33,24 @@ DETECTORS = ("DPM", "FRCNN", "SDP")
 
 
 @dataclass(frozen=True)
-class SubmitConfig:
-    """What `tools/submit.py` is asked for."""
+class SubmitConfig(Checked):
+    """Which run is packed, and for which server."""
 
     run: str = ""
-    """Run folder, or a folder of result files; empty: the last run below runs/."""
+    """Run folder, or a folder of result files; empty = the last run below runs/."""
 
     benchmark: Literal["MOT16", "MOT17", "MOT20"] = "MOT17"
-    """Whose server the file is for."""
+    """Benchmark whose server gets the file."""
 
     part: Literal["test", "train", "both"] = "test"
-    """Sequences that have to be there."""
+    """Sequences that must be there."""
 
     copies: bool = True
-    """MOT17: use the result of one detector's copy for those of the other two that are missing. Right for trackers with
-    a detector of their own, wrong for those that use the public detections."""
+    """MOT17: where the results of a sequence for other public detectors are missing, use the one that is there. Right
+    for trackers with their own detector, wrong for trackers on the public detections."""
 
     output: str = ""
-    """The zip file; empty: RUN/<benchmark>-<part>.zip."""
+    """Zip file to write; empty = RUN/<benchmark>-<part>.zip."""
 
 
 def submit(config: SubmitConfig) -> Path:

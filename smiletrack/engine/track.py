@@ -24,20 +24,20 @@ from smiletrack.types import Detections, Floats, Tracks, TrackTable
 
 @dataclass(frozen=True)
 class TrackConfig(SequenceInputConfig):
-    """The command `tools/track.py`."""
+    """What is tracked, and with which tracker."""
 
     tracker: TrackerConfig = field(default_factory=default_config)
-    """Preset (configs/tracker), a YAML file, or keys tracker.*=... over the preset smiletrack."""
+    """Tracker: a preset of configs/tracker, a YAML file, or keys tracker.*=... on top of the preset smiletrack."""
 
     sequence_tracker: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Changes of `tracker` for single sequences, by name, e.g. {MOT17-05-FRCNN: {life: {max_lost: 14}}}, as the
-    original scripts of ByteTrack and BoT-SORT have them."""
+    """Changes of `tracker` for single sequences by name, such as {MOT17-05-FRCNN: {life: {max_lost: 14}}} in the
+    original scripts of ByteTrack and BoT-SORT."""
 
     interpolation: InterpolationConfig = field(default_factory=InterpolationConfig)
     """Offline post-processing of finished tracks."""
 
     output: str = "runs/track"
-    """Run folder: tracks/<seq>.txt, timing.json, config.yaml, environment.json."""
+    """Run folder for tracks/<seq>.txt, timing.json, config.yaml and environment.json."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,10 +5,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import Annotated, cast
 
 import numpy as np
 import torch
+from annotated_types import Ge, Gt, Le
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader
@@ -27,6 +28,7 @@ from smiletrack.engine.inputs.person_crops import demo_world
 from smiletrack.engine.run_folders.folder import start_run
 from smiletrack.errors import InputError
 from smiletrack.image_tensors import to_input
+from smiletrack.ranges import Checked, Count, PositiveCount, ProperShare, Seed, Share
 from smiletrack.training.loop import FitConfig, FitResult, fit
 from smiletrack.training.recipe import Evaluation, Recipe
 from smiletrack.training.runtime import Runtime, start_runtime
@@ -34,76 +36,63 @@ from smiletrack.weights import load_weights
 
 
 @dataclass(frozen=True)
-class TrainDetectorConfig:
+class TrainDetectorConfig(Checked):
     """Everything about one training run."""
 
     train: tuple[str, ...] = ()
-    """What to learn from: COCO files (FILE.json) and MOTChallenge folders (FOLDER or FOLDER@SPLIT); empty = the demo
-    world's training sequences, made where they are not there."""
+    """Training data: COCO files (FILE.json) and MOTChallenge folders (FOLDER or FOLDER@SPLIT); empty = the training
+    sequences of the demo world, which is made if it is not there."""
     val: tuple[str, ...] = ()
-    """What to be judged on, in the same form; empty = the demo world's validation sequences."""
+    """Validation data in the same form; empty = the validation sequences of the demo world."""
     output: str = "runs/detector"
     """Run folder."""
     resume: bool = False
-    """Go on where the run in the folder stopped."""
+    """Continue the run in the folder where it stopped."""
     weights: str = ""
-    """Checkpoint to start from: a run's best.safetensors or what import_weights.py wrote; empty = from nothing."""
+    """Checkpoint to start from: best.safetensors of a run, or what import_weights.py wrote; empty = random weights."""
     network: DetectorConfig = field(default_factory=DetectorConfig)
     """Architecture, classes and input size; the classes are those of the data."""
     loss: OTALossConfig = field(default_factory=OTALossConfig)
-    """Gains of PRB networks' loss."""
+    """Gains of the PRB networks' loss."""
     augment: DetectionAugmentConfig = field(default_factory=DetectionAugmentConfig)
-    """What happens to training images."""
-    closing_epochs: int = 0
-    """Last epochs without mosaic and mixup, and with YOLOX's L1 term."""
-    norm_momentum: float = 0.03
-    """Share of each batch in batch norm's running statistics, in (0, 1]; the originals' 0.03 is slow for short runs."""
-    multi_scale: float = 0.0
-    """Largest relative change of the input size from batch to batch, in [0, 1)."""
-    batch_size: int = 16
-    """Images a batch in each process."""
-    epoch_length: int = 0
-    """Images an epoch; 0 = as many as there are."""
-    workers: int = 2
-    """Processes that prepare images; 0 = none beside the main one."""
+    """Augmentation of training images."""
+    closing_epochs: Count = 0
+    """Number of final epochs without mosaic and mixup, and with YOLOX's L1 term."""
+    norm_momentum: Annotated[float, Gt(0), Le(1)] = 0.03
+    """Weight of each batch in the running statistics of batch norm; the originals' 0.03 is slow for short runs."""
+    multi_scale: ProperShare = 0.0
+    """Maximum relative change of the input size from batch to batch."""
+    batch_size: Annotated[int, Ge(1), Le(100_000)] = 16
+    """Images per batch in each process."""
+    epoch_length: Count = 0
+    """Images per epoch; 0 = as many as there are."""
+    workers: Annotated[int, Ge(0), Le(1024)] = 2
+    """Number of processes that prepare images; 0 = the main process does."""
     cache: bool = False
-    """Keep the decoded images, scaled to the input, in memory."""
-    min_visibility: float = 0.0
-    """People in MOTChallenge folders of whom less than this part is seen are ignored, in [0, 1]."""
-    train_step: int = 1
-    """Every which image is learned from."""
-    val_step: int = 1
-    """Every which image is judged."""
-    operating_score: float = 0.6
-    """Score at which precision and recall are told: where the tracker's first stage begins."""
+    """Keep the decoded images in memory, scaled to the input size."""
+    min_visibility: Share = 0.0
+    """People of lower visibility in MOTChallenge folders are ignored."""
+    train_step: PositiveCount = 1
+    """Train on every n-th image."""
+    val_step: PositiveCount = 1
+    """Validate on every n-th image."""
+    operating_score: Share = 0.6
+    """Score threshold of the reported precision and recall: where the tracker's first stage begins."""
     fit: FitConfig = field(default_factory=FitConfig)
-    """Length and steps of the training."""
+    """Length and optimisation of the training."""
     device: str = "auto"
-    """auto, cpu, cuda or cuda:N."""
-    seed: int = 0
-    """Every random number follows from it."""
+    """Device of the networks: auto, cpu, cuda or cuda:N."""
+    seed: Seed = 0
+    """Seed of all random numbers."""
     deterministic: bool = False
-    """Repeatable on a GPU too, at some cost in speed."""
-    processes: int = 1
-    """Processes of this machine that share the work where a CPU computes; for GPUs and several machines: torchrun."""
-    threads: int = 0
-    """Computing threads of each process; 0 = PyTorch's choice."""
+    """Use deterministic algorithms on a GPU too, which is slower."""
+    processes: Annotated[int, Ge(1), Le(1024)] = 1
+    """Data-parallel processes on this machine's CPU; for GPUs and several machines use torchrun."""
+    threads: Annotated[int, Ge(0), Le(1024)] = 0
+    """Computing threads of each process; 0 = PyTorch's default."""
 
     def __post_init__(self) -> None:
-        for name, lowest in (
-            ("batch_size", 1),
-            ("workers", 0),
-            ("closing_epochs", 0),
-            ("epoch_length", 0),
-            ("val_step", 1),
-            ("processes", 1),
-        ):
-            if getattr(self, name) < lowest:
-                raise ValueError(f"{name} must be {lowest} or more, not {getattr(self, name)}")
-        if not 0 < self.norm_momentum <= 1:
-            raise ValueError(f"norm_momentum must be in (0, 1], not {self.norm_momentum}")
-        if not 0 <= self.multi_scale < 1:
-            raise ValueError(f"multi_scale must be in [0, 1), not {self.multi_scale}")
+        super().__post_init__()
         if bool(self.train) != bool(self.val):
             raise ValueError("train and val must both name data, or neither (the demo world)")
 

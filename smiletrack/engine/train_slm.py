@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import torch
+from annotated_types import Ge, Le
 from torch import Tensor, distributed, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader
@@ -21,6 +22,7 @@ from smiletrack.engine.eval_slm import embed_table, hardest_pairs, score_by_gap
 from smiletrack.engine.inputs.person_crops import MARGIN, demo_world, read_table, training_crops
 from smiletrack.engine.run_folders.folder import start_run
 from smiletrack.errors import InputError
+from smiletrack.ranges import Checked, Count, PositiveCount, Seed, Share
 from smiletrack.slm.checkpoint import metadata
 from smiletrack.slm.config import LossConfig, SLMConfig
 from smiletrack.slm.embedder import Embedder, load_embedder
@@ -41,77 +43,66 @@ TEACHER_SAMPLE = 2048
 
 
 @dataclass(frozen=True)
-class TrainSLMConfig:
+class TrainSLMConfig(Checked):
     """Everything about one training run."""
 
     train: tuple[str, ...] = ()
-    """What to learn from: identity tables (FILE.csv) and MOTChallenge folders (FOLDER or FOLDER@SPLIT, train_half where
-    none is named); empty = the demo world, which is made if it is not there."""
+    """Training data: identity tables (FILE.csv) and MOTChallenge folders (FOLDER or FOLDER@SPLIT, train_half if no
+    split is named); empty = the demo world, which is made if it is not there."""
     val: tuple[str, ...] = ()
-    """What to be judged on, in the same form (val_half where no split is named)."""
+    """Validation data in the same form (val_half if no split is named)."""
     output: str = "runs/slm"
     """Run folder."""
     resume: bool = False
-    """Go on where the run in the folder stopped."""
+    """Continue the run in the folder where it stopped."""
     weights: str = ""
-    """model.safetensors to start from, of the same network; empty = from nothing."""
+    """Weights of the same network to start from (model.safetensors); empty = random weights."""
     backbone: str = ""
-    """Public OSNet weights (.onnx, or the authors' checkpoint) that the backbone starts from, where network.backbone is
-    osnet; empty = from nothing."""
+    """Public OSNet weights (.onnx, or the authors' checkpoint) to start the backbone from, with network.backbone=osnet;
+    empty = none."""
     teacher: str = ""
-    """A trained re-identification network (.onnx, or a checkpoint of an SLM) to learn from, alone or beside the
-    identities: it knows more people than they are; empty = none."""
+    """Trained re-identification network (.onnx, or a checkpoint of an SLM) to distil, alone or together with the losses
+    on identities; empty = none."""
     network: SLMConfig = field(default_factory=SLMConfig)
-    """The network."""
+    """Shape of the network."""
     loss: LossConfig = field(default_factory=LossConfig)
     """Weights of the losses."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
-    """What happens to training crops."""
-    identities_per_batch: int = 16
-    """P, identities in a batch."""
-    crops_per_identity: int = 4
-    """K, crops of each, spread over its life."""
-    sequences_per_batch: int = 1
-    """Fewest sequences whose identities share a batch; 0 = all. A tracker only tells apart people of one sequence."""
-    batches_per_epoch: int = 50
-    """Batches of an epoch, in each process."""
-    min_visibility: float = 0.3
-    """Boxes that are less visible than this are left out, in [0, 1]."""
-    train_step: int = 1
-    """Every which frame of a MOTChallenge folder is learned from."""
-    val_step: int = 5
-    """Every which frame is judged on."""
-    workers: int = 1
-    """Processes that prepare batches; 0 = none beside the main one."""
+    """Augmentation of training crops."""
+    identities_per_batch: Annotated[int, Ge(2), Le(100_000)] = 16
+    """Identities in a batch (P)."""
+    crops_per_identity: Annotated[int, Ge(2), Le(100_000)] = 4
+    """Crops of each identity in a batch (K), spread over its lifetime."""
+    sequences_per_batch: Count = 1
+    """Minimum number of sequences whose identities share a batch; 0 = all. A tracker only tells apart people of one
+    sequence."""
+    batches_per_epoch: PositiveCount = 50
+    """Batches per epoch in each process."""
+    min_visibility: Share = 0.3
+    """Boxes of lower visibility are left out."""
+    train_step: PositiveCount = 1
+    """Train on every n-th frame of a MOTChallenge folder."""
+    val_step: PositiveCount = 5
+    """Validate on every n-th frame of a MOTChallenge folder."""
+    workers: Annotated[int, Ge(0), Le(1024)] = 1
+    """Number of processes that prepare batches; 0 = the main process does."""
     cache: str = "runs/crops"
     """Folder for cut crops, shared by runs."""
     fit: FitConfig = field(default_factory=lambda: FitConfig(epochs=10, learning_rate=2e-3, weight_decay=0.05))
-    """Length and steps of the training."""
+    """Length and optimisation of the training."""
     device: str = "auto"
-    """auto, cpu, cuda or cuda:N."""
-    seed: int = 0
-    """Every random number follows from it."""
+    """Device of the networks: auto, cpu, cuda or cuda:N."""
+    seed: Seed = 0
+    """Seed of all random numbers."""
     deterministic: bool = False
-    """Repeatable on a GPU too, at some cost in speed."""
-    processes: int = 1
-    """Processes of this machine that share the work where a CPU computes; for GPUs and several machines: torchrun."""
-    threads: int = 0
-    """Computing threads of each process; 0 = PyTorch's choice."""
+    """Use deterministic algorithms on a GPU too, which is slower."""
+    processes: Annotated[int, Ge(1), Le(1024)] = 1
+    """Data-parallel processes on this machine's CPU; for GPUs and several machines use torchrun."""
+    threads: Annotated[int, Ge(0), Le(1024)] = 0
+    """Computing threads of each process; 0 = PyTorch's default."""
 
     def __post_init__(self) -> None:
-        lowest = {
-            "identities_per_batch": 2,
-            "crops_per_identity": 2,
-            "sequences_per_batch": 0,
-            "batches_per_epoch": 1,
-            "train_step": 1,
-            "val_step": 1,
-            "processes": 1,
-            "workers": 0,
-        }
-        for name, least in lowest.items():
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} must be {least} or more, not {getattr(self, name)}")
+        super().__post_init__()
         if bool(self.train) != bool(self.val):
             raise ValueError("train and val must both name data, or neither (the demo world)")
         if self.backbone and self.network.backbone != "osnet":

@@ -5,10 +5,11 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import optuna
 import yaml
+from annotated_types import MinLen
 
 from smiletrack.config import altered
 from smiletrack.console import ProgressBar, print_table, say
@@ -21,26 +22,28 @@ from smiletrack.engine.studies.scored_sequences import (
 )
 from smiletrack.files import atomic_write
 from smiletrack.metrics.table import COMBINED
+from smiletrack.ranges import Checked, PositiveCount, Seed
 from smiletrack.tracking.config import TrackerConfig
 from smiletrack.tracking.tracker import default_config
 
 
 @dataclass(frozen=True)
-class RangeConfig:
-    """The values of one key. Either `low` and `high`, or `choices`."""
+class RangeConfig(Checked):
+    """The values of one key: either from `low` to `high`, or one of `choices`."""
 
     low: float | None = None
-    """Least value."""
+    """Minimum."""
     high: float | None = None
-    """Greatest value."""
+    """Maximum."""
     choices: tuple[Any, ...] = ()
-    """The values themselves."""
+    """Values to choose from."""
     whole: bool = False
-    """Only whole numbers between low and high."""
+    """Draw integers only."""
     log: bool = False
-    """Draw the logarithm evenly."""
+    """Draw uniformly on a logarithmic scale."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if bool(self.choices) == (self.low is not None and self.high is not None):
             raise ValueError("choices, or low and high, must be given: one of the two")
         if self.low is not None and self.high is not None and self.low > self.high:
@@ -48,31 +51,23 @@ class RangeConfig:
 
 
 @dataclass(frozen=True)
-class TuneConfig:
-    """The command `tools/tune.py`."""
+class TuneConfig(Checked):
+    """A search for the parameters of a tracker."""
 
-    sources: tuple[ScoredDataConfig, ...] = ()
-    """Data sets to search on; each counts the same, whatever its length."""
+    sources: Annotated[tuple[ScoredDataConfig, ...], MinLen(1)] = ()
+    """Data sets to search on (see configs/tune/example.yaml); each has the same weight, whatever its length."""
     held_out: tuple[str, ...] = ()
-    """Names of sequences that are never read, whatever `sources` says: report on these afterwards."""
-    space: dict[str, RangeConfig] = field(default_factory=dict)
-    """Keys of the tracker (first.max_cost) and their values."""
+    """Names of sequences that are never read, whatever `sources` says, so that the result can be tested on them."""
+    space: Annotated[dict[str, RangeConfig], MinLen(1)] = field(default_factory=dict)
+    """Keys of the tracker, such as first.max_cost, with the values to try (see configs/tune/example.yaml)."""
     tracker: TrackerConfig = field(default_factory=default_config)
-    """Where the search starts; keys that are not searched keep its values."""
-    trials: int = 100
-    """Trackers to try, in all processes together."""
-    seed: int = 0
-    """Seed of the sampler (one process: the same seed gives the same search)."""
+    """Starting point of the search; keys that are not searched keep its values."""
+    trials: PositiveCount = 100
+    """Number of trackers to try, over all processes."""
+    seed: Seed = 0
+    """Seed of the sampler; with one process, the same seed repeats the search."""
     output: str = "runs/tune"
-    """Run folder: study.db (processes started on the same folder share it), best.yaml."""
-
-    def __post_init__(self) -> None:
-        if self.trials < 1:
-            raise ValueError(f"trials must be at least 1, not {self.trials}")
-        if not self.sources:
-            raise ValueError("sources must name at least one data set; see configs/tune/example.yaml")
-        if not self.space:
-            raise ValueError("space must name at least one key and its values; see configs/tune/example.yaml")
+    """Run folder for study.db, which all processes started on the folder share, and best.yaml."""
 
 
 def tune(config: TuneConfig) -> TrackerConfig:

@@ -70,5 +70,5 @@ def test_a_detection_shows_whom_it_overlaps_most_or_nobody() -> None:
 
 
 def test_impossible_qualities_are_refused() -> None:
-    with pytest.raises(ValueError, match="qualities must be"):
+    with pytest.raises(ValueError, match=r"qualities.0 must be in \[0, 1\], not 1.5"):
         RobustnessConfig(qualities=(1.5,))

@@ -114,7 +114,7 @@ def test_wrong_settings_and_data_are_one_line(drawn: str, tmp_path: Path) -> Non
         train_detector(config(drawn, tmp_path / "run", weights=str(tmp_path / "none.safetensors")))
     with pytest.raises(InputError, match=r"asks for a GPU|not there"):
         train_detector(config(drawn, tmp_path / "run", device="cuda:63"))
-    with pytest.raises(InputError, match=r"^batch_size must be 1 or more"):
+    with pytest.raises(InputError, match=r"^batch_size must be in \[1, 100000\], not 0"):
         build_config(TrainDetectorConfig, {"batch_size": 0})
     with pytest.raises(InputError, match=r"^fit\.learning_rate must be above 0"):
         build_config(TrainDetectorConfig, {"fit": {"learning_rate": -1.0}})

@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from annotated_types import Ge, Le
 
 from smiletrack.config import load_config, preset_file
 from smiletrack.data.splits import Split
@@ -15,6 +16,7 @@ from smiletrack.engine.inputs.sequence_inputs import SequenceInputConfig, sequen
 from smiletrack.errors import InputError
 from smiletrack.files import write_json
 from smiletrack.lazy import LazyModule
+from smiletrack.ranges import Checked, PositiveCount
 from smiletrack.tracking.config import TrackerConfig
 from smiletrack.tracking.tracker import Tracker
 from smiletrack.types import Detections
@@ -25,33 +27,26 @@ Sequences = list[list[Detections]]
 
 
 @dataclass(frozen=True)
-class AssociationBenchmarkConfig:
-    """What `tools/benchmark.py association` is asked for."""
+class AssociationBenchmarkConfig(Checked):
+    """What the trackers are timed on."""
 
     data: str = ""
     """Folder of MOTChallenge sequences; empty = the generated crowd."""
     split: Split = "all"
-    """Frames to track, as in tools/track.py."""
+    """Frames to track, renumbered from 1."""
     detections: str = "det"
-    """Which detections: <seq>/det/NAME.txt."""
+    """Name of the stored detections, <seq>/det/NAME.txt."""
     sequences: tuple[str, ...] = ()
-    """Names of sequences; empty = all."""
-    tile: int = 1
-    """Copies of every frame, side by side: a denser crowd from the same detections; at least 1."""
-    embedding_size: int = 0
-    """Numbers in a random embedding for every box, with the preset botsort-reid against the peer's BoT-SORT, which has
-    no Re-ID and so does less; 0 = no embeddings, and the preset bytetrack against the peer's ByteTrack."""
-    rounds: int = 5
-    """Turns of each contestant, at least 1."""
+    """Names of the sequences; empty = all."""
+    tile: Annotated[int, Ge(1), Le(1000)] = 1
+    """Copies of every frame side by side, for a denser crowd from the same detections."""
+    embedding_size: Annotated[int, Ge(0), Le(65536)] = 0
+    """Dimension of random embeddings, with which botsort-reid is compared with the peer's BoT-SORT, which has no Re-ID
+    and so does less; 0 = no embeddings, and bytetrack against the peer's ByteTrack."""
+    rounds: PositiveCount = 5
+    """Number of turns of each contestant."""
     json: str = ""
-    """File that gets the CPU seconds of every turn."""
-
-    def __post_init__(self) -> None:
-        for name in ("tile", "rounds"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
-        if self.embedding_size < 0:
-            raise ValueError(f"embedding_size must be at least 0, not {self.embedding_size}")
+    """JSON file for the CPU seconds of every turn; empty = none."""
 
 
 def benchmark_association(config: AssociationBenchmarkConfig) -> Timing:

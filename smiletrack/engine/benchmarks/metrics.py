@@ -17,6 +17,7 @@ from smiletrack.engine.benchmarks.timing import Timing, alternate, print_timings
 from smiletrack.engine.eval_mot import evaluate
 from smiletrack.errors import InputError
 from smiletrack.files import atomic_write, write_json
+from smiletrack.ranges import Checked, PositiveCount
 from smiletrack.types import Floats, Ints, TrackTable
 
 try:
@@ -28,23 +29,22 @@ Scores = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class MetricsBenchmarkConfig:
-    """What `tools/benchmark.py metrics` is asked for."""
+class MetricsBenchmarkConfig(Checked):
+    """What the evaluators are timed on."""
 
     gt: str = ""
-    """Folder of sequences with ground truth; empty: two made cases of the size of MOT17 and MOT20."""
+    """Folder of sequences with ground truth; empty = two generated data sets of the size of MOT17 and MOT20."""
     results: str = ""
     """Folder of result files for `gt`."""
     benchmark: Literal["MOT15", "MOT16", "MOT17", "MOT20", "DanceTrack"] = "MOT17"
-    """Whose preprocessing rules apply to `gt`."""
-    rounds: int = 5
-    """Turns of each contestant, at least 1."""
+    """Benchmark whose preprocessing rules apply to `gt`."""
+    rounds: PositiveCount = 5
+    """Number of turns of each contestant."""
     json: str = ""
-    """File that gets the CPU seconds of every turn."""
+    """JSON file for the CPU seconds of every turn; empty = none."""
 
     def __post_init__(self) -> None:
-        if self.rounds < 1:
-            raise ValueError(f"rounds must be at least 1, not {self.rounds}")
+        super().__post_init__()
         if bool(self.gt) != bool(self.results):
             raise ValueError("gt and results go together")
 

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
+from annotated_types import Ge, Le
 
 from smiletrack.data.mot import DetectionTable
 from smiletrack.data.sequences import Sequence, open_sequences
@@ -25,6 +26,7 @@ from smiletrack.errors import InputError
 from smiletrack.images import Frame
 from smiletrack.lazy import LazyModule
 from smiletrack.motion.camera_motion import CameraMotionConfig
+from smiletrack.ranges import Checked, Seed
 from smiletrack.types import Detections, Floats
 
 network_loading = LazyModule("smiletrack.engine.inputs.networks")
@@ -34,61 +36,62 @@ CameraSource = Literal["none", "file", "flow", "ecc", "orb"]
 
 
 @dataclass(frozen=True)
-class SequenceInputConfig:
-    """Which sequences, and what is known of them."""
+class SequenceInputConfig(Checked):
+    """Which sequences are tracked, and with which detections, embeddings and camera motion."""
 
     data: str = ""
-    """Folder of MOTChallenge sequences, or one sequence; empty = the generated crowd."""
+    """Folder of MOTChallenge sequences, or one such sequence; empty = the generated crowd."""
 
     split: Split = "all"
-    """Frames to track, renumbered from 1; `val` is val_half where there is no validation folder."""
+    """Frames to track, renumbered from 1; val is val_half where there is no validation folder."""
 
     sequences: tuple[str, ...] = ()
     """Names of sequences or patterns (MOT17-0*-SDP), separated by commas; empty = all."""
 
-    frame_rate: float = 0.0
-    """Frames a second, whatever the data says; 0 = what it says, or 30 where it says nothing."""
+    frame_rate: Annotated[float, Ge(0), Le(1_000_000)] = 0.0
+    """Frames per second, whatever the data says; 0 = what it says, or 30 where it says nothing."""
 
     detections: str = "det"
-    """Which stored detections: <seq>/det/NAME.txt. Unused with a detector."""
+    """Name of the stored detections, <seq>/det/NAME.txt. Not used with a detector."""
 
     embeddings: str = ""
-    """Folder with one <seq>.npz each, array `embeddings` (rows in the order of the detection file); empty = none."""
+    """Folder of <seq>.npz files whose array `embeddings` has a row for every line of the detection file; empty =
+    none."""
 
     source: str = ""
-    """Frames instead of `data`: a video, a folder of images, a stream address or a camera's number (Ctrl-C ends it)."""
+    """Frames to track instead of `data`: a video, a folder of images, a stream address or a camera number (Ctrl-C ends
+    it)."""
 
     detector: str = ""
-    """Where detections come from: a checkpoint, a network file of others (.onnx, OpenVINO's .xml), file:NAME (as
-    `detections`); empty = `detections`."""
+    """Source of detections: a checkpoint, the network file of another program (.onnx, or .xml of OpenVINO), or
+    file:NAME (as `detections`); empty = `detections`."""
 
     slm: str = "none"
-    """Similarity network that embeds the detections: a checkpoint, an .onnx file of any re-identification network, or
+    """Similarity network that computes embeddings: a checkpoint, the .onnx file of any re-identification network, or
     none."""
 
     camera_motion: CameraSource = "none"
-    """Where the camera's motion comes from; file: <seq>/gmc/gmc.txt; flow, ecc, orb: estimated from the frames."""
+    """Source of the camera motion. file: <seq>/gmc/gmc.txt. flow, ecc, orb: estimated from the frames."""
 
     device: str = "auto"
-    """Where the networks run: auto, cpu, cuda, cuda:N."""
+    """Device of the networks: auto, cpu, cuda or cuda:N."""
 
     predict: PredictConfig = field(default_factory=PredictConfig)
     """Classes, input size and thresholds of the detector."""
 
     cache: str = ""
-    """Folder for what networks saw (<seq>.npz) and for estimated camera motion; empty = RUN/detections. Give the same
-    folder to many runs and the networks run once."""
+    """Folder for detections and embeddings of networks (<seq>.npz) and estimated camera motion; empty = RUN/detections.
+    Runs that share it run the networks once."""
 
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the generated crowd."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.data and self.source:
             raise ValueError("source and data are both given; take one")
         if self.slm not in ("", "none") and self.embeddings:
             raise ValueError("slm and embeddings are both given; take one")
-        if not 0 <= self.frame_rate <= 1e6:
-            raise ValueError(f"frame_rate must be in [0, 1000000], not {self.frame_rate}")
 
     @property
     def stored(self) -> bool:

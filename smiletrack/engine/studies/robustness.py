@@ -8,9 +8,11 @@ have on average; two people have 0. 1 is perfect, 0 is noise.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
 
 import matplotlib.pyplot as plt
 import numpy as np
+from annotated_types import Ge, Le, MinLen
 
 from smiletrack.boxes import iou_matrix
 from smiletrack.config import load_config, preset_file
@@ -19,6 +21,7 @@ from smiletrack.data.mot import DetectionTable
 from smiletrack.engine.studies.scored_sequences import ScoredSequence, mean_hota, measure_tracker
 from smiletrack.files import atomic_path
 from smiletrack.metrics.table import COMBINED
+from smiletrack.ranges import Checked, Seed, Share
 from smiletrack.tracking.config import TrackerConfig
 from smiletrack.types import Floats, Ints, TrackTable
 
@@ -27,27 +30,19 @@ SAME_IOU = 0.5
 
 
 @dataclass(frozen=True)
-class RobustnessConfig:
-    """Which embeddings, which trackers."""
+class RobustnessConfig(Checked):
+    """Which embeddings the trackers get, and which trackers."""
 
-    qualities: tuple[float, ...] = (1.0, 0.909, 0.64, 0.4, 0.25, 0.15, 0.08, 0.03, 0.0)
-    """Mean cosine q of two views of one person; each in [0, 1]."""
-    trackers: tuple[str, ...] = ("smiletrack", "botsort-reid", "smiletrack-released")
-    """Presets or YAML files. Of the first one, the figure without embeddings is given too."""
-    dimensions: int = 128
-    """Length of an embedding; at least 2."""
-    seed: int = 0
-    """Seed of the directions."""
+    qualities: Annotated[tuple[Share, ...], MinLen(1)] = (1.0, 0.909, 0.64, 0.4, 0.25, 0.15, 0.08, 0.03, 0.0)
+    """Mean cosine similarities q of two embeddings of one person."""
+    trackers: Annotated[tuple[str, ...], MinLen(1)] = ("smiletrack", "botsort-reid", "smiletrack-released")
+    """Presets or YAML files. The first one is also scored without embeddings."""
+    dimensions: Annotated[int, Ge(2), Le(65536)] = 128
+    """Dimension of the embeddings."""
+    seed: Seed = 0
+    """Seed of the embeddings."""
     plot: str = ""
-    """Image file (.png, .svg, .pdf) that gets HOTA and IDF1 over q; empty = none."""
-
-    def __post_init__(self) -> None:
-        if not self.qualities or not all(0 <= quality <= 1 for quality in self.qualities):
-            raise ValueError(f"qualities must be numbers between 0 and 1, not {self.qualities}")
-        if not self.trackers:
-            raise ValueError("trackers must name at least one preset")
-        if self.dimensions < 2:
-            raise ValueError(f"dimensions must be at least 2, not {self.dimensions}")
+    """Image file (.png, .svg, .pdf) for a plot of HOTA and IDF1 over q; empty = none."""
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ class ScoredDataConfig(SequenceInputConfig):
     """A data set with ground truth."""
 
     benchmark: Literal["MOT15", "MOT16", "MOT17", "MOT20", "DanceTrack"] = "MOT17"
-    """Whose preprocessing rules apply."""
+    """Benchmark whose preprocessing rules apply."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,13 +3,16 @@
 Pictures are upright: where a camera wrote its orientation beside the pixels (EXIF), pixels and sizes both follow it.
 """
 
+import io
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from smiletrack.errors import InputError
 from smiletrack.images import Frame
@@ -18,7 +21,9 @@ from smiletrack.lazy import LazyModule
 cv2 = LazyModule("cv2")
 pillow = LazyModule("PIL.Image")
 
-IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"))
+IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".gif", ".jp2"))
+LARGEST_IMAGE = 2**27
+"""Pixels of the largest picture that is decoded, 400 MB; more is a damaged file, or one made to fill memory."""
 _ORIENTATION = 0x0112
 """EXIF's tag; 5 to 8 are the orientations that exchange width and height."""
 _NUMBERED = re.compile(r"(?P<before>.*?)(?P<number>[0-9]+)(?P<after>[^0-9]*)")
@@ -27,13 +32,15 @@ _NUMBERED = re.compile(r"(?P<before>.*?)(?P<number>[0-9]+)(?P<after>[^0-9]*)")
 def read_image(path: Path) -> Frame:
     """Read one image as (H, W, 3) 8-bit BGR, whatever it holds (grey, palette, alpha, 16 bit: the upper 8 are kept).
 
-    Raises InputError for a file that is missing, not an image, or a JPEG that ends before its end mark.
+    Of an animation the first picture is read. Raises InputError for a file that is missing, not an image, or a JPEG
+    that ends before its end mark, and before it is decoded for one that declares more pixels than `LARGEST_IMAGE`.
     """
     try:
         data = np.fromfile(path, np.uint8)  # imread cannot open non-ASCII names on every system
     except OSError as error:
         raise InputError(f"{path}: the image cannot be read ({error.strerror})") from None
     # libjpeg paints the missing part grey and calls it a success
+    _check_size(data, path)
     cut_short = data[:2].tobytes() == b"\xff\xd8" and b"\xff\xd9" not in data[-4096:].tobytes()
     try:
         frame = None if cut_short or not len(data) else cv2.imdecode(data, cv2.IMREAD_COLOR)
@@ -42,6 +49,21 @@ def read_image(path: Path) -> Frame:
     if frame is None:
         raise InputError(f"{path}: the image is {'cut short' if cut_short else 'corrupt or of an unknown format'}")
     return np.asarray(frame, np.uint8)
+
+
+def _check_size(data: NDArray[np.uint8], path: Path) -> None:
+    """Raise InputError where the header declares more pixels than `LARGEST_IMAGE`; the rest is for the decoder."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", pillow.DecompressionBombWarning)  # its limit is lower
+            with pillow.open(io.BytesIO(data.tobytes())) as image:
+                width, height = image.size
+    except pillow.DecompressionBombError as error:
+        raise InputError(f"{path}: refused, {error}") from None
+    except Exception:  # Pillow knows fewer forms than OpenCV, and stumbles over damage in its own ways
+        return
+    if width * height > LARGEST_IMAGE:
+        raise InputError(f"{path}: refused, it declares {width} x {height} pixels; at most {LARGEST_IMAGE} are read")
 
 
 def image_size(path: Path) -> tuple[int, int]:

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from smiletrack.data.frame_timing import read_timing, timing_of
 from smiletrack.data.image_files import read_image
 from smiletrack.errors import InputError
 from smiletrack.files import atomic_path
@@ -37,8 +38,9 @@ class FrameSource:
     """Frames of one picture sequence, video or camera; iterate to read it, as often as wanted (a camera goes on).
 
     name: what result files are called after. frame_rate: frames a second. num_frames: how many there are, as far as
-    the file says, None where it does not (cameras, streams). problems: one line for each thing that went wrong in
-    the iteration that ran last and was bridged.
+    the file says, None where it does not (cameras, streams); for progress bars, since headers are wrong. live: whether
+    frames come as long as one looks. notes: what is odd about the source, one line each. problems: one line for each
+    thing that went wrong in the iteration that ran last and was bridged.
     """
 
     def __init__(
@@ -47,11 +49,14 @@ class FrameSource:
         frame_rate: float,
         num_frames: int | None,
         read: "Callable[[FrameSource, Container[int]], Iterator[NumberedFrame]]",
+        live: bool = False,
+        notes: tuple[str, ...] = (),
     ) -> None:
         """`read` yields the frames whose numbers, from 1, are in the container it is given."""
         self.name = name
         self.frame_rate = frame_rate
         self.num_frames = num_frames
+        self.live, self.notes = live, notes
         self.problems: list[str] = []
         self._read = read
 
@@ -86,10 +91,10 @@ class _Every:
 
 def open_video(address: str, name: str) -> FrameSource:
     """Open a video file or a stream (`rtsp://...`). Raises InputError where there is nothing that ffmpeg reads."""
+    live = "://" in address
     with _opened(address) as container:
-        stream = container.streams.video[0]
-        frame_rate = float(stream.average_rate or stream.guessed_rate or DEFAULT_RATE)
-        promised = stream.frames or None
+        promised = container.streams.video[0].frames or None
+        timing = read_timing(container, name, live)
 
     def read(source: FrameSource, wanted: Container[int]) -> Iterator[NumberedFrame]:
         count, damaged = 0, 0
@@ -114,7 +119,7 @@ def open_video(address: str, name: str) -> FrameSource:
         elif damaged:
             source.problems.append(f"{address}: {damaged} damaged packets were left out, {count} frames read")
 
-    return FrameSource(name, frame_rate, promised, read)
+    return FrameSource(name, timing.frame_rate or DEFAULT_RATE, promised, read, live, timing.notes)
 
 
 def open_camera(number: int) -> FrameSource:
@@ -132,7 +137,8 @@ def open_camera(number: int) -> FrameSource:
             if count in wanted:
                 yield count, np.asarray(frame, np.uint8)
 
-    return FrameSource(f"camera{number}", capture.get(cv2.CAP_PROP_FPS) or DEFAULT_RATE, None, read)
+    timing = timing_of(capture.get(cv2.CAP_PROP_FPS), 0.0, np.zeros(0), f"camera {number}")
+    return FrameSource(f"camera{number}", timing.frame_rate or DEFAULT_RATE, None, read, live=True)
 
 
 def open_images(name: str, frame_rate: float, images: Mapping[int, Path], first: int = 1, last: int = 0) -> FrameSource:

@@ -1,5 +1,7 @@
 """Track what a video, a folder of images or a camera shows, and paint it: the whole pipeline, frame by frame."""
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -11,7 +13,7 @@ from typing import Annotated, Literal
 import cv2
 from annotated_types import Ge, Le
 
-from smiletrack.console import progress, say
+from smiletrack.console import notify, progress, say
 from smiletrack.data.mot import write_results
 from smiletrack.data.sources import open_source
 from smiletrack.data.video import FrameSource, VideoWriter
@@ -115,7 +117,10 @@ def demo(config: DemoConfig) -> Path | None:
         raise InputError("source: name a video, a folder of images or a camera number")
     if not config.detector:
         raise InputError("detector: name a checkpoint (tools/train_detector.py makes one) or an .onnx file")
+    if config.show:
+        check_screen()
     source = open_source(config.source)
+    notify(*source.notes)
     pipeline = _pipeline(config, source.frame_rate)
     save = Path(config.save or f"runs/demo/{source.name}.mp4") if config.save or not config.show else None
     made: list[Tracks] = []
@@ -179,6 +184,20 @@ class _Painter:
         return picture
 
 
+def check_screen() -> None:
+    """Raise InputError where no window can be opened.
+
+    It is tried in a process of its own, because Qt aborts the one that has no screen to open a window on.
+    """
+    opened = subprocess.run(
+        [sys.executable, "-c", "import cv2; cv2.namedWindow('a window'); cv2.destroyAllWindows()"],
+        capture_output=True,
+        check=False,
+    )
+    if opened.returncode != 0:
+        raise InputError("show: there is no screen to show a window on, or OpenCV is the headless one; use --save FILE")
+
+
 class _Window:
     """A window on the screen; q or Esc sets `stop`."""
 
@@ -186,10 +205,7 @@ class _Window:
         self._title, self._stop = title, stop
 
     def __enter__(self) -> "_Window":
-        try:
-            cv2.namedWindow(self._title, cv2.WINDOW_NORMAL)
-        except cv2.error:
-            raise InputError("show: there is no screen to show a window on; use --save FILE") from None
+        cv2.namedWindow(self._title, cv2.WINDOW_NORMAL)
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -1,6 +1,7 @@
 """Which image is which frame, and how large it is: one rule for tracking, training and importing."""
 
 import time
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -89,3 +90,23 @@ def test_what_is_no_image_has_no_size(tmp_path: Path) -> None:
     for name in ("a.jpg", "b.jpg"):
         with pytest.raises(InputError, match=rf"{name}: the image cannot be read"):
             image_size(tmp_path / name)
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".jp2", ".GIF"])
+def test_gif_and_jpeg_2000_are_images_too(tmp_path: Path, suffix: str) -> None:
+    picture = np.repeat(np.array([[[0, 0, 255], [0, 255, 0]]], np.uint8), 8, 0).repeat(8, 1)
+    kind = {".jp2": "JPEG2000"}.get(suffix, "GIF")
+    PIL.Image.fromarray(picture[..., ::-1]).save(tmp_path / f"1{suffix}", kind)
+    PIL.Image.fromarray(picture).save(tmp_path / f"2{suffix}", kind)
+    assert [path.name for path in pair_frames(tmp_path).by_frame.values()] == [f"1{suffix}", f"2{suffix}"]
+    np.testing.assert_allclose(read_image(tmp_path / f"1{suffix}"), picture, atol=3)
+
+
+@pytest.mark.parametrize(("side", "words"), [(20_000, "refused"), (12_000, "declares 12000 x 12000 pixels")])
+def test_pictures_that_would_fill_memory_are_refused_by_their_header(tmp_path: Path, side: int, words: str) -> None:
+    PIL.Image.new("1", (side, side)).save(tmp_path / "huge.png")
+    tracemalloc.start()
+    with pytest.raises(InputError, match=words):
+        read_image(tmp_path / "huge.png")
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()

@@ -9,9 +9,12 @@ import cv2
 import numpy as np
 import pytest
 
+from smiletrack.data import video
 from smiletrack.data.image_files import read_image
+from smiletrack.data.mot import DetectionTable
 from smiletrack.data.sources import open_source
 from smiletrack.data.video import FrameSource, VideoWriter
+from smiletrack.engine.inputs.detection_cache import detect_sequence
 from smiletrack.errors import InputError
 
 
@@ -166,3 +169,59 @@ def test_decoding_runs_ahead_of_a_slow_reader(tmp_path: Path) -> None:
     while len(reads) < 6 and time.monotonic() < deadline:
         time.sleep(0.01)
     assert len(reads) == 6
+
+
+def test_the_containers_count_is_for_the_progress_bar_only(tmp_path: Path) -> None:
+    """An AVI whose header says 5 of its 12 frames."""
+    path = tmp_path / "wrong.avi"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for frame in numbered(12):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="bgr24")))
+        container.mux(stream.encode())
+    content = bytearray(path.read_bytes())
+    for mark, offset in ((b"avih", 24), (b"strh", 40)):  # dwTotalFrames and dwLength
+        place = content.index(mark) + offset
+        assert content[place : place + 4] == (12).to_bytes(4, "little")
+        content[place : place + 4] = (5).to_bytes(4, "little")
+    path.write_bytes(content)
+    source = open_source(path)
+    assert source.num_frames == 5
+    assert len(list(source)) == 12 and not source.problems
+    seen = detect_sequence(
+        source,
+        DetectionTable(np.array([9]), np.array([[1.0, 2, 3, 4]]), np.ones(1), np.ones(1, int)),
+        None,
+        "s",
+        5,
+        quiet=True,
+    )
+    assert seen.num_frames == 12 and len(seen.table) == 1
+
+
+def test_a_recording_of_a_browser_is_read_whole_at_its_own_rate(shared: Path) -> None:
+    source = open_source(shared / "cases" / "09-video-files" / "browser.webm")
+    assert 28 < source.frame_rate < 31 and "says 1000 frames a second" in source.notes[0]
+    assert open_source(shared / "cases" / "09-video-files" / "browser.webm", 25.0).frame_rate == 25
+    fragments = open_source(shared / "cases" / "19-fragmented-video" / "frag.mp4")
+    assert fragments.num_frames is None or fragments.num_frames < 60
+    assert len(list(fragments)) == 60
+
+
+@pytest.mark.parametrize(("said", "taken"), [(1000.0, 30.0), (0.0, 30.0), (-1.0, 30.0), (15.0, 15.0)])
+def test_what_cameras_say_of_themselves(monkeypatch: pytest.MonkeyPatch, said: float, taken: float) -> None:
+    class Camera:
+        def isOpened(self) -> bool:
+            return True
+
+        def get(self, _: int) -> float:
+            return said
+
+        def read(self) -> tuple[bool, None]:
+            return False, None
+
+    monkeypatch.setattr(cv2, "VideoCapture", lambda _: Camera())
+    monkeypatch.setattr(video.cv2, "VideoCapture", lambda _: Camera())
+    source = open_source("0")
+    assert (source.frame_rate, source.live, source.num_frames) == (taken, True, None)

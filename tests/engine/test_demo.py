@@ -136,3 +136,19 @@ def test_real_clip_with_public_weights(shared: Path, tmp_path: Path) -> None:
     tracks = read_results(save.with_suffix(".txt"))
     assert (np.bincount(tracks.frames, minlength=7)[1:] >= 4).all() and len(np.unique(tracks.ids)) <= 9
     assert len(list(open_source(save))) == 6
+
+
+def test_a_window_without_a_screen_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Qt would abort the process; the child that tries first has no display, or one that nobody answers."""
+    for display in ("", ":97"):
+        monkeypatch.setenv("DISPLAY", display)
+        monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+        monkeypatch.delenv("QT_QPA_PLATFORM", raising=False)
+        with pytest.raises(InputError, match="show: there is no screen to show a window on"):
+            demo(DemoConfig(source=str(tmp_path), detector="none.onnx", show=True))
+    monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
+    with pytest.raises(InputError) as caught:
+        demo(DemoConfig(source=str(tmp_path), detector="none.onnx", show=True))
+    if "headless" in str(caught.value):
+        pytest.skip("this OpenCV has no offscreen platform")
+    assert "neither images nor" in str(caught.value)

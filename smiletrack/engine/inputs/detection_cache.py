@@ -64,21 +64,23 @@ def detect_sequence(
     detector: DetectorLike | DetectionTable,
     embedder: EmbedderLike | None,
     name: str,
-    num_frames: int | None = None,
+    expected: int | None = None,
+    live: bool = False,
     quiet: bool = False,
 ) -> CachedDetections:
     """Run the networks over `frames`; frame k of the iteration is frame number k + 1.
 
     `detector` may be a table of ready detections (numbered alike), then only the embeddings are computed and the rows
-    keep their order. A frame smaller than its boxes is no error: boxes are clipped for the crops. Without `num_frames`
-    the source may be endless: Ctrl-C ends it, and what was seen counts.
+    keep their order. A frame smaller than its boxes is no error: boxes are clipped for the crops. `expected` frames are
+    what the progress bar counts to; all that come are seen. A `live` source is ended by Ctrl-C, and what was seen
+    counts.
     """
     seconds = {"decode": 0.0, "detect": 0.0, "embed": 0.0}
     seen: list[Detections] = []
     clock = _Clock(seconds)
     clock.start()
-    with suppress(KeyboardInterrupt) if num_frames is None else nullcontext():  # nothing else ends a camera
-        for frame in progress(frames, name, num_frames, quiet):
+    with suppress(KeyboardInterrupt) if live else nullcontext():  # nothing else ends a camera
+        for frame in progress(frames, name, expected, quiet):
             clock.stop("decode")
             number = len(seen) + 1
             found = _rows(detector, number) if isinstance(detector, DetectionTable) else detector.detect(frame)
@@ -87,8 +89,6 @@ def detect_sequence(
                 found = with_embeddings(found, embedder, frame)
             clock.stop("embed")
             seen.append(found)
-            if num_frames is not None and number == num_frames:
-                break
     if isinstance(detector, DetectionTable):
         del seconds["detect"]
     return CachedDetections(*_stack(seen), len(seen), seconds, tuple(getattr(frames, "problems", ())))

@@ -1,6 +1,6 @@
 """What a tracker needs of a sequence - detections, embeddings, camera motion - from files, frames or the crowd."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -23,7 +23,6 @@ from smiletrack.engine.inputs.detection_cache import (
     load_or_detect,
 )
 from smiletrack.errors import InputError
-from smiletrack.images import Frame
 from smiletrack.lazy import LazyModule
 from smiletrack.motion.camera_motion import CameraMotionConfig
 from smiletrack.ranges import Checked, Seed
@@ -147,8 +146,7 @@ class _Networks:
         name: str,
         origin: str,
         table: DetectionTable | None,
-        frames: Callable[[], Iterable[Frame]],
-        num_frames: int | None,
+        frames: Callable[[], FrameSource],
     ) -> CachedDetections:
         """Return what the networks see in the frames, from the cache where it is there."""
         seeing = self.detector or table
@@ -158,11 +156,12 @@ class _Networks:
             "detector": self.detector.fingerprint if self.detector else f"detections {digest(table)}",
             "slm": self.embedder.fingerprint if self.embedder else "none",
         }
-        return load_or_detect(
-            self.cache / f"{name}.npz",
-            fingerprint,
-            lambda: detect_sequence(frames(), seeing, self.embedder, name, num_frames),
-        )
+
+        def look() -> CachedDetections:
+            source = frames()
+            return detect_sequence(source, seeing, self.embedder, name, source.num_frames, source.live)
+
+        return load_or_detect(self.cache / f"{name}.npz", fingerprint, look)
 
 
 def sequence_inputs(config: SequenceInputConfig, cache: str | Path = "runs/detections") -> Iterator[SequenceInput]:
@@ -203,7 +202,7 @@ def _read_sequence(sequence: Sequence, config: SequenceInputConfig, networks: _N
         stored = sequence.detections(config.detector.removeprefix("file:") or config.detections, config.embeddings)
     if networks.detector or networks.embedder:
         ready = stored.table if stored else None
-        seen = networks.see(sequence.name, sequence.origin, ready, sequence.images, sequence.num_frames)
+        seen = networks.see(sequence.name, sequence.origin, ready, sequence.images)
         if seen.num_frames < sequence.num_frames:
             raise InputError(
                 f"{sequence.origin}: only the first {seen.num_frames} of these have images; all are needed"
@@ -224,7 +223,7 @@ def _read_frames(config: SequenceInputConfig, networks: _Networks) -> SequenceIn
     if config.camera_motion == "file":
         raise InputError("camera_motion: file needs data, a MOTChallenge sequence; frames take flow, ecc or orb")
     source = open_source(config.source, config.frame_rate)
-    seen = networks.see(source.name, _identity(config.source), None, lambda: source, source.num_frames)
+    seen = networks.see(source.name, _identity(config.source), None, lambda: source)
     given = _as_input(source, seen)
     if config.camera_motion == "none":
         return given

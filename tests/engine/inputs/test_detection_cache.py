@@ -43,10 +43,10 @@ def test_ready_detections_keep_their_rows() -> None:
     table = DetectionTable(
         np.array([3, 1, 1]), np.arange(12.0).reshape(3, 4), np.array([0.3, 0.2, 0.9]), np.ones(3, int)
     )
-    seen = detect_sequence(FRAMES, table, Embedder(), "s", num_frames=3, quiet=True)
+    seen = detect_sequence(FRAMES, table, Embedder(), "s", expected=2, quiet=True)
     np.testing.assert_array_equal(seen.table.boxes, table.boxes[[1, 2, 0]])
     assert seen.embeddings.tolist() == [[10, 2], [10, 2], [30, 1]]
-    assert detect_sequence(FRAMES, table, None, "s", num_frames=1, quiet=True).embeddings.shape == (2, 0)
+    assert detect_sequence(FRAMES[:1], table, None, "s", expected=5, quiet=True).embeddings.shape == (2, 0)
 
 
 def test_a_cache_is_read_back_and_refused_when_made_otherwise(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from annotated_types import Ge, Gt, Lt
 
 from smiletrack.console import print_table, say
 from smiletrack.engine.eval_mot import EvalConfig, find_scored
+from smiletrack.engine.run_folders.results import result_files
 from smiletrack.errors import InputError
 from smiletrack.files import write_json
 from smiletrack.metrics.bootstrap import METRICS, Difference, paired_bootstrap
@@ -47,7 +48,7 @@ def compare_runs(config: CompareConfig) -> Answer:
     """
     if len(config.runs) != 2:
         raise InputError(f"runs: two run folders are compared, not {len(config.runs)}: compare.py RUN_A RUN_B")
-    found = [_sequences(Path(run)) for run in config.runs]
+    found = [set(result_files(Path(run))) for run in config.runs]
     shared, lonely = sorted(found[0] & found[1]), sorted(found[0] ^ found[1])
     if not shared:
         raise InputError(f"runs: {config.runs[0]} and {config.runs[1]} have no sequence in common")
@@ -59,14 +60,6 @@ def compare_runs(config: CompareConfig) -> Answer:
     if config.json:
         write_json(Path(config.json), {n: {m: asdict(d) for m, d in row.items()} for n, row in answer.items()})
     return answer
-
-
-def _sequences(run: Path) -> set[str]:
-    """Return the names of the result files of a run, or of a folder of them."""
-    folder = run / "tracks" if (run / "tracks").is_dir() else run
-    if not folder.is_dir():
-        raise InputError(f"{run}: no such run")
-    return {file.stem for file in folder.glob("*.txt")}
 
 
 def _print(answer: Answer, config: CompareConfig, lonely: list[str]) -> None:

@@ -15,9 +15,10 @@ from smiletrack.data.sequences import Sequence, open_sequences
 from smiletrack.data.splits import resolve_split
 from smiletrack.engine.run_folders.cross_check import CrossCheck, combine_checks, cross_check
 from smiletrack.engine.run_folders.folder import latest_run
-from smiletrack.engine.run_folders.results import benchmark_of, ends_early, read_run
+from smiletrack.engine.run_folders.records import SequenceTiming, frames_per_second
+from smiletrack.engine.run_folders.results import Run, benchmark_of, ends_early, read_run
 from smiletrack.errors import InputError
-from smiletrack.files import read_json, write_json
+from smiletrack.files import write_json
 from smiletrack.metrics.preprocess import BENCHMARKS, Comparison, Source, compare
 from smiletrack.metrics.table import COMBINED, Measures, cell, combine, measure
 from smiletrack.ranges import Checked
@@ -99,16 +100,17 @@ def with_combined(measures: dict[str, Measures]) -> dict[str, Measures]:
 
 @dataclass(frozen=True)
 class Scored:
-    """What is scored: sequences with their result files, and the rules. left_out: one line for each that is not.
+    """What is scored: sequences with their result files, and the rules.
 
-    run: None where the results are a plain folder.
+    left_out: one line for each sequence, and for each file of the run, that is not read. run: None where the results
+    are a plain folder.
     """
 
     pairs: tuple[tuple[Sequence, Path], ...]
     benchmark: str
     title: str
     left_out: tuple[str, ...] = ()
-    run: Path | None = None
+    run: Run | None = None
 
     def compared(self) -> Iterator["Compared"]:
         """Yield sequence after sequence; InputError, after the last, where no row of the truth counts in any."""
@@ -186,7 +188,7 @@ def eval_mot(config: EvalConfig) -> dict[str, Measures]:
     for dialect, names in dialects.items():
         say(f"truth: {dialect}" + (f" ({', '.join(names)})" if len(dialects) > 1 else ""))
     measures = with_combined(measures)
-    speeds = _speeds(scored.run, list(measures)) if scored.run else {}
+    speeds = _speeds(scored.run.timing, list(measures)) if scored.run else {}
     _print(measures, speeds, scored.title)
     say(*notes)
     if config.cross_check:
@@ -196,7 +198,7 @@ def eval_mot(config: EvalConfig) -> dict[str, Measures]:
         write_json(Path(config.json), scores)
     if scored.run:
         speed = {name: {"FPS": speeds[name]} if name in speeds else {} for name in scores}
-        write_json(scored.run / "summary.json", {name: scores[name] | speed[name] for name in scores})
+        write_json(scored.run.folder / "summary.json", {name: scores[name] | speed[name] for name in scores})
     return measures
 
 
@@ -206,17 +208,18 @@ def find_scored(config: EvalConfig) -> Scored:
     made = run.made_crowd and not config.gt
     root = run.data_root(config.gt)
     if root is None and not made:
-        tracked = run.source or run.config.get("data")
+        tracked = run.source or (run.settings and run.settings.data)
         reason = f"; the run tracked {tracked}, where there is none" if tracked else ""
         raise InputError(f"gt: name the folder with the ground truth{reason}")
     # results are of the run's split and sequences, whatever truth they are held against
     split = run.split(config.split)
-    asked = config.sequences or tuple(run.config.get("sequences") or ())
-    sequences = open_sequences("" if made or root is None else root, split, asked, int(run.config.get("seed") or 0))
+    asked = config.sequences or run.asked
+    sequences = open_sequences("" if made or root is None else root, split, asked, run.seed)
     benchmark = benchmark_of(root) if config.benchmark == "auto" else config.benchmark
     title = f"{run.folder}: {benchmark} rules, split {resolve_split(split, root) if root else split}"
     pairs, left_out = _matched(sequences, run.results, run.folder, set(asked))
-    return Scored(pairs, benchmark, title, left_out, run.folder if run.config or run.timing else None)
+    of_a_run = run.settings is not None or bool(run.timing)
+    return Scored(pairs, benchmark, title, (*left_out, *run.damaged), run if of_a_run else None)
 
 
 def _matched(
@@ -252,14 +255,12 @@ def to_json(measures: Mapping[str, Measures]) -> dict[str, Any]:
     }
 
 
-def _speeds(run: Path, names: list[str]) -> dict[str, float]:
-    """Return frames per second of each sequence that `timing.json` records, and over all of them."""
-    file = run / "timing.json"
-    timing = read_json(file) if file.is_file() else {}
-    spent = {name: (timing[name]["frames"], sum(timing[name]["seconds"].values())) for name in names if name in timing}
-    if spent:
-        spent[COMBINED] = (sum(frames for frames, _ in spent.values()), sum(seconds for _, seconds in spent.values()))
-    return {name: frames / seconds for name, (frames, seconds) in spent.items() if seconds > 0}
+def _speeds(timing: Mapping[str, SequenceTiming], names: list[str]) -> dict[str, float]:
+    """Return frames per second of each sequence whose time is known, and over all of them."""
+    known = {name: timing[name] for name in names if name in timing}
+    speeds = {name: frames_per_second({name: entry}) for name, entry in known.items()}
+    speeds[COMBINED] = frames_per_second(known)
+    return {name: speed for name, speed in speeds.items() if speed is not None}
 
 
 def _print(measures: Mapping[str, Measures], speeds: Mapping[str, float], title: str) -> None:

@@ -1,7 +1,7 @@
 """Gather what runs left and what is known of their truth into one HTML file."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,10 +12,11 @@ from smiletrack.console import progress, say
 from smiletrack.engine.inputs.sequence_inputs import SequenceInput, sequence_inputs
 from smiletrack.engine.reports.switch_evidence import Evidence, witness_of
 from smiletrack.engine.run_folders.folder import latest_run
+from smiletrack.engine.run_folders.records import RunEnvironment, frames_per_second, read_environment
 from smiletrack.engine.run_folders.results import Run, SequenceRun, benchmark_of, read_run, read_sequence_run
 from smiletrack.engine.track import TrackConfig
 from smiletrack.errors import InputError
-from smiletrack.files import atomic_write, read_json
+from smiletrack.files import atomic_write
 from smiletrack.metrics.bootstrap import paired_bootstrap
 from smiletrack.metrics.hota import ALPHAS
 from smiletrack.metrics.preprocess import Comparison
@@ -137,26 +138,24 @@ def _run_report(run: Run, name: str, config: ReportConfig) -> tuple[RunReport, C
             measures[key] = measure(sequence.comparison)
         figures = _figures(measures[key]) if key in measures else _figures(run.summary.get(key, {}))
         sequences.append(_sequence_report(run, name, sequence, figures, settings, config))
-    combined = combine(measures) if measures else run.summary.get(COMBINED, {})
-    seconds, frames = _spent(run)
+    combined: Mapping[str, Any] = combine(measures) if measures else run.summary.get(COMBINED, {})
+    about, complaint = _about(run)
     made = RunReport(
         name=name,
         figures=_figures(combined),
-        curves={key: np.asarray(combined["HOTA"][key]).tolist() for key in ("HOTA", "DetA", "AssA")}
-        if combined
-        else {},
-        frames_per_second=frames / sum(seconds.values()) if frames and sum(seconds.values()) > 0 else None,
-        stage_ms={stage: 1000 * time_s / frames for stage, time_s in seconds.items() if frames},
+        curves={key: curve for key, curve in _family(combined, "HOTA").items() if np.size(curve) == len(ALPHAS)},
+        frames_per_second=frames_per_second(run.timing),
+        stage_ms=_stage_ms(run),
         sequences=sequences,
-        about=_about(run),
-        notes=[*run.notes, *notes],
+        about=about,
+        notes=[*run.damaged, *run.notes, *notes, *complaint],
     )
     return made, comparisons
 
 
 def _settings(run: Run) -> tuple[TrackConfig | None, list[str]]:
     """Return the configuration of `tools/track.py` that the run was made with."""
-    if not run.config:
+    if run.settings is None:
         return None, []
     try:
         return load_config(TrackConfig, run.folder / "config.yaml"), []
@@ -167,29 +166,39 @@ def _settings(run: Run) -> tuple[TrackConfig | None, list[str]]:
 def _figures(measures: Mapping[str, Any]) -> dict[str, float]:
     """Return the columns of the tables from measures by family; summary.json has the same shape."""
     found = {
-        name: value for family in ("HOTA", "CLEAR", "Identity") for name, value in measures.get(family, {}).items()
+        name: value for family in ("HOTA", "CLEAR", "Identity") for name, value in _family(measures, family).items()
     }
     found |= {short: found[f"CLR_{short}"] for short in ("FP", "FN") if f"CLR_{short}" in found}
     return {name: float(np.mean(found[name])) for name in METRICS if name in found}
 
 
-def _spent(run: Run) -> tuple[dict[str, float], int]:
-    """Return seconds by stage and frames, over all sequences that timing.json tells of."""
+def _family(measures: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return the fields of a metric family, {} where the measures have none."""
+    family = measures.get(name, {})
+    return family if isinstance(family, Mapping) else {}
+
+
+def _stage_ms(run: Run) -> dict[str, float]:
+    """Return the time a frame of each stage that counts, over all sequences whose time is known."""
     seconds: dict[str, float] = {}
     for entry in run.timing.values():
-        for stage, time_s in entry["seconds"].items():
+        for stage, time_s in entry.seconds.items():
             seconds[stage] = seconds.get(stage, 0.0) + time_s
-    return seconds, sum(entry["frames"] for entry in run.timing.values())
+    frames = sum(entry.frames for entry in run.timing.values())
+    return {stage: 1000 * time_s / frames for stage, time_s in seconds.items() if frames}
 
 
-def _about(run: Run) -> dict[str, str]:
-    file = run.folder / "environment.json"
-    environment = read_json(file) if file.is_file() else {}
-    facts = {key: str(environment[key]) for key in ("time", "commit", "system") if environment.get(key)}
-    facts |= {
-        key: str(run.config[key]) for key in ("data", "split", "detections", "camera_motion") if key in run.config
-    }
-    return {"folder": str(run.folder)} | facts
+def _about(run: Run) -> tuple[dict[str, str], list[str]]:
+    """Return where, when and from what a run was made, and a note where that cannot be read."""
+    environment, complaint = RunEnvironment(), []
+    try:
+        environment = read_environment(run.folder)
+    except InputError as error:
+        complaint = [f"where and when it was made is not known ({error})"]
+    facts = {"folder": str(run.folder)} | asdict(environment)
+    if run.settings is not None:
+        facts |= {key: getattr(run.settings, key) for key in ("data", "source", "split", "detections", "camera_motion")}
+    return {key: text for key, text in facts.items() if text}, complaint
 
 
 def _sequence_report(

@@ -17,8 +17,8 @@ from smiletrack.data.importers.motchallenge import annotated_images
 from smiletrack.data.importers.outputs import read_coco_images
 from smiletrack.data.sequences import one_copy_each, open_folders
 from smiletrack.data.truth import IGNORED_CLASSES
-from smiletrack.errors import InputError
-from smiletrack.files import atomic_path, atomic_write
+from smiletrack.errors import InputError, shown
+from smiletrack.files import atomic_path, atomic_write, is_plain_name
 from smiletrack.ranges import Checked
 from smiletrack.view.contact_sheets import contact_sheet, people_sheet
 from smiletrack.view.data_page import statistics_page
@@ -48,6 +48,9 @@ def show_data(config: ShowDataConfig) -> Path:
         raise InputError("data: name a folder to look at, e.g. --data datasets/MOT17/train")
     sequences = _read(config)
     output, figures, sheets = Path(config.output), [], {}
+    for name in sequences:
+        if not all(map(is_plain_name, name.split("/"))):
+            raise InputError(f"{config.data}: a sequence is called {shown(name)}, which leads out of {output}")
     for name, images in progress(sequences.items(), "drawing"):
         present = [image for image in images if image.path.is_file()]
         figures.append(statistics(name, images, len(images) - len(present)))
@@ -82,7 +85,7 @@ def _coco_file(data: Path, split: str) -> Path | None:
     """Return the COCO file that is meant, None for a folder of sequences."""
     if data.suffix == ".json":
         return data
-    files = sorted((data / "annotations").glob("*.json"))
+    files = sorted((data / "annotations").glob("[!.]*.json"))
     if not files:
         return None
     chosen = next((file for file in files if file.stem == ("train" if split == "all" else split)), None)

@@ -59,7 +59,7 @@ def submit(config: SubmitConfig) -> Path:
     lengths = expected(config.benchmark, config.part)
     sources, copied = _sources(set(run.results), list(lengths), config.copies and config.benchmark == "MOT17")
     problems = [f"{name}.txt is missing ({lengths[name]} frames)" for name in lengths if name not in sources]
-    split = str(run.config.get("split") or "all")
+    split = run.split()
     if split.endswith("_half"):
         problems.append(f"the run tracked the split {split}; a submission needs whole sequences")
     tables = {}

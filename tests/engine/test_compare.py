@@ -47,8 +47,8 @@ def test_mistakes_are_one_line(tmp_path: Path, run_tool) -> None:
     (tmp_path / "empty").mkdir()
     for words, message in (
         ([tmp_path / "good"], "two run folders are compared, not 1"),
-        ([tmp_path / "good", tmp_path / "none"], "no such run"),
-        ([tmp_path / "good", tmp_path / "empty"], "no sequence in common"),
+        ([tmp_path / "good", tmp_path / "none"], "no such folder of result files"),
+        ([tmp_path / "good", tmp_path / "empty"], "no result files"),
         ([tmp_path / "good", tmp_path / "bad", "block=0"], "block must be at least 1"),
         ([tmp_path / "good", tmp_path / "bad", "blok=3"], "unknown key 'blok' (did you mean 'block'?)"),
     ):

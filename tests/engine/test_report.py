@@ -15,6 +15,7 @@ import pytest
 from smiletrack.data.mot import write_results
 from smiletrack.data.sources import open_source
 from smiletrack.data.synthetic import crowd_sequences
+from smiletrack.engine.eval_mot import EvalConfig, eval_mot
 from smiletrack.engine.report import ReportConfig, distinct_names, report
 from smiletrack.engine.run_folders.folder import start_run
 from smiletrack.engine.run_folders.results import read_run, read_sequence_run
@@ -200,6 +201,29 @@ def test_figures_of_a_run_whose_truth_is_gone_come_from_its_summary(run: Path, t
     (lonely / "summary.json").write_text(json.dumps({NAME: families, "COMBINED": families}))
     page = report(ReportConfig(runs=(str(lonely),))).read_text("utf-8")
     assert '<td data-column="HOTA">50.00' in page and '<td data-column="FP">7' in page and "no config.yaml" in page
+
+
+def test_damaged_records_are_named_on_the_page_and_the_rest_reported(world: Path, tmp_path: Path, shared: Path) -> None:
+    files = sorted((shared / "cases" / "broken-files").glob("*_*.json-*"))
+    files = [file for file in files if file.name.startswith(("report_", "eval_mot_"))]
+    assert len(files) >= 9
+    for number, file in enumerate(files):
+        run = make_run(world, tmp_path / str(number), swapped(people()))
+        record = file.name.removeprefix("eval_mot_").removeprefix("report_").partition("-")[0]
+        shutil.copy(file, run / record)
+        page = report(ReportConfig(runs=(str(run),), resamples=0)).read_text("utf-8")
+        missing = html.unescape(page[page.index("What is missing") :])
+        assert f"not known ({run / record}: " in missing, file.name
+        assert len(cards(page)) == 2
+        measures = eval_mot(EvalConfig(results=str(run)))
+        assert measures[NAME]["CLEAR"]["IDSW"] == 2
+
+
+def test_a_configuration_that_cannot_be_read_is_one_line(world: Path, tmp_path: Path) -> None:
+    run = make_run(world, tmp_path / "run", swapped(people()))
+    (run / "config.yaml").write_text("data: [1, 2\n")
+    with pytest.raises(InputError, match=r"config\.yaml"):
+        report(ReportConfig(runs=(str(run),)))
 
 
 def test_a_broken_result_file_is_named_and_the_rest_reported(world: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Looking at data: figures of a known sequence, boxes where they belong, people in their rows, faults at the top."""
 
+import json
 from pathlib import Path
 
 import cv2
@@ -121,3 +122,23 @@ def test_show_data(tmp_path: Path, run_tool) -> None:  # type: ignore[no-untyped
         show_data(ShowDataConfig(str(tmp_path / "train"), ("MOT17-99",), output=str(tmp_path / "out")))
     with pytest.raises(InputError, match="name a folder"):
         show_data(ShowDataConfig())
+
+
+def test_names_in_a_file_lead_nowhere_else_and_leftovers_are_no_sets(tmp_path: Path) -> None:
+    content = {
+        "videos": [{"id": 1, "name": "../../outside"}],
+        "images": [{"id": 1, "file_name": "a.jpg", "width": 9, "height": 9, "video_id": 1, "frame": 1}],
+        "annotations": [],
+        "categories": [],
+    }
+    folder = tmp_path / "set" / "annotations"
+    folder.mkdir(parents=True)
+    (folder / "train.json").write_text(json.dumps(content))
+    (folder / ".train.x1y2.json").write_text("{")
+    output = tmp_path / "deep" / "out"
+    with pytest.raises(InputError, match=r"called '\.\./\.\./outside', which leads out of"):
+        show_data(ShowDataConfig(str(tmp_path / "set"), output=str(output)))
+    assert not output.exists()
+    content["videos"] = [{"id": 1, "name": "part/one"}]
+    (folder / "train.json").write_text(json.dumps(content))
+    assert "part/one" in show_data(ShowDataConfig(str(tmp_path / "set"), output=str(output))).read_text()

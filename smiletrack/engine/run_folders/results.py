@@ -1,19 +1,24 @@
-"""What a run left: its results, its truth if that can be found, its detections, and how it was made."""
+"""What a run left: its results, its truth if that can be found, and what it tells of itself."""
 
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from smiletrack.config import read_tree
 from smiletrack.data.mot import read_results
 from smiletrack.data.sequences import Sequence, find_sequence, is_sequence, open_folder, open_sequences
 from smiletrack.data.sources import open_source
 from smiletrack.data.video import FrameSource
+from smiletrack.engine.run_folders.records import (
+    RunSettings,
+    SequenceTiming,
+    Summary,
+    read_sequence_times,
+    read_settings,
+    read_summary,
+)
 from smiletrack.errors import InputError
-from smiletrack.files import read_json
 from smiletrack.metrics import clear
 from smiletrack.metrics.preprocess import BENCHMARKS, Comparison, compare
 from smiletrack.types import Ints, TrackTable
@@ -22,13 +27,18 @@ from smiletrack.view.error_analysis import Matching
 
 @dataclass(frozen=True)
 class Run:
-    """A run folder. results: sequence name -> result file. config, summary, timing: as read, {} for none."""
+    """A run folder, or a plain folder of result files.
+
+    results: sequence name -> result file. settings: None where nothing tells how the results were made. damaged: a line
+    for each file that is there and cannot be read. notes: what is missing.
+    """
 
     folder: Path
     results: dict[str, Path]
-    config: dict[str, Any]
-    summary: dict[str, Any]
-    timing: dict[str, Any]
+    settings: RunSettings | None
+    summary: Summary
+    timing: dict[str, SequenceTiming]
+    damaged: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
@@ -39,16 +49,28 @@ class Run:
     @property
     def source(self) -> str:
         """The video, folder or camera that was tracked; "" where the run tracked sequences."""
-        return str(self.config.get("source") or "")
+        return self.settings.source if self.settings else ""
 
     @property
     def made_crowd(self) -> bool:
         """Whether the run tracked the generated crowd, which is what track.py does without data."""
-        return self.config.get("data") == "" and not self.source
+        return self.settings is not None and self.settings.data == "" and not self.source
+
+    @property
+    def seed(self) -> int:
+        """The seed of the generated crowd."""
+        return self.settings.seed if self.settings else 0
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The sequences that were asked for, () for all."""
+        return self.settings.sequences if self.settings else ()
 
     def split(self, split: str = "auto") -> str:
         """Return the split that was tracked; `auto` is the run's own."""
-        return str(self.config.get("split") or "all") if split == "auto" else split
+        if split != "auto":
+            return split
+        return self.settings.split if self.settings else "all"
 
     def data_root(self, gt: str = "") -> Path | None:
         """Return the folder of the sequences: `gt`, else what the run was made from, None where that is not there.
@@ -57,7 +79,7 @@ class Run:
         """
         if gt and not Path(gt).is_dir():
             raise InputError(f"gt: {gt}: no such folder")
-        named = gt or str(self.config.get("data") or "")
+        named = gt or (self.settings.data if self.settings else "") or ""
         if not named and self.source and is_sequence(Path(self.source)):
             named = self.source
         return Path(named) if named and Path(named).is_dir() else None
@@ -69,7 +91,7 @@ class Run:
         """
         if self.made_crowd and not gt:
             try:
-                return open_sequences("", self.split(split), (name,), int(self.config.get("seed") or 0))[0]
+                return open_sequences("", self.split(split), (name,), self.seed)[0]
             except InputError:
                 return None
         root = self.data_root(gt)
@@ -104,21 +126,33 @@ class SequenceRun:
 
 
 def read_run(folder: str | Path) -> Run:
-    """Read what a run folder tells; raises InputError where there is no result file in it."""
+    """Read what a run folder tells.
+
+    Raises InputError where there is no result file in it, and for a configuration that cannot be read, since that says
+    which truth the results belong to. Speed and figures are told as damaged.
+    """
     folder = Path(folder)
     results = result_files(folder)
-    files = {name: folder / f"{name}.json" for name in ("summary", "timing")}
-    read = {name: read_json(file) if file.is_file() else {} for name, file in files.items()}
-    config = read_tree(folder / "config.yaml") if (folder / "config.yaml").is_file() else {}
-    notes = []
-    if not config:
+    settings = read_settings(folder)
+    summary: Summary = {}
+    timing: dict[str, SequenceTiming] = {}
+    damaged, notes = [], []
+    try:
+        summary = read_summary(folder)
+    except InputError as error:
+        damaged.append(f"its figures are not known ({error})")
+    try:
+        timing = read_sequence_times(folder)
+    except InputError as error:
+        damaged.append(f"its speed is not known ({error})")
+    else:
+        notes += [] if timing else ["no timing.json: its speed is not known"]
+    if settings is None:
         notes.append("no config.yaml: how it was made is not known")
-    if not read["timing"]:
-        notes.append("no timing.json: its speed is not known")
-    for name in config.get("sequences") or ():
+    for name in settings.sequences if settings else ():
         if not any(fnmatchcase(there, name) for there in results) and name not in results:
             notes.append(f"no result file of {name}, which its configuration asks for")
-    return Run(folder, results, config, read["summary"], read["timing"], tuple(notes))
+    return Run(folder, results, settings, summary, timing, tuple(damaged), tuple(notes))
 
 
 def result_files(folder: Path) -> dict[str, Path]:

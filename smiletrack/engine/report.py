@@ -11,6 +11,7 @@ from smiletrack.config import load_config
 from smiletrack.console import progress, say
 from smiletrack.engine.inputs.sequence_inputs import SequenceInput, sequence_inputs
 from smiletrack.engine.reports.switch_evidence import Evidence, witness_of
+from smiletrack.engine.reports.switch_pictures import switch_pictures
 from smiletrack.engine.run_folders.folder import latest_run
 from smiletrack.engine.run_folders.records import RunEnvironment, frames_per_second, read_environment
 from smiletrack.engine.run_folders.results import Run, SequenceRun, benchmark_of, read_run, read_sequence_run
@@ -22,12 +23,9 @@ from smiletrack.metrics.hota import ALPHAS
 from smiletrack.metrics.preprocess import Comparison
 from smiletrack.metrics.table import COMBINED, Measures, combine, measure
 from smiletrack.ranges import Checked, Count
-from smiletrack.view.context_crops import Window, context_crop
 from smiletrack.view.error_analysis import (
     HEIGHT_EDGES,
     VISIBILITY_EDGES,
-    Matching,
-    Switch,
     find_switches,
     missed_by,
     spans,
@@ -35,12 +33,9 @@ from smiletrack.view.error_analysis import (
 from smiletrack.view.figures_table import METRICS, Interval
 from smiletrack.view.report_page import RunReport, SequenceReport, render_report
 from smiletrack.view.switch_causes import SwitchCauses
-from smiletrack.view.switch_gallery import Crop, SwitchCard
+from smiletrack.view.switch_gallery import SwitchCard
 
 Comparisons = dict[str, Comparison]
-
-_AFTER = 10
-"""Frames after the switch at which the third picture is taken, or less where the next switch comes before."""
 
 
 @dataclass(frozen=True)
@@ -123,6 +118,7 @@ def _differences(names: list[str], compared: list[Comparisons], resamples: int) 
 
 
 def _run_report(run: Run, name: str, config: ReportConfig) -> tuple[RunReport, Comparisons]:
+    """Return what the page shows of a run, and its sequences as they were compared with their truth."""
     settings, notes = _settings(run)
     measures: dict[str, Measures] = {}
     comparisons: Comparisons = {}
@@ -209,6 +205,7 @@ def _sequence_report(
     settings: TrackConfig | None,
     config: ReportConfig,
 ) -> SequenceReport:
+    """Return what the page shows of a sequence: with truth, its mistakes too, and why they happened."""
     matching = sequence.matching
     if matching is None:
         return SequenceReport(sequence.name, sequence.num_frames, figures, notes=sequence.notes)
@@ -225,7 +222,7 @@ def _sequence_report(
         evidence = Evidence(sequence.results, seen, witness)
         causes = SwitchCauses(matching)
         cards = [evidence.card(name, sequence.name, matching, switch, causes) for switch in switches]
-        pictures, complaint = _pictures(sequence, matching, switches[: config.pictures], evidence)
+        pictures, complaint = switch_pictures(sequence, matching, switches[: config.pictures], evidence)
         notes += complaint
         cards = [replace(card, crops=pictures.get(card.switch, ())) for card in cards]
     heights = matching.truth.boxes[:, 3] - matching.truth.boxes[:, 1]
@@ -253,40 +250,3 @@ def _seen(run: Run, settings: TrackConfig | None, name: str) -> tuple[SequenceIn
         return next(iter(sequence_inputs(replace(settings, sequences=(name,)), cache))), []
     except InputError as error:
         return None, [f"its detections are gone, so switches are not explained ({error})"]
-
-
-def _pictures(
-    sequence: SequenceRun, matching: Matching, switches: Sequence[Switch], evidence: Evidence
-) -> tuple[dict[Switch, list[Crop]], list[str]]:
-    """Cut the three pictures of each switch: its last match before, the switch, and a little later."""
-    pictures: dict[Switch, list[Crop]] = {switch: [] for switch in switches}
-    if not switches:
-        return pictures, []
-    try:
-        source = sequence.images()
-    except InputError as error:
-        return {}, [f"no images, so the gallery has no pictures ({error})"]
-    wanted: dict[int, list[tuple[Switch, str, int, Window]]] = {}
-    for switch in switches:
-        moments = _moments(matching, switch)
-        window = Window.around(matching.truth.boxes[[row for _, row in moments]])
-        for caption, row in moments:
-            frame = int(matching.truth.frames[row])
-            wanted.setdefault(frame, []).append((switch, caption, row, window))
-    for frame, image in source.pick(wanted):
-        for switch, caption, row, window in wanted[frame]:
-            boxes = evidence.boxes_at(frame, (switch.before_id, switch.after_id))
-            uri = context_crop(image, matching.truth.boxes[row], window, boxes)
-            pictures[switch].append(Crop(f"{caption}, frame {frame}", uri))
-    found = sum(len(crops) > 0 for crops in pictures.values())
-    notes = [] if found == len(switches) else [f"images of only {found} of {len(switches)} switches are there"]
-    return pictures, notes + source.problems
-
-
-def _moments(matching: Matching, switch: Switch) -> list[tuple[str, int]]:
-    """Return captions and truth rows of the three moments, in the order of time."""
-    truth = matching.truth
-    later = np.flatnonzero((truth.ids == switch.truth_id) & (truth.frames > switch.frame) & (matching.partner >= 0))
-    later = later[(later <= switch.last_row) & (truth.frames[later] <= switch.frame + _AFTER)]
-    after = [("after", int(later[-1]))] if len(later) else []
-    return [("before", switch.previous_row), ("at", switch.row), *after]

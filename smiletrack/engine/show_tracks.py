@@ -70,6 +70,7 @@ def show_tracks(config: ShowConfig) -> list[Path]:
 
 
 def _show(sequence: SequenceRun, folder: Path, config: ShowConfig) -> Path:
+    """Paint the frames of a sequence that are there; InputError where none is."""
     source = sequence.images()
     numbers = range(1, sequence.num_frames + 1)
     paint = _painter(sequence, config.marks)

@@ -34,6 +34,7 @@ def contact_sheet(frames: Sequence[tuple[AnnotatedImage, Image]]) -> Image:
 
 
 def _cell(annotated: AnnotatedImage, picture: Image) -> Image:
+    """Return a frame of the sheet, of its width, with boxes and a line about how many they are."""
     scale = _CELL_WIDTH / picture.shape[1]
     size = (_CELL_WIDTH, max(1, round(picture.shape[0] * scale)))
     smooth = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR

@@ -153,6 +153,7 @@ class _Price:
     """
 
     def __init__(self, matching: Matching) -> None:
+        """Count the frames that each person and identity share, and find what chains of overlaps join."""
         self._matching = matching
         self._persons, person = np.unique(matching.truth.ids, return_inverse=True)
         self._identities, identity = np.unique(matching.results.ids, return_inverse=True)

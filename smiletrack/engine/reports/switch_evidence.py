@@ -64,6 +64,7 @@ class Evidence:
         return found
 
     def _candidate(self, identity: int, frame: int, box: Floats, detection: int | None) -> Candidate:
+        """Return what spoke for a track: the tracker's own numbers, or else those that its result file gives."""
         rows = self._rows.get(identity, np.empty(0, np.int64))
         rows = rows[self._results.frames[rows] < frame]
         if not len(rows):

@@ -45,20 +45,31 @@ class OTALoss(nn.Module):
     def __init__(self, head: AnchorHead, config: OTALossConfig | None = None) -> None:
         super().__init__()
         self.config = config or OTALossConfig()
+        self.head = head
         self.num_classes = head.num_classes
         self.strides = head.strides
         self.has_auxiliary = len(head.auxiliary) > 0
-        self.register_buffer("anchors", head.anchors.clone(), persistent=False)
+        self.register_buffer("stride_of", torch.tensor(head.strides, dtype=torch.float32), persistent=False)
 
-    anchors: Tensor
+    stride_of: Tensor
+
+    @property
+    def anchors(self) -> Tensor:
+        """(L, 3, 2) pixels: the head's own at every call, for weights that are loaded later may bring others."""
+        return self.head.anchors
 
     def forward(self, outputs: Sequence[Tensor], targets: Tensor) -> LossTerms:
+        """Return the loss, in float32 also under autocast."""
+        with torch.autocast(outputs[0].device.type, enabled=False):
+            return self._terms(outputs, targets)
+
+    def _terms(self, outputs: Sequence[Tensor], targets: Tensor) -> LossTerms:
         num_levels = len(self.strides)
         lead, auxiliary = list(outputs[:num_levels]), list(outputs[num_levels:])
         targets = targets.to(lead[0].device, torch.float32)
-        box, objectness, classes = self._head(lead, self.assign(lead, targets), targets)
+        box, objectness, classes = self._head_terms(lead, self.assign(lead, targets), targets)
         if auxiliary:
-            extra = self._head(auxiliary, self.assign(lead, targets, auxiliary=True), targets)
+            extra = self._head_terms(auxiliary, self.assign(lead, targets, auxiliary=True), targets)
             weight = self.config.auxiliary
             box, objectness, classes = (a + weight * b for a, b in zip((box, objectness, classes), extra, strict=True))
         gain_box, gain_objectness, gain_classes = self._gains(lead[0])
@@ -68,27 +79,20 @@ class OTALoss(nn.Module):
 
     def assign(self, lead: Sequence[Tensor], targets: Tensor, auxiliary: bool = False) -> list[Positives]:
         """Return each level's positives, for the lead head or for the auxiliary one."""
-        decoded = [self._boxes(raw.detach().float(), level) * self.strides[level] for level, raw in enumerate(lead)]
+        rows, columns = lead[0].shape[2:4]
         return assign_anchors(
             lead,
-            decoded,
             targets,
             self.anchors,
-            self.strides,
+            self.stride_of,
+            size=(rows * self.strides[0], columns * self.strides[0]),
             reach=1.0 if auxiliary else 0.5,
             ratio=self.config.anchor_ratio,
             top=20 if self.has_auxiliary else 10,
             unique=self.config.unique,
         )
 
-    def _boxes(self, raw: Tensor, level: int) -> Tensor:
-        """(B, 3, H, W, K) raw -> (B, 3, H, W, 4) cxcywh in cells."""
-        y = raw[..., :4].sigmoid()
-        cells = cell_grid(raw.shape[2], raw.shape[3], raw)
-        anchors = self.anchors[level][:, None, None] / self.strides[level]
-        return torch.cat([2 * y[..., :2] - 0.5 + cells, (2 * y[..., 2:]).square() * anchors], -1)
-
-    def _head(
+    def _head_terms(
         self, levels: Sequence[Tensor], positives: Sequence[Positives], targets: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return box, objectness and class loss of one head, without gains."""
@@ -104,7 +108,7 @@ class OTALoss(nn.Module):
                 box = box + (1 - iou).sum() / (everywhere if self.config.box_mean == "all" else len(iou))
                 wanted[at.image, at.anchor, at.row, at.column] = iou.detach().clamp(min=0)
                 if self.num_classes > 1:
-                    one_hot = functional.one_hot(targets[at.target, 1].long(), self.num_classes).float()
+                    one_hot = _one_hot(targets[at.target, 1], self.num_classes)
                     soft = one_hot * (1 - smoothing) + 0.5 * smoothing
                     classes = classes + functional.binary_cross_entropy_with_logits(rows[:, 5:], soft)
             weight = BALANCE[len(levels)][level]
@@ -143,42 +147,46 @@ class YOLOXLoss(nn.Module):
         self.use_l1 = use_l1
 
     def forward(self, outputs: Sequence[Tensor], targets: Tensor) -> LossTerms:
-        predictions = decode_boxes([level.float() for level in outputs])
+        """Return the loss, in float32 also under autocast."""
+        with torch.autocast(outputs[0].device.type, enabled=False):
+            return self._terms([level.float() for level in outputs], targets)
+
+    def _terms(self, outputs: Sequence[Tensor], targets: Tensor) -> LossTerms:
+        predictions = decode_boxes(outputs)
         targets = targets.to(predictions.device, torch.float32)
         cells, strides = cell_table(outputs)
-        matched, overlap = self.assign(outputs, targets)
-        found = matched >= 0
-        rows, wanted = predictions[found], targets[matched[found]]
+        matched, overlap = self._assign(predictions.detach(), outputs, targets)
+        image, cell = (matched >= 0).nonzero().unbind(1)
+        rows, wanted = predictions[image, cell], targets[matched[image, cell]]
         count = max(1, len(rows))
         binary = functional.binary_cross_entropy_with_logits
         box = 5 * iou_loss_rows(rows[:, :4], wanted[:, 2:]).sum() / count
-        objectness = binary(predictions[..., 4], found.float(), reduction="sum") / count
-        one_hot = functional.one_hot(wanted[:, 1].long(), self.num_classes) * overlap[found][:, None]
+        objectness = binary(predictions[..., 4], (matched >= 0).float(), reduction="sum") / count
+        one_hot = _one_hot(wanted[:, 1], self.num_classes) * overlap[image, cell][:, None]
         classes = binary(rows[:, 5:], one_hot, reduction="sum") / count
         l1 = box.new_zeros(())
         if self.use_l1:
-            raw = torch.cat([level.float().flatten(2).transpose(1, 2)[..., :4] for level in outputs], 1)[found]
-            cell = found.nonzero()[:, 1]
+            raw = torch.cat([level.flatten(2).transpose(1, 2)[..., :4] for level in outputs], 1)[image, cell]
             scaled = wanted[:, 2:] / strides[cell][:, None]
             goal = torch.cat([scaled[:, :2] - cells[cell], (scaled[:, 2:] + 1e-8).log()], 1)
             l1 = (raw - goal).abs().sum() / count
         total = box + objectness + classes + l1
         return LossTerms(total, box.detach(), objectness.detach(), classes.detach(), l1.detach())
 
-    @torch.no_grad()
     def assign(self, outputs: Sequence[Tensor], targets: Tensor) -> tuple[Tensor, Tensor]:
         """Return (B, A) the row of `targets` that each cell learns, -1 for none, and (B, A) their overlap."""
-        predictions = decode_boxes([level.float() for level in outputs])
+        levels = [level.detach().float() for level in outputs]
+        return self._assign(decode_boxes(levels), levels, targets)
+
+    def _assign(self, predictions: Tensor, outputs: Sequence[Tensor], targets: Tensor) -> tuple[Tensor, Tensor]:
         cells, strides = cell_table(outputs)
         size = (outputs[0].shape[2] * STRIDES[0], outputs[0].shape[3] * STRIDES[0])
-        matched, overlaps = [], []
-        for image, rows in enumerate(predictions):
-            mine = (targets[:, 0] == image).nonzero()[:, 0]
-            centres = (cells + 0.5) * strides[:, None]
-            owner, overlap = assign_cells(rows, centres, strides, targets[mine, 1:], size)
-            matched.append(torch.where(owner >= 0, mine[owner], -1) if len(mine) else owner)
-            overlaps.append(overlap)
-        return torch.stack(matched), torch.stack(overlaps)
+        return assign_cells(predictions, (cells + 0.5) * strides[:, None], strides, targets, size)
+
+
+def _one_hot(classes: Tensor, number: int) -> Tensor:
+    """(P,) -> (P, number) float; torch's own looks at the classes, for which a GPU would be waited for."""
+    return (classes[:, None] == torch.arange(number, device=classes.device)).float()
 
 
 def cell_table(levels: Sequence[Tensor]) -> tuple[Tensor, Tensor]:

@@ -51,11 +51,13 @@ def iou_rows(a: Tensor, b: Tensor, kind: Literal["iou", "giou", "diou", "ciou"] 
 
 
 def iou_pairs(a: Tensor, b: Tensor) -> Tensor:
-    """(N, 4), (M, 4) xyxy -> (N, M) intersection over union; not a number where both boxes are empty."""
-    low = torch.minimum(a[:, None, 2:], b[None, :, 2:]) - torch.maximum(a[:, None, :2], b[None, :, :2])
-    intersection = low.clamp(min=0).prod(2)
-    area_a, area_b = (a[:, 2:] - a[:, :2]).prod(1), (b[:, 2:] - b[:, :2]).prod(1)
-    return intersection / (area_a[:, None] + area_b[None, :] - intersection)
+    """(..., N, 4), (..., M, 4) xyxy -> (..., N, M) intersection over union; not a number where both boxes are empty."""
+    low = torch.minimum(a[..., :, None, 2:], b[..., None, :, 2:]) - torch.maximum(
+        a[..., :, None, :2], b[..., None, :, :2]
+    )
+    intersection = low.clamp(min=0).prod(-1)
+    area_a, area_b = (a[..., 2:] - a[..., :2]).prod(-1), (b[..., 2:] - b[..., :2]).prod(-1)
+    return intersection / (area_a[..., :, None] + area_b[..., None, :] - intersection)
 
 
 def iou_loss_rows(predicted: Tensor, target: Tensor, kind: Literal["iou", "giou"] = "iou") -> Tensor:

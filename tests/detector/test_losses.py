@@ -216,8 +216,58 @@ def test_dynamic_k_against_loops() -> None:
             for a, claims in enumerate(taken)
         ]
         assert dynamic_k_matching(cost, iou, 10).tolist() == expected
+        # beside an image of which nothing is there, and with empty slots of the table that would be cheap and fit well
+        wide = torch.zeros(2, objects + 2, candidates + 3, dtype=torch.bool)
+        wide[0, :objects, :candidates] = True
+        table, overlaps = torch.full(wide.shape, -1.0), torch.ones(wide.shape)
+        table[0, :objects, :candidates], overlaps[0, :objects, :candidates] = cost, iou
+        assert dynamic_k_matching(table, overlaps, 10, wide).tolist() == [
+            [*expected, -1, -1, -1],
+            [-1] * (candidates + 3),
+        ]
     assert dynamic_k_matching(torch.zeros(0, 4), torch.zeros(0, 4), 10).tolist() == [-1] * 4
     assert dynamic_k_matching(torch.zeros(2, 0), torch.zeros(2, 0), 10).tolist() == []
+
+
+def test_of_equal_costs_the_first_candidate_is_taken() -> None:
+    cost, iou = torch.ones(2, 40), torch.full((2, 40), 0.29)
+    cost[1, 30] = 0.5
+    assert dynamic_k_matching(cost, iou, 10).tolist() == [0, 0] + 28 * [-1] + [1] + 9 * [-1]
+
+
+@pytest.mark.parametrize("name", ["prb-nano", "yolox-nano"])
+def test_an_image_learns_the_same_alone_and_in_a_batch(name: str) -> None:
+    """Images of 0, 9, 1 and 30 objects, their rows mixed."""
+    generator = torch.Generator().manual_seed(0)
+    torch.manual_seed(0)
+    net = build_detector(DetectorConfig(name, ("a", "b", "c"), 128, 192)).train()
+    numbers = (0, 9, 1, 30)
+    targets = torch.rand(sum(numbers), 6, generator=generator)
+    targets[:, 0] = torch.arange(4).repeat_interleave(torch.tensor(numbers))
+    targets[:, 1] = (3 * targets[:, 1]).floor()
+    targets[:, 2:] = targets[:, 2:] * torch.tensor([192, 128, 60, 90]) + torch.tensor([0, 0, 4, 6])
+    targets = targets[torch.randperm(len(targets), generator=generator)]
+    with torch.no_grad():
+        outputs = net(torch.rand(4, 3, 128, 192, generator=generator))
+    loss = build_loss(net)
+    for image in range(4):
+        rows = (targets[:, 0] == image).nonzero()[:, 0]
+        alone = torch.cat([torch.zeros(len(rows), 1), targets[rows, 1:]], 1)
+        single = [level[image : image + 1] for level in outputs]
+        if isinstance(loss, YOLOXLoss):
+            (matched, overlap), (one, one_overlap) = loss.assign(outputs, targets), loss.assign(single, alone)
+            expected = torch.where(one[0] >= 0, rows[one[0]], -1) if len(rows) else one[0]
+            assert torch.equal(matched[image], expected) and torch.equal(overlap[image], one_overlap[0])
+            assert (matched[image] >= 0).any() == (len(rows) > 0)
+            continue
+        for wide in (False, True):
+            for together, found in zip(
+                loss.assign(outputs, targets, wide), loss.assign(single, alone, wide), strict=True
+            ):
+                mine = (together.image == image).nonzero()[:, 0]
+                for part in ("anchor", "row", "column"):
+                    assert torch.equal(getattr(together, part)[mine], getattr(found, part))
+                assert torch.equal(together.target[mine], rows[found.target])
 
 
 def test_class_cost_is_binary_cross_entropy_with_each_objects_class() -> None:
@@ -238,7 +288,7 @@ def test_candidates_twice_in_one_cell_and_once_where_asked() -> None:
     net = build_detector(DetectorConfig("prb-nano", height=128, width=128)).train()
     outputs = net(torch.rand(1, 3, 128, 128))
     anchors = net.head.anchors[1]  # type: ignore[union-attr]
-    found = anchor_candidates(targets, anchors, 16, (8, 8), 0.5, 4.0)
+    found = anchor_candidates(targets, anchors[None], torch.tensor([16.0]), (128, 128), 0.5, 4.0)
     places = list(zip(found.anchor.tolist(), found.row.tolist(), found.column.tolist(), strict=True))
     assert len(places) > len(set(places))
     for unique in (False, True):
@@ -252,6 +302,23 @@ def test_candidates_twice_in_one_cell_and_once_where_asked() -> None:
 
 
 @pytest.mark.parametrize("name", ["prb-nano", "yolox-nano"])
+def test_losses_are_computed_in_full_precision_under_autocast(name: str) -> None:
+    torch.manual_seed(0)
+    net = build_detector(DetectorConfig(name, ("a", "b"), 64, 96)).train()
+    loss, targets = build_loss(net), torch.tensor([[0, 1, 30.0, 30, 20, 40], [1, 0, 60, 20, 10, 24]])
+    with torch.no_grad():
+        outputs = [level.bfloat16() for level in net(torch.rand(2, 3, 64, 96))]
+    gradients = []
+    for lowered in (False, True):
+        leaves = [level.clone().requires_grad_() for level in outputs]
+        with torch.autocast("cpu", torch.bfloat16, enabled=lowered):
+            found = loss(leaves, targets)
+        assert {term.dtype for term in found} == {torch.float32}
+        gradients.append(torch.autograd.grad(found.total, leaves))
+    assert all(torch.equal(a, b) for a, b in zip(*gradients, strict=True))
+
+
+@pytest.mark.parametrize("name", ["prb-nano", "yolox-nano"])
 def test_boxes_without_area_and_empty_batches_give_finite_losses(name: str) -> None:
     torch.manual_seed(0)
     net = build_detector(DetectorConfig(name, height=64, width=64)).train()
@@ -261,6 +328,18 @@ def test_boxes_without_area_and_empty_batches_give_finite_losses(name: str) -> N
         assert torch.isfinite(found.total)
         gradients = torch.autograd.grad(found.total, outputs, retain_graph=True, allow_unused=True)
         assert all(g is None or torch.isfinite(g).all() for g in gradients)
+
+
+def test_anchors_that_are_loaded_after_the_loss_was_made_count() -> None:
+    torch.manual_seed(0)
+    own, other = (build_detector(DetectorConfig("prb-nano", height=64, width=64)).train() for _ in range(2))
+    other.head.anchors.mul_(0.6)  # type: ignore[union-attr]
+    early, targets = build_loss(own), torch.tensor([[0, 0, 30.0, 30, 12, 24]])
+    own.load_state_dict(other.state_dict())
+    images = torch.rand(1, 3, 64, 64)
+    assert torch.equal(early(own(images), targets).total, build_loss(own)(own(images), targets).total)
+    moved = build_loss(build_detector(DetectorConfig("prb-nano", height=64, width=64)))
+    assert not torch.equal(early(own(images), targets).total, moved(own(images), targets).total)
 
 
 def test_gains_follow_levels_classes_and_size() -> None:
@@ -277,7 +356,7 @@ def test_neighbours_outside_of_the_level_are_no_candidates() -> None:
     # the centre is in the first cell, left of and above its middle; then in the last one, right of and below it
     for centre, cell in ((3.0, 0), (61.0, 7)):
         targets = torch.tensor([[0, 0, centre, centre, 16.0, 16.0]])
-        found = anchor_candidates(targets, torch.full((3, 2), 16.0), 8, (8, 8), 0.5, 4.0)
+        found = anchor_candidates(targets, torch.full((1, 3, 2), 16.0), torch.tensor([8.0]), (64, 64), 0.5, 4.0)
         assert found.anchor.tolist() == [0, 1, 2]
         assert set(found.row.tolist()) == set(found.column.tolist()) == {cell}
 
@@ -292,7 +371,9 @@ def test_the_box_loss_is_the_mean_over_all_positives_where_asked_for() -> None:
     apart = []
     for level, (raw, at) in enumerate(zip(outputs, loss.assign(outputs, targets), strict=True)):
         for image, anchor, row, column, target in zip(at.image, at.anchor, at.row, at.column, at.target, strict=True):
-            predicted = loss._boxes(raw, level)[image, anchor, row, column] * loss.strides[level]
+            y = raw[image, anchor, row, column, :4].sigmoid()
+            centre = (2 * y[:2] - 0.5 + torch.stack([column, row])) * loss.strides[level]
+            predicted = torch.cat([centre, (2 * y[2:]) ** 2 * loss.anchors[level, anchor]])
             apart.append(1 - iou_rows(predicted[None], targets[target, 2:][None], "ciou"))
     per_level = build_loss(net, OTALossConfig(box=1.0, rescale=False))(outputs, targets).box
     found = loss(outputs, targets).box

@@ -334,6 +334,8 @@ def _generated(world: WorldSequence, split: str) -> GeneratedSequence:
 
 def _cut_truth(truth: Truth, first: int, last: int) -> Truth:
     rows = np.flatnonzero((truth.table.frames >= first) & (truth.table.frames <= last))
+    if first == 1 and len(rows) == len(truth):
+        return truth
     return replace(truth, table=cut_frames(truth.table, first, last), source=replace(truth.source, lines=rows + 1))
 
 

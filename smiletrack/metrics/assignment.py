@@ -1,147 +1,235 @@
 """The heaviest one-to-one assignment between sparse pairs, the same as the official evaluator's dense one.
 
-Everything is guessed at once: the heaviest pair of its row and its column is taken, again and again. Then the guess is
-proved by linear-programming duality: prices for the columns that make every other choice a loss, which also shows that
-no other assignment comes near. Where the proof fails, SciPy solves that component of the graph. What is still unproved
-is a tie; SciPy then solves the full matrix of the frame in file order, so that it falls as in the official evaluator.
+Rows are matched one after the other by shortest augmenting paths (Jonker and Volgenant, 1987), which never leave the
+pairs that hang together: most rows have their heaviest column for the asking. Then each frame's answer is proved by
+linear-programming duality: prices for the columns that make every other choice a loss, which also shows that no other
+assignment comes near. What is not proved is a tie; SciPy then solves the full matrix of the frame in file order, so
+that it falls as in the official evaluator.
 """
 
+from typing import NamedTuple
+
 import numpy as np
-from numpy.typing import NDArray
+from numba import njit
 
 from smiletrack.lazy import LazyModule
-from smiletrack.metrics.numbering import distinct, stable_order
 from smiletrack.metrics.overlap import Pairs
 from smiletrack.types import Floats, Ints
 
-csgraph = LazyModule("scipy.sparse.csgraph")
 optimize = LazyModule("scipy.optimize")
-sparse = LazyModule("scipy.sparse")
 
-Mask = NDArray[np.bool_]
+FREE = -1
+"""The partner of a row or column that is not matched."""
 
 _MARGIN = 1e-9  # assignments whose sums are nearer than this count as tied
-_ROUNDS = 8  # of rising prices; a tie would let them rise by the margin for ever
 
 
-def best_pairs(pairs: Pairs, weights: Floats, truth_starts: Ints, result_starts: Ints) -> Mask:
-    """Return which pairs are in the assignment that maximises the sum of the weights of each frame.
+class Assignment(NamedTuple):
+    """Sparse pairs and who is matched to whom so far.
+
+    starts (R + 1,): the first pair of each row, and the end. columns, weights (P,): of each pair; only those of
+    positive weight are ever matched. column_of (R,), row_of (C,): partners. row_price (R,), column_price (C,): at least
+    0, so that no pair weighs more than its row and its column cost, and a matched pair just as much. distance, before,
+    reached, border (C,): notes of a search for a path. least_price (C,): of a proof.
+    """
+
+    starts: Ints
+    columns: Ints
+    weights: Floats
+    column_of: Ints
+    row_of: Ints
+    row_price: Floats
+    column_price: Floats
+    distance: Floats
+    before: Ints
+    reached: Ints
+    border: Ints
+    least_price: Floats
+
+    def chosen(self) -> Ints:
+        """Return the indices of the pairs that are matched, in ascending order."""
+        return _chosen(self.starts, self.columns, self.column_of)
+
+
+def open_assignment(rows: Ints, columns: Ints, weights: Floats, num_rows: int, num_columns: int) -> Assignment:
+    """Return an assignment of nobody. rows, columns, weights (P,): the pairs, sorted by row."""
+    starts = np.zeros(num_rows + 1, np.int64)
+    np.cumsum(np.bincount(rows, minlength=num_rows), out=starts[1:])
+    return Assignment(
+        starts,
+        np.ascontiguousarray(columns),
+        weights,
+        column_of=np.full(num_rows, FREE),
+        row_of=np.full(num_columns, FREE),
+        row_price=np.zeros(num_rows),
+        column_price=np.zeros(num_columns),
+        distance=np.zeros(num_columns),
+        before=np.full(num_columns, FREE),
+        reached=np.full(num_columns, FREE),
+        border=np.full(num_columns, FREE),
+        least_price=np.zeros(num_columns),
+    )
+
+
+def heaviest(rows: Ints, columns: Ints, weights: Floats) -> Ints:
+    """Return the indices of pairs that make the heaviest one-to-one assignment; any of them where several do.
+
+    rows, columns: (P,) whole numbers from 0, sorted by row. weights: (P,) positive.
+    """
+    assignment = open_assignment(
+        rows, columns, weights, int(rows.max(initial=-1)) + 1, int(columns.max(initial=-1)) + 1
+    )
+    match_rows(assignment, 0, len(assignment.column_of))
+    return assignment.chosen()
+
+
+def best_pairs(pairs: Pairs, weights: Floats, truth_starts: Ints, result_starts: Ints) -> Ints:
+    """Return the indices of the pairs that are in the assignment which maximises the sum of the weights of each frame.
 
     weights: (P,) positive. truth_starts, result_starts: (frames + 1,) the first row of each frame, and the end.
     """
-    rows, columns = pairs.truth_rows, pairs.result_rows
-    chosen = _guess(rows, columns, weights)
-    doubtful = np.zeros(len(truth_starts), np.bool_)
-    doubtful[np.searchsorted(truth_starts, rows[_unproved(rows, columns, weights, chosen)], "right") - 1] = True
-    if doubtful.any():
-        ends = np.searchsorted(rows, truth_starts)  # pairs lie frame by frame
-        part = np.flatnonzero(np.repeat(doubtful[:-1], np.diff(ends)))
-        chosen[part], tied = heaviest(rows[part], columns[part], weights[part])
-        settle_ties(chosen, part[tied], pairs, weights, truth_starts, result_starts)
-    return chosen
+    assignment = open_assignment(pairs.truth_rows, pairs.result_rows, weights, truth_starts[-1], result_starts[-1])
+    for frame in _match_frames(assignment, truth_starts):
+        settle_tie(assignment, *truth_starts[frame : frame + 2], *result_starts[frame : frame + 2])
+    return assignment.chosen()
 
 
-def settle_ties(
-    chosen: Mask, tied: Ints, pairs: Pairs, weights: Floats, truth_starts: Ints, result_starts: Ints
-) -> Ints:
-    """Change `chosen` to the official evaluator's choice in every frame that has a tied pair; return those frames."""
-    frames = np.unique(np.searchsorted(truth_starts, pairs.truth_rows[tied], "right") - 1)
-    for frame in frames:
-        (first_row, end_row), (first_column, end_column) = (s[frame : frame + 2] for s in (truth_starts, result_starts))
-        part = slice(*np.searchsorted(pairs.truth_rows, (first_row, end_row)))  # pairs lie frame by frame
-        rows, columns = pairs.truth_rows[part] - first_row, pairs.result_rows[part] - first_column
-        chosen[part] = _solve(rows, columns, weights[part], (end_row - first_row, end_column - first_column))
-    return frames
+def settle_tie(assignment: Assignment, first_row: int, end_row: int, first_column: int, end_column: int) -> None:
+    """Match the rows of a frame as SciPy's solver does from the full matrix."""
+    matrix = np.zeros((end_row - first_row, end_column - first_column))
+    part = slice(*assignment.starts[[first_row, end_row]])
+    rows = np.repeat(np.arange(len(matrix)), np.diff(assignment.starts[first_row : end_row + 1]))
+    matrix[rows, assignment.columns[part] - first_column] = -assignment.weights[part]
+    assignment.column_of[first_row:end_row] = FREE
+    rows, columns = optimize.linear_sum_assignment(matrix)
+    paired = matrix[rows, columns] < 0
+    assignment.column_of[first_row + rows[paired]] = first_column + columns[paired]
 
 
-def heaviest(rows: Ints, columns: Ints, weights: Floats) -> tuple[Mask, Ints]:
-    """Return which pairs make the heaviest one-to-one assignment, and the indices of pairs that (nearly) tie with it.
+@njit(cache=True)
+def _chosen(starts: Ints, columns: Ints, column_of: Ints) -> Ints:
+    chosen = np.empty(len(column_of), np.int64)
+    count = 0
+    for row in range(len(column_of)):
+        if column_of[row] != FREE:
+            pair = starts[row]
+            while columns[pair] != column_of[row]:
+                pair += 1
+            chosen[count] = pair
+            count += 1
+    return chosen[:count]
 
-    rows, columns: (P,) whole numbers from 0. weights: (P,) positive.
+
+@njit(cache=True)
+def _match_frames(assignment: Assignment, starts: Ints) -> list[int]:
+    """Match each frame's rows; return the frames that are tied."""
+    return [f for f in range(len(starts) - 1) if not match_frame(assignment, starts[f], starts[f + 1])]
+
+
+@njit(cache=True)
+def match_frame(assignment: Assignment, first: int, end: int) -> bool:
+    """Match the rows of a frame; tell whether no other assignment comes near."""
+    match_rows(assignment, first, end)
+    return _is_proved(assignment, first, end)
+
+
+@njit(cache=True)
+def match_rows(assignment: Assignment, first: int, end: int) -> None:
+    """Match these rows, whose columns no other rows want, to maximise the sum of weights."""
+    starts, columns, weights = assignment.starts, assignment.columns, assignment.weights
+    column_price, row_of = assignment.column_price, assignment.row_of
+    for row in range(first, end):
+        favourite, most = FREE, 0.0
+        for pair in range(starts[row], starts[row + 1]):
+            gain = weights[pair] - column_price[columns[pair]]
+            if gain > most:
+                favourite, most = columns[pair], gain
+        assignment.row_price[row] = most
+        if favourite != FREE and row_of[favourite] == FREE:
+            assignment.column_of[row], row_of[favourite] = favourite, row
+        elif favourite != FREE:
+            _rearrange(assignment, row)
+
+
+@njit(cache=True)
+def _rearrange(assignment: Assignment, root: int) -> None:
+    """Make the changes that cost least: along a path from `root` to a free column, or to a row that goes without.
+
+    The border holds the columns that are reached: first those whose path is final, in the order of its length.
     """
-    chosen = _guess(rows, columns, weights)
-    doubtful = _unproved(rows, columns, weights, chosen)
-    if not len(doubtful):
-        return chosen, doubtful
-    labels = components(rows, columns)
-    pairs = np.flatnonzero(np.isin(labels, labels[doubtful]))
-    pairs = pairs[stable_order(labels[pairs])]
-    for part in np.split(pairs, np.flatnonzero(np.diff(labels[pairs])) + 1):
-        r, c = (np.unique(side[part], return_inverse=True)[1] for side in (rows, columns))
-        chosen[part] = _solve(r, c, weights[part], (int(r.max()) + 1, int(c.max()) + 1))
-    return chosen, pairs[_unproved(rows[pairs], columns[pairs], weights[pairs], chosen[pairs])]
+    row_price, column_price, distance = assignment.row_price, assignment.column_price, assignment.distance
+    border = assignment.border
+    row, length, end = root, 0.0, FREE
+    loser, least = root, row_price[root]
+    num_final = num_reached = 0
+    while True:
+        for pair in range(assignment.starts[row], assignment.starts[row + 1]):
+            column = assignment.columns[pair]
+            # rounding must not make a final path shorter
+            found = length + max(row_price[row] + column_price[column] - assignment.weights[pair], 0.0)
+            if assignment.reached[column] != root:
+                assignment.reached[column], border[num_reached] = root, column
+                num_reached += 1
+            elif found >= distance[column]:
+                continue
+            distance[column], assignment.before[column] = found, row
+        nearest = num_final
+        for place in range(num_final + 1, num_reached):
+            if distance[border[place]] < distance[border[nearest]]:
+                nearest = place
+        if nearest == num_reached or distance[border[nearest]] >= least:
+            length = least
+            break
+        column = border[nearest]
+        length, row = distance[column], assignment.row_of[column]
+        if row == FREE:
+            end = column
+            break
+        border[num_final], border[nearest] = column, border[num_final]
+        num_final += 1
+        if length + row_price[row] < least:
+            loser, least = row, length + row_price[row]
+
+    row_price[root] -= length
+    for column in border[:num_final]:
+        row_price[assignment.row_of[column]] -= length - distance[column]
+        column_price[column] += length - distance[column]
+    if end == FREE and loser != root:
+        end, assignment.column_of[loser] = assignment.column_of[loser], FREE
+    while end != FREE:
+        row = assignment.before[end]
+        column = assignment.column_of[row]
+        assignment.column_of[row], assignment.row_of[end] = end, row
+        end = column
 
 
-def components(rows: Ints, columns: Ints) -> Ints:
-    """Return for each pair the number, from 0, of the connected component of the graph that it is in."""
-    (_, r), (_, c) = distinct(rows), distinct(columns)
-    size = _size(r) + _size(c)
-    graph = sparse.coo_array((np.ones(len(r), np.bool_), (r, c + _size(r))), shape=(size, size))
-    labels: Ints = csgraph.connected_components(graph, directed=False)[1][r]
-    return labels
+@njit(cache=True)
+def _is_proved(assignment: Assignment, first: int, end: int) -> bool:
+    """Tell whether every other assignment of these rows weighs less by a margin.
 
-
-def _guess(rows: Ints, columns: Ints, weights: Floats) -> Mask:
-    """Take every pair that is the heaviest of its row and of its column, and again among what is left."""
-    num_rows, num_columns = _size(rows), _size(columns)
-    chosen = np.zeros(len(weights), np.bool_)
-    left = np.arange(len(weights))
-    while len(left):
-        r, c, w = rows[left], columns[left], weights[left]
-        row_best, column_best = np.zeros(num_rows), np.zeros(num_columns)
-        np.maximum.at(row_best, r, w)
-        np.maximum.at(column_best, c, w)
-        top = np.flatnonzero((w == row_best[r]) & (w == column_best[c]))
-        # of equally heavy pairs that share a row or a column, one may be taken
-        row_last, column_last = np.zeros(num_rows, np.int64), np.zeros(num_columns, np.int64)
-        row_last[r[top]] = column_last[c[top]] = top
-        top = top[(row_last[r[top]] == top) & (column_last[c[top]] == top)]
-        chosen[left[top]] = True
-        row_last[r[top]] = column_last[c[top]] = -1
-        left = left[(row_last[r] >= 0) & (column_last[c] >= 0)]
-    return chosen
-
-
-def _unproved(rows: Ints, columns: Ints, weights: Floats, chosen: Mask) -> Ints:
-    """Return the indices of pairs that stand against the proof that `chosen` is best by a margin; none: proved.
-
-    Sought are prices of columns, at least 0, at which every row is best off with its chosen column, or alone without a
-    price; an unchosen column must be free. The least such prices are longest paths: from 0, a pair that tempts its row
-    lifts the price of its column. They settle in few rounds, unless a column gets dearer than it is worth to its row.
+    Sought are prices of columns, at least 0, at which every row is best off with its own column, or alone without a
+    price; an unmatched column must be free. The least such prices are longest paths (Bellman and Ford): from 0, a pair
+    that tempts its row lifts the price of its column. They settle unless a column gets dearer than it is worth to its
+    row, or paths go in circles.
     """
-    alone = _size(columns)
-    worth, partner = np.zeros(_size(rows)), np.full(_size(rows), alone)
-    limit, price, owner = np.zeros(alone + 1), np.zeros(alone + 1), np.full(alone + 1, -1)
-    index = np.flatnonzero(chosen)
-    r, c = rows[index], columns[index]
-    worth[r], partner[r], limit[c], owner[c] = weights[index], c, weights[index], r
-
-    against = []
-    active = np.flatnonzero((weights > worth[rows] - _MARGIN) & ~chosen)
-    for _ in range(_ROUNDS):
-        row, column = rows[active], columns[active]
-        offer = price[partner[row]] + weights[active] - worth[row] + _MARGIN
-        failed = offer > limit[column]
-        against.append(active[failed])
-        rising = ~failed & (offer > price[column])
-        if not rising.any():
-            return np.concatenate(against)
-        np.maximum.at(price, column[rising], offer[rising])
-        dearer = np.zeros(len(worth), np.bool_)
-        dearer[owner[column[rising]]] = True
-        active = np.flatnonzero(~chosen & dearer[rows])
-    return np.concatenate([*against, active])
-
-
-def _solve(rows: Ints, columns: Ints, weights: Floats, shape: tuple[int, int]) -> Mask:
-    """Return which pairs SciPy's solver chooses from the full matrix."""
-    matrix = np.zeros(shape)
-    matrix[rows, columns] = -weights
-    partner = np.full(shape[0], -1)
-    assigned_rows, assigned_columns = optimize.linear_sum_assignment(matrix)
-    partner[assigned_rows] = assigned_columns
-    return np.asarray(partner[rows] == columns, np.bool_)
-
-
-def _size(numbers: Ints) -> int:
-    return int(numbers.max(initial=-1)) + 1
+    starts, columns, weights = assignment.starts, assignment.columns, assignment.weights
+    row_price, column_price, price = assignment.row_price, assignment.column_price, assignment.least_price
+    for attempt in range(end - first + 1):
+        settled = True
+        for row in range(first, end):
+            mine = assignment.column_of[row]
+            rent = price[mine] if mine != FREE else 0.0
+            if attempt > 0 and rent == 0:
+                continue  # nothing has changed for this row
+            worth = row_price[row] + (column_price[mine] if mine != FREE else 0.0)
+            for pair in range(starts[row], starts[row + 1]):
+                column = columns[pair]
+                offer = rent + weights[pair] - worth + _MARGIN
+                if offer > price[column] and column != mine:
+                    owner = assignment.row_of[column]
+                    if owner == FREE or offer > row_price[owner] + column_price[column]:
+                        return False
+                    price[column], settled = offer, False
+        if settled:
+            return True
+    return False

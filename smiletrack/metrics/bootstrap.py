@@ -106,9 +106,10 @@ class _Tally:
         self.candidates = comparison.identity_pairs[seen]
         self.explained = self._table(rows, pair_blocks[close], len(seen))  # (Q', blocks)
 
-        partner = clear.match_frame_by_frame(comparison)[0]
-        self.found = np.bincount(truth_blocks[partner >= 0], minlength=self.count)
-        self.switches = np.bincount(_switch_blocks(comparison.truth_ids, partner, truth_blocks), minlength=self.count)
+        found = clear.match_frame_by_frame(comparison)
+        switched, _ = clear.switches_and_fragments(comparison, found)
+        self.found = np.bincount(truth_blocks[found.truth_rows], minlength=self.count)
+        self.switches = np.bincount(truth_blocks[switched], minlength=self.count)
 
     def sums(self, draws: Floats | Ints) -> Floats:
         """(R, blocks) times each block was drawn -> (R, 43): TP and sum of A (19 alphas each), IDTP and four counts."""
@@ -122,7 +123,7 @@ class _Tally:
         association = (c * c / np.maximum(1.0, sizes[:, None] - c)).sum(axis=0)
         explained = self.explained @ weights
         some = explained > 0
-        chosen = heaviest(self.candidates[some, 0], self.candidates[some, 1], explained[some])[0]
+        chosen = heaviest(self.candidates[some, 0], self.candidates[some, 1], explained[some])
         counts = [self.truth, self.results, self.found, self.switches]
         return np.concatenate(
             (c.sum(axis=0), association, [explained[some][chosen].sum()], [weights @ count for count in counts])
@@ -131,14 +132,6 @@ class _Tally:
     def _table(self, rows: Ints, blocks: Ints, height: int) -> Floats:
         flat = np.bincount(rows * self.count + blocks, minlength=height * self.count)
         return flat.reshape(height, self.count).astype(np.float64)
-
-
-def _switch_blocks(truth_ids: Ints, partner: Ints, blocks: Ints) -> Ints:
-    """Return the block of every identity switch: a match to another identity than at the last match."""
-    matched = np.flatnonzero(partner >= 0)
-    order = matched[np.argsort(truth_ids[matched], kind="stable")]
-    same = truth_ids[order][1:] == truth_ids[order][:-1]
-    return np.asarray(blocks[order[1:][same & (partner[order][1:] != partner[order][:-1])]])
 
 
 def _figures(sums: Floats) -> Floats:

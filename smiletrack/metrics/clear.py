@@ -4,12 +4,13 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from numba import njit
 
-from smiletrack.metrics.assignment import components, heaviest, settle_ties
-from smiletrack.metrics.numbering import distinct, stable_order
-from smiletrack.metrics.overlap import EPS
+from smiletrack.metrics.assignment import FREE, Assignment, match_frame, open_assignment, settle_tie
+from smiletrack.metrics.numbering import stable_order
+from smiletrack.metrics.overlap import EPS, Pairs
 from smiletrack.metrics.preprocess import Comparison
-from smiletrack.types import Ints
+from smiletrack.types import Floats, Ints
 
 Fields = dict[str, float]
 
@@ -28,24 +29,24 @@ def clear(comparison: Comparison, threshold: float = 0.5) -> Fields:
     if num_truth == 0 or num_results == 0:
         fields = dict.fromkeys((*_SUMS, *_RATIOS), 0.0)
         return fields | {"CLR_FN": num_truth, "CLR_FP": num_results, "ML": comparison.num_truth_ids, "MLR": 1.0}
-    partner, iou_sum = match_frame_by_frame(comparison, threshold)
-    tp = int((partner >= 0).sum())
-    tracked = np.bincount(comparison.truth_ids[partner >= 0], minlength=comparison.num_truth_ids)
+    matched = match_frame_by_frame(comparison, threshold)
+    tp = len(matched)
+    tracked = np.bincount(comparison.truth_ids[matched.truth_rows], minlength=comparison.num_truth_ids)
     present = np.bincount(comparison.truth_ids, minlength=comparison.num_truth_ids)
     ratio = tracked[present > 0] / present[present > 0]
     mt, pt = int((ratio > 0.8).sum()), int((ratio >= 0.2).sum())
-    switches, fragments = _switches_and_fragments(comparison, partner)
+    switched, resumed = switches_and_fragments(comparison, matched)
     fields = {
         "CLR_TP": tp,
         "CLR_FN": num_truth - tp,
         "CLR_FP": num_results - tp,
-        "IDSW": switches,
+        "IDSW": len(switched),
         "MT": mt,
         "PT": pt - mt,
         "ML": comparison.num_truth_ids - pt,
-        "Frag": fragments,
+        "Frag": len(resumed),
         "CLR_Frames": comparison.num_frames,
-        "MOTP_sum": iou_sum,
+        "MOTP_sum": float(matched.iou.sum()),
     }
     return _finish(fields)
 
@@ -55,83 +56,67 @@ def combine_clear(sequences: Sequence[Fields]) -> Fields:
     return _finish({name: sum(s[name] for s in sequences) for name in _SUMS})
 
 
-def match_frame_by_frame(comparison: Comparison, threshold: float = 0.5) -> tuple[Ints, float]:
-    """Return the result identity of each truth row, -1 for none, and the sum of IoU over matches.
+def match_frame_by_frame(comparison: Comparison, threshold: float = 0.5) -> Pairs:
+    """Return the pairs that are matched; a pair whose identities were matched in the frame before is worth more."""
+    c = comparison
+    near = c.pairs[c.pairs.iou >= threshold - EPS]
+    weights = np.empty(len(near))
+    assignment = open_assignment(near.truth_rows, near.result_rows, weights, len(c.truth_ids), len(c.result_ids))
+    starts, ids = (c.truth_starts, c.result_starts), (c.truth_ids, c.result_ids)
+    frame = -1
+    while (frame := _match_until_tie(assignment, near.iou, *starts, *ids, c.num_truth_ids, frame + 1)) < c.num_frames:
+        settle_tie(assignment, *c.truth_starts[frame : frame + 2], *c.result_starts[frame : frame + 2])
+    return near[assignment.chosen()]
 
-    A frame's matches depend on those of the frame before, since a pair that goes on is worth more. All frames are
-    matched at once, as if only undisputed pairs went on; then groups of boxes whose continuations changed are matched
-    again, until none does. Each round settles at least the next frame, so the end is what frame by frame would give.
+
+@njit(cache=True)
+def _match_until_tie(
+    assignment: Assignment,
+    iou: Floats,
+    truth_starts: Ints,
+    result_starts: Ints,
+    truth_ids: Ints,
+    result_ids: Ints,
+    num_truth_ids: int,
+    first: int,
+) -> int:
+    """Match frame after frame from `first` on, where the one before, if any, has boxes on both sides.
+
+    Returns the frame whose assignment is tied, which ends it, or the number of frames.
     """
-    near = comparison.pairs[comparison.pairs.iou >= threshold - EPS]
-    rows, columns = near.truth_rows, near.result_rows
-    result_ids = comparison.result_ids[columns]
-    chosen = (np.bincount(rows)[rows] == 1) & (np.bincount(columns)[columns] == 1)
-    partner = np.full(len(comparison.truth_ids) + 1, -1)  # the last row stands for "no row before"
-    undisputed = np.flatnonzero(chosen)
-    partner[rows[undisputed]] = result_ids[undisputed]
-
-    before = _row_before(comparison)[rows]
-    disputed = np.flatnonzero(~chosen)
-    r, c = distinct(rows[disputed])[1], distinct(columns[disputed])[1]
-    groups = components(r, c)
-    ids, row_before = result_ids[disputed], before[disputed]
-    goes_on = partner[row_before] == ids
-    again = np.arange(len(disputed))
-    while len(again):
-        part = disputed[again]
-        weights = near.iou[part] + _CONTINUATION * goes_on[again]
-        chosen[part], tied = heaviest(distinct(r[again])[1], distinct(c[again])[1], weights)
-        if len(tied):  # the whole frame decides, now and whenever any of it changes
-            weights = near.iou + _CONTINUATION * (partner[before] == result_ids)
-            frames = settle_ties(chosen, part[tied], near, weights, comparison.truth_starts, comparison.result_starts)
-            whole = np.isin(comparison.truth_frames[rows[disputed]], frames)
-            groups[whole] = len(disputed) + comparison.truth_frames[rows[disputed[whole]]]
-            part = np.union1d(part, disputed[whole])
-        partner[rows[part]] = -1
-        kept = part[chosen[part]]
-        partner[rows[kept]] = result_ids[kept]
-        touched = np.zeros(len(partner), np.bool_)
-        touched[rows[part]] = True
-        follow = np.flatnonzero(touched[row_before])
-        changed = follow[(partner[row_before[follow]] == ids[follow]) != goes_on[follow]]
-        goes_on[changed] = ~goes_on[changed]
-        stirred = np.zeros(len(disputed) + comparison.num_frames, np.bool_)
-        stirred[groups[changed]] = True
-        again = np.flatnonzero(stirred[groups])
-    return partner[:-1], float(near.iou[chosen].sum())
+    before = first - 1
+    partner = np.empty(num_truth_ids, np.int64)  # each truth identity's result identity in the frame before
+    for frame in range(first, len(truth_starts) - 1):
+        start, end = truth_starts[frame], truth_starts[frame + 1]
+        if start == end or result_starts[frame] == result_starts[frame + 1]:
+            continue
+        partner[:] = FREE
+        for row in range(truth_starts[before], truth_starts[before + 1]) if before >= 0 else range(0):
+            if assignment.column_of[row] != FREE:
+                partner[truth_ids[row]] = result_ids[assignment.column_of[row]]
+        for row in range(start, end):
+            for pair in range(assignment.starts[row], assignment.starts[row + 1]):
+                goes_on = partner[truth_ids[row]] == result_ids[assignment.columns[pair]]
+                assignment.weights[pair] = iou[pair] + _CONTINUATION * goes_on
+        if not match_frame(assignment, start, end):
+            return frame
+        before = frame
+    return len(truth_starts) - 1
 
 
-def _row_before(comparison: Comparison) -> Ints:
-    """Return for each truth row that of the same identity in the last frame with boxes on both sides, -1 for none."""
-    order, frames = _by_identity(comparison)
-    follows = (np.diff(comparison.truth_ids[order]) == 0) & (np.diff(frames) == 1)
-    before = np.full(len(comparison.truth_ids), -1)
-    before[order[1:][follows]] = order[:-1][follows]
-    return before
+def switches_and_fragments(comparison: Comparison, matched: Pairs) -> tuple[Ints, Ints]:
+    """Return the truth rows of identity switches and of fragmentations.
 
-
-def _by_identity(comparison: Comparison) -> tuple[Ints, Ints]:
-    """Return truth rows sorted by identity, then frame, without frames that have no results, and their frames.
-
-    Frames are numbered over those that have boxes on both sides.
+    Those are matches to another identity than at the last match, however long ago, and matches that do not follow one
+    in the frame before. Frames are numbered over those that have boxes on both sides.
     """
-    counts = np.diff(comparison.truth_starts)
-    both = (counts > 0) & (np.diff(comparison.result_starts) > 0)
-    number = np.repeat(np.where(both, np.cumsum(both), -1), counts)
-    order = stable_order(comparison.truth_ids)
-    order = order[number[order] >= 0]
-    return order, number[order]
-
-
-def _switches_and_fragments(comparison: Comparison, partner: Ints) -> tuple[int, int]:
-    """Return IDSW, changes of partner since the last match however long ago, and Frag, resumptions of a match."""
-    order, frames = _by_identity(comparison)
-    matched = partner[order] >= 0
-    order, frames = order[matched], frames[matched]
-    same_truth = np.diff(comparison.truth_ids[order]) == 0
-    switches = same_truth & (np.diff(partner[order]) != 0)
-    fragments = same_truth & (np.diff(frames) != 1)
-    return int(switches.sum()), int(fragments.sum())
+    both = (np.diff(comparison.truth_starts) > 0) & (np.diff(comparison.result_starts) > 0)
+    matched = matched[stable_order(comparison.truth_ids[matched.truth_rows])]
+    rows, frames = matched.truth_rows, np.cumsum(both)[comparison.truth_frames[matched.truth_rows]]
+    again = np.diff(comparison.truth_ids[rows]) == 0
+    switched = again & (np.diff(comparison.result_ids[matched.result_rows]) != 0)
+    resumed = again & (np.diff(frames) != 1)
+    return rows[1:][switched], rows[1:][resumed]
 
 
 def _finish(fields: Fields) -> Fields:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numba import njit
 
 from smiletrack.metrics.assignment import best_pairs
 from smiletrack.metrics.numbering import distinct
@@ -40,8 +40,8 @@ def hota(comparison: Comparison) -> Fields:
     return _finish(fields)
 
 
-def match_globally(comparison: Comparison) -> NDArray[np.bool_]:
-    """Return which of the comparison's pairs are HOTA's matches, (P,), the same at every threshold."""
+def match_globally(comparison: Comparison) -> Ints:
+    """Return the indices of the comparison's pairs that are HOTA's matches, the same at every threshold."""
     pairs = comparison.pairs
     weights = _agreement(comparison)[comparison.pair_identities] * pairs.iou
     return best_pairs(pairs, weights, comparison.truth_starts, comparison.result_starts)
@@ -59,15 +59,33 @@ def combine_hota(sequences: Sequence[Fields]) -> Fields:
 
 def _agreement(comparison: Comparison) -> Floats:
     """Return for each pair of identities their global alignment, a soft Jaccard index over the sequence."""
-    pairs = comparison.pairs
-    truth_sums = np.bincount(pairs.truth_rows, pairs.iou, len(comparison.truth_ids))
-    result_sums = np.bincount(pairs.result_rows, pairs.iou, len(comparison.result_ids))
-    competing = result_sums[pairs.result_rows] + truth_sums[pairs.truth_rows] - pairs.iou
-    share = np.divide(pairs.iou, competing, out=np.zeros(len(pairs)), where=competing > EPS)
-    shared = np.bincount(comparison.pair_identities, share, len(comparison.identity_pairs))
+    pairs, identities = comparison.pairs, comparison.pair_identities
+    truth_sums, result_sums = np.zeros(len(comparison.truth_ids)), np.zeros(len(comparison.result_ids))
+    shared = np.zeros(len(comparison.identity_pairs))
+    _share(pairs.truth_rows, pairs.result_rows, pairs.iou, identities, truth_sums, result_sums, shared)
     truth_counts, result_counts = _counts_of_identities(comparison)
     agreement: Floats = shared / (truth_counts + result_counts - shared)
     return agreement
+
+
+@njit(cache=True)
+def _share(
+    truth_rows: Ints,
+    result_rows: Ints,
+    iou: Floats,
+    identities: Ints,
+    truth_sums: Floats,
+    result_sums: Floats,
+    shared: Floats,
+) -> None:
+    """Sum the overlaps of each box, then for each pair of identities their shares in what competes for their boxes."""
+    for pair in range(len(iou)):
+        truth_sums[truth_rows[pair]] += iou[pair]
+        result_sums[result_rows[pair]] += iou[pair]
+    for pair in range(len(iou)):
+        competing = result_sums[result_rows[pair]] + truth_sums[truth_rows[pair]] - iou[pair]
+        if competing > EPS:
+            shared[identities[pair]] += iou[pair] / competing
 
 
 def _counts_of_identities(comparison: Comparison) -> tuple[Ints, Ints]:

@@ -20,7 +20,7 @@ def identity(comparison: Comparison, threshold: float = 0.5) -> Fields:
     frames = np.bincount(close, minlength=len(comparison.identity_pairs))
     explained = frames > 0
     rows, columns = comparison.identity_pairs[explained].T
-    paired = heaviest(rows, columns, frames[explained].astype(np.float64))[0]
+    paired = heaviest(rows, columns, frames[explained].astype(np.float64))
     idtp = int(frames[explained][paired].sum())
     return _finish({"IDTP": idtp, "IDFN": len(comparison.truth_ids) - idtp, "IDFP": len(comparison.result_ids) - idtp})
 

@@ -1,6 +1,7 @@
 """Whole numbers put in order and renumbered, without comparing them where that can be avoided."""
 
 import numpy as np
+from numba import njit
 
 from smiletrack.types import Ints
 
@@ -17,6 +18,22 @@ def distinct(numbers: Ints) -> tuple[Ints, Ints]:
     if highest - lowest > max(8 * len(numbers), 1 << 10):
         values, places = np.unique(numbers, return_inverse=True)
         return values, places
-    present = np.zeros(highest - lowest + 1, np.bool_)
-    present[numbers - lowest] = True
-    return np.flatnonzero(present) + lowest, (np.cumsum(present) - 1)[numbers - lowest]
+    values, places = np.empty(highest - lowest + 1, np.int64), np.empty_like(numbers)
+    count = _number(numbers, lowest, values, places)
+    return values[:count], places
+
+
+@njit(cache=True)
+def _number(numbers: Ints, lowest: int, values: Ints, places: Ints) -> int:
+    """Fill `values` with the sorted distinct numbers and `places`; return how many are distinct."""
+    place_of = np.zeros(len(values), np.int32)
+    for number in numbers:
+        place_of[number - lowest] = 1
+    count = 0
+    for number in range(len(place_of)):
+        if place_of[number]:
+            values[count], place_of[number] = number + lowest, count
+            count += 1
+    for k in range(len(numbers)):
+        places[k] = place_of[numbers[k] - lowest]
+    return count

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from smiletrack.errors import InputError
 from smiletrack.metrics.assignment import best_pairs
 from smiletrack.metrics.numbering import distinct, stable_order
 from smiletrack.metrics.overlap import EPS, Pairs, overlapping_boxes
-from smiletrack.types import Ints, TrackTable
+from smiletrack.types import Floats, Ints, TrackTable
 
 BENCHMARKS = ("MOT15", "MOT16", "MOT17", "MOT20", "DanceTrack")
 _PEDESTRIAN = 1
@@ -84,12 +85,12 @@ def compare(
     """
     truth, truth_source = _by_frame(truth, num_frames, truth_source)
     results, result_source = _by_frame(results, num_frames, result_source)
-    for table, source in ((truth, truth_source), (results, result_source)):
-        _check_unique(table, source)
+    truth_starts, result_starts = _starts(truth.frames, num_frames), _starts(results.frames, num_frames)
+    for table, starts, source in ((truth, truth_starts, truth_source), (results, result_starts, result_source)):
+        _check_unique(table, starts, source)
         _check_boxes(table, source)
     _refuse(results, result_source, results.classes > _PEDESTRIAN, "is not pedestrian (1), the one class evaluated")
-    truth_starts, result_starts = _starts(truth.frames, num_frames), _starts(results.frames, num_frames)
-    pairs = overlapping_boxes(truth.frames, truth.boxes, results.frames, results.boxes)
+    pairs = overlapping_boxes(truth_starts, truth.boxes, result_starts, results.boxes)
 
     truth_kept = truth.counted
     result_kept = np.ones(len(results), np.bool_)
@@ -125,11 +126,10 @@ def _frames(starts: Ints) -> Ints:
     return np.repeat(np.arange(len(starts) - 1), np.diff(starts))
 
 
-def _check_unique(table: TrackTable, source: Source) -> None:
-    labels = distinct(table.ids)[1]
-    repeated = _repeats(labels, table.frames)
-    if len(repeated):
-        row = int(repeated.min())
+def _check_unique(table: TrackTable, starts: Ints, source: Source) -> None:
+    ids, labels = distinct(table.ids)
+    row = _first_repeat(labels, len(ids), starts)
+    if row >= 0:
         raise source.error(row, f"id {table.ids[row]} is there more than once in frame {table.frames[row]}")
 
 
@@ -139,12 +139,16 @@ def _check_boxes(table: TrackTable, source: Source) -> None:
         raise source.error(row, f"NaN in a box of frame {table.frames[row]}")
 
 
-def _repeats(labels: Ints, frames: Ints) -> Ints:
-    """Return the rows whose label an earlier row of their frame has."""
-    order = stable_order(labels)
-    again = (np.diff(labels[order]) == 0) & (np.diff(frames[order]) == 0)
-    repeated: Ints = order[1:][again]
-    return repeated
+@njit(cache=True)
+def _first_repeat(labels: Ints, num_labels: int, starts: Ints) -> int:
+    """Return the first row whose label an earlier row of its frame has, -1 for none. labels: from 0."""
+    last_frame = np.full(num_labels, -1)
+    for frame in range(len(starts) - 1):
+        for row in range(starts[frame], starts[frame + 1]):
+            if last_frame[labels[row]] == frame:
+                return row
+            last_frame[labels[row]] = frame
+    return -1
 
 
 def _refuse(table: TrackTable, source: Source, wrong: NDArray[np.bool_], message: str) -> None:
@@ -167,9 +171,22 @@ def _on_distractors(pairs: Pairs, distractor: NDArray[np.bool_], truth_starts: I
 
 def _kept_pairs(pairs: Pairs, truth_kept: NDArray[np.bool_], result_kept: NDArray[np.bool_]) -> Pairs:
     """Return the pairs between rows that stay, numbered as those rows are after the others went."""
-    pairs = pairs[truth_kept[pairs.truth_rows] & result_kept[pairs.result_rows]]
-    new_truth, new_result = np.cumsum(truth_kept) - 1, np.cumsum(result_kept) - 1
-    return Pairs(new_truth[pairs.truth_rows], new_result[pairs.result_rows], pairs.iou)
+    new_truth, new_result = (np.where(kept, np.cumsum(kept) - 1, -1) for kept in (truth_kept, result_kept))
+    rows, iou = np.empty((2, len(pairs)), np.int64), np.empty(len(pairs))
+    count = _keep((pairs.truth_rows, pairs.result_rows, pairs.iou), new_truth, new_result, rows, iou)
+    return Pairs(rows[0, :count], rows[1, :count], iou[:count])
+
+
+@njit(cache=True)
+def _keep(pairs: tuple[Ints, Ints, Floats], new_truth: Ints, new_result: Ints, rows: Ints, iou: Floats) -> int:
+    """Fill `rows` and `iou` with the pairs whose new rows are both at least 0; return their number."""
+    truth_rows, result_rows, all_iou = pairs
+    count = 0
+    for pair in range(len(iou)):
+        rows[0, count], rows[1, count] = new_truth[truth_rows[pair]], new_result[result_rows[pair]]
+        iou[count] = all_iou[pair]
+        count += rows[0, count] >= 0 and rows[1, count] >= 0
+    return count
 
 
 def _comparison(
@@ -184,9 +201,10 @@ def _comparison(
 ) -> Comparison:
     pairs = _kept_pairs(pairs, truth_kept, result_kept)
     truth_rows, result_rows = np.flatnonzero(truth_kept), np.flatnonzero(result_kept)
-    truth, results = truth[truth_rows], results[result_rows]
-    num_truth_ids, truth_ids = _renumber(truth, truth_source)
-    num_result_ids, result_ids = _renumber(results, result_source)
+    truth_starts = _starts(truth.frames[truth_rows], num_frames)
+    result_starts = _starts(results.frames[result_rows], num_frames)
+    num_truth_ids, truth_ids = _renumber(truth.ids, truth_rows, truth_starts, truth_source)
+    num_result_ids, result_ids = _renumber(results.ids, result_rows, result_starts, result_source)
     keys = truth_ids[pairs.truth_rows] * num_result_ids + result_ids[pairs.result_rows]
     present, pair_identities = distinct(keys)
     return Comparison(
@@ -195,8 +213,8 @@ def _comparison(
         num_result_ids=num_result_ids,
         truth_ids=truth_ids,
         result_ids=result_ids,
-        truth_starts=_starts(truth.frames, num_frames),
-        result_starts=_starts(results.frames, num_frames),
+        truth_starts=truth_starts,
+        result_starts=result_starts,
         truth_rows=truth_rows,
         result_rows=result_rows,
         pairs=pairs,
@@ -205,25 +223,23 @@ def _comparison(
     )
 
 
-def _renumber(table: TrackTable, source: Source) -> tuple[int, Ints]:
-    """Return the number of identities and (N,) identities from 0 in the order of their numbers.
+def _renumber(ids: Ints, rows: Ints, starts: Ints, source: Source) -> tuple[int, Ints]:
+    """Return the number of identities in these rows, and the rows' identities from 0 in the order of their numbers.
 
     TrackEval looks identities up in a table, where a negative one counts from the end: -1 becomes the largest identity
     and both are one, though counted as two. Kept, because its figures are the reference.
     """
-    ids, labels = distinct(table.ids)
-    if not len(ids) or ids[0] >= 0:
-        return len(ids), labels
-    slots = np.where(ids < 0, ids + ids[-1] + 1, ids)
+    numbers, labels = distinct(ids[rows])
+    if not len(numbers) or numbers[0] >= 0:
+        return len(numbers), labels
+    slots = np.where(numbers < 0, numbers + numbers[-1] + 1, numbers)
     if slots.min() < 0:
-        row = int(table.ids.argmin())
-        raise source.error(
-            row, f"id {table.ids[row]} is negative, and no other id is large enough for TrackEval's rule"
-        )
-    twins = np.searchsorted(ids, slots)
-    labels = np.where(ids[twins] == slots, twins, np.arange(len(ids)))[labels]
-    repeated = _repeats(labels, table.frames)
-    if len(repeated):
-        row = int(repeated.min())
-        raise InputError(f"{source.name}: ids {table.ids[row]} and {ids[-1]} are one to TrackEval, and share a frame")
-    return len(ids), labels
+        row = int(rows[labels.argmin()])
+        raise source.error(row, f"id {ids[row]} is negative, and no other id is large enough for TrackEval's rule")
+    twins = np.searchsorted(numbers, slots)
+    labels = np.where(numbers[twins] == slots, twins, np.arange(len(numbers)))[labels]
+    repeated = _first_repeat(labels, len(numbers), starts)
+    if repeated >= 0:
+        row = int(rows[repeated])
+        raise source.error(row, f"ids {ids[row]} and {numbers[-1]} are one to TrackEval, and share a frame")
+    return len(numbers), labels

@@ -21,7 +21,7 @@ from smiletrack.engine.run_folders.records import (
 from smiletrack.errors import InputError
 from smiletrack.metrics import clear
 from smiletrack.metrics.preprocess import BENCHMARKS, Comparison, compare
-from smiletrack.types import Ints, TrackTable
+from smiletrack.types import TrackTable
 from smiletrack.view.error_analysis import Matching
 
 
@@ -242,27 +242,14 @@ def match_tables(
 ) -> tuple[Comparison, Matching]:
     """Match two tables that are sorted by frame as MOTA does, after the official preprocessing."""
     comparison = compare(truth, results, num_frames, benchmark)
-    identities, _ = clear.match_frame_by_frame(comparison)
+    matched = clear.match_frame_by_frame(comparison)
+    partner = np.full(len(comparison.truth_ids), -1)
+    partner[matched.truth_rows] = matched.result_rows
     close = comparison.pairs[comparison.pairs.iou >= 0.5]
     matching = Matching(
         truth=truth[comparison.truth_rows],
         results=results[comparison.result_rows],
-        partner=_rows_of(comparison, identities),
+        partner=partner,
         close=np.column_stack((close.truth_rows, close.result_rows)),
     )
     return comparison, matching
-
-
-def _rows_of(comparison: Comparison, identities: Ints) -> Ints:
-    """Return the result row of each truth row whose matched identity (of the same frame) is given, -1 for none."""
-    num_ids = comparison.num_result_ids + 1
-    frames = np.arange(comparison.num_frames)
-    truth_frames = np.repeat(frames, np.diff(comparison.truth_starts))
-    result_frames = np.repeat(frames, np.diff(comparison.result_starts))
-    keys = result_frames * num_ids + comparison.result_ids
-    order = np.argsort(keys, kind="stable")
-    rows = np.full(len(identities), -1)
-    found = identities >= 0
-    wanted = truth_frames[found] * num_ids + identities[found]
-    rows[found] = order[np.searchsorted(keys[order], wanted)]
-    return rows

@@ -65,7 +65,7 @@ def test_the_heaviest_assignment_of_a_large_graph(size: int) -> None:
 
 
 def boxes_of(rng: np.random.Generator, kind: str, number: int) -> np.ndarray:
-    corner, size = rng.integers(0, 8, (number, 2)) * 5.0, rng.integers(-1, 9, (number, 2)) * 5.0
+    corner, size = rng.integers(0, 5, (number, 2)) * 5.0, rng.integers(-1, 9, (number, 2)) * 5.0
     if kind != "lattice":
         corner, size = corner + rng.normal(0, 3, corner.shape), size + rng.normal(0, 3, size.shape)
     boxes = np.concatenate([corner, corner + size], axis=1)

@@ -44,3 +44,34 @@ def iou_matrix(boxes_a: Floats, boxes_b: Floats, pixel: float = 0.0) -> Floats:
     union = size_a.prod(1)[:, None] + size_b.prod(1)[None, :] - intersection
     overlap: Floats = np.divide(intersection, union, out=np.zeros_like(union), where=union > 0)
     return overlap
+
+
+def cover_cells(boxes: Floats, others: Floats, rows: int, columns: int) -> Floats:
+    """(N, 4), (M, 4) -> (N, rows, columns): how much of each cell of each box lies under nearer boxes, in [0, 1].
+
+    Of two people who stand on one ground the nearer one's box ends further down, so the boxes that cover a box are
+    those of `others` whose lower edge is below its own; a box that is among `others` itself never covers itself.
+    Where several boxes cut one cell, their shares of it are taken as independent.
+    """
+    sides = np.maximum(boxes[:, None, 2:] - boxes[:, None, :2], 1e-9)
+    low = np.clip((others[None, :, :2] - boxes[:, None, :2]) / sides, 0, 1)
+    high = np.clip((others[None, :, 2:] - boxes[:, None, :2]) / sides, 0, 1)
+    covers = (others[None, :, 3] > boxes[:, None, 3]) & (high > low).all(2)
+    i, j = np.nonzero(covers)
+    visible = np.ones((len(boxes), rows, columns))
+    across = _share_of_cells(low[i, j, 0], high[i, j, 0], columns)
+    down = _share_of_cells(low[i, j, 1], high[i, j, 1], rows)
+    np.multiply.at(visible, i, 1 - down[:, :, None] * across[:, None, :])
+    return np.asarray(1 - visible)
+
+
+def _share_of_cells(low: Floats, high: Floats, cells: int) -> Floats:
+    """(K,), (K,) intervals in [0, 1] -> (K, cells): the covered share of each of `cells` equal parts of [0, 1]."""
+    edges = np.arange(cells + 1) / cells
+    inside = np.minimum(high[:, None], edges[1:]) - np.maximum(low[:, None], edges[:-1])
+    return np.asarray(np.maximum(inside, 0) * cells)
+
+
+def covered_shares(boxes: Floats, others: Floats) -> Floats:
+    """(N, 4), (M, 4) -> (N,): the share of each box under the nearer ones of `others`, see `cover_cells`."""
+    return np.asarray(cover_cells(boxes, others, 32, 16).mean((1, 2)))

@@ -7,7 +7,15 @@ import pytest
 from torch import as_tensor
 from torchvision.ops import box_iou
 
-from smiletrack.boxes import area, clip_boxes, iou_matrix, xywh_to_xyxy, xyxy_to_xywh
+from smiletrack.boxes import (
+    area,
+    clip_boxes,
+    cover_cells,
+    covered_shares,
+    iou_matrix,
+    xywh_to_xyxy,
+    xyxy_to_xywh,
+)
 from smiletrack.errors import InputError
 from smiletrack.files import atomic_write, is_plain_name, read_json, write_json
 from smiletrack.types import Detections, TrackTable
@@ -33,6 +41,32 @@ def test_iou_with_border_pixels_typed_from_pascal_voc() -> None:
 
     a, b = random_boxes(15, 2), random_boxes(12, 3)
     np.testing.assert_allclose(iou_matrix(a, b, pixel=1), [[slow(x, y) for y in b] for x in a], atol=1e-12)
+
+
+def test_cells_under_nearer_boxes_by_counting_points() -> None:
+    """A fine grid of points in each cell, those inside any box that ends further down counted one by one."""
+    boxes, others = random_boxes(8, 4), random_boxes(5, 5)
+    found = cover_cells(boxes, others, 3, 2)
+    assert found.shape == (8, 3, 2)
+    one = cover_cells(boxes, others[:1], 3, 2)
+    for box, cells in zip(boxes, one, strict=True):
+        for row in range(3):
+            for column in range(2):
+                x = box[0] + (box[2] - box[0]) * (column + (np.arange(60) + 0.5) / 60) / 2
+                y = box[1] + (box[3] - box[1]) * (row + (np.arange(60) + 0.5) / 60) / 3
+                inside = [(others[0, 0] <= p <= others[0, 2], others[0, 1] <= q <= others[0, 3]) for p in x for q in y]
+                share = np.mean([a and b for a, b in inside]) if others[0, 3] > box[3] else 0.0
+                assert cells[row, column] == pytest.approx(share, abs=0.04)
+    visible = np.prod([1 - cover_cells(boxes, other[None], 3, 2) for other in others], axis=0)
+    np.testing.assert_allclose(found, 1 - visible, atol=1e-12)
+    assert 0.1 < found.mean() < 0.9
+
+
+def test_the_nearer_box_covers_and_nobody_covers_himself() -> None:
+    boxes = np.array([[0.0, 0, 10, 20], [5, 10, 15, 30], [100, 0, 110, 20]])
+    np.testing.assert_allclose(covered_shares(boxes, boxes), [0.25, 0, 0])
+    assert cover_cells(boxes, boxes, 2, 2)[0].tolist() == [[0, 0], [0, 1]]
+    assert cover_cells(boxes, boxes[:0], 2, 2).sum() == 0 and cover_cells(boxes[:0], boxes, 2, 2).shape == (0, 2, 2)
 
 
 def test_boxes_without_area_overlap_nothing() -> None:

@@ -1,4 +1,4 @@
-"""Score similarity networks on held-out crops: ranking, verification, time gaps, visibility, speed, hardest pairs."""
+"""Score similarity networks on people held out: ranking, verification, time gaps, visibility, coverage, speed."""
 
 import itertools
 import time
@@ -15,16 +15,26 @@ from numpy.typing import NDArray
 from smiletrack.console import print_table, progress, say
 from smiletrack.data.image_files import read_image
 from smiletrack.data.reid.identities import IdentityTable
-from smiletrack.engine.inputs.person_crops import demo_world, read_table
+from smiletrack.data.reid.sightings import NOBODY, SequenceSightings, joined_people
+from smiletrack.engine.inputs.person_crops import demo_world, read_sightings
 from smiletrack.engine.run_folders.folder import latest_run, start_run
+from smiletrack.engine.studies.appearance_by_cover import (
+    COVERS,
+    FIGURES,
+    Draws,
+    differences,
+    estimates,
+    nested,
+    sequence_draws,
+)
 from smiletrack.errors import InputError
 from smiletrack.files import atomic_path, write_json
 from smiletrack.images import cut_boxes
 from smiletrack.metrics.retrieval import RetrievalScores, retrieval_scores, time_candidates
-from smiletrack.ranges import Checked, PositiveCount, Share
+from smiletrack.ranges import Checked, Count, PositiveCount, Share
 from smiletrack.slm.embedder import Embedder, load_embedder
 from smiletrack.training.runtime import choose_device
-from smiletrack.types import Floats
+from smiletrack.types import Floats, Ints
 from smiletrack.view.crop_pairs import Pair, pair_sheet
 
 GAPS = (5, 30, 90)
@@ -38,17 +48,25 @@ class EvalSLMConfig(Checked):
     checkpoint: str = ""
     """SLM to evaluate: model.safetensors of a run, a released checkpoint or an .onnx file; empty = that of the last SLM
     run."""
-    against: str = ""
-    """Network to compare with on the same crops: another SLM, or any ONNX re-identification network (RGB, ImageNet mean
-    and std); empty = none."""
+    against: tuple[str, ...] = ()
+    """Networks to compare with on the same boxes: other SLMs, or any ONNX re-identification networks (RGB, ImageNet
+    mean and std)."""
     data: tuple[str, ...] = ()
     """Identity tables (FILE.csv) and MOTChallenge folders (FOLDER or FOLDER@SPLIT); empty = the demo world."""
+    detections: tuple[str, ...] = ()
+    """Evaluate on stored detections (<seq>/det/NAME.txt) matched to the annotations: names, of which each sequence's
+    first is taken that is there; empty = on the annotated boxes."""
     gaps: Annotated[tuple[PositiveCount, ...], MinLen(1)] = GAPS
-    """Minimum distances in frames between the crops of a pair."""
+    """Distances in frames between the boxes of a pair: minimum distances for ranking, exact ones for the pairs of the
+    figures by cover."""
     step: PositiveCount = 5
-    """Use every n-th frame of a folder."""
+    """Use every n-th frame of a folder, and the frames that follow it by a gap."""
     min_visibility: Share = 0.3
-    """Boxes of lower visibility are left out."""
+    """Boxes of lower visibility are left out of the first table; the figures by cover use all boxes."""
+    resamples: Count = 200
+    """Draws of people and sequences for the intervals; 0 = no intervals."""
+    seed: int = 0
+    """Seed of the draws."""
     output: str = "runs/slm-eval"
     """Folder for summary.json and hardest_pairs.png."""
     device: str = "auto"
@@ -59,47 +77,89 @@ def eval_slm(config: EvalSLMConfig) -> dict[str, Any]:
     """Print the tables, write summary.json and hardest_pairs.png, and return the summary."""
     checkpoint = config.checkpoint or str(latest_run(contains="model.safetensors") / "model.safetensors")
     device = str(choose_device(config.device))
-    files = [checkpoint] + ([config.against] if config.against else [])
+    files = [checkpoint, *config.against]
     embedders = [load_embedder(file, device) for file in files]
-    table = read_table(config.data or demo_world()[1], "val_half", config.min_visibility, config.step)
+    sequences = read_sightings(config.data or demo_world()[1], "val_half", config.detections, config.step, config.gaps)
+    ranked = [_ranked_rows(sequence, config) for sequence in sequences]
+    table = joined_people(sequences, ranked)
     if table.num_identities < 2:
         raise InputError("two people at least are needed to tell anybody apart; use more data or a lower step")
     folder = start_run(config.output, config, "eval_slm")
-    summary: dict[str, Any] = {"crops": len(table), "people": table.num_identities, "networks": []}
-    answers = embed_table(embedders, table)
-    for file, embedder, (Z, seconds) in zip(files, embedders, answers, strict=True):
-        scores = score_by_gap(Z, table, config.gaps)
-        bins = score_by_visibility(Z, table, min(config.gaps))
-        summary["networks"].append(
-            {
-                "file": file,
-                "fingerprint": embedder.fingerprint,
-                "crops_per_s": len(table) / seconds,
-                "gaps": {str(gap): asdict(value) for gap, value in scores.items()},
-                "visibility": {name: asdict(value) for name, value in bins.items()},
-            }
-        )
-    _print(summary)
+    answers = embed_sightings(embedders, sequences)
+    draws = [[_draws(config, *seen) for seen in zip(sequences, Z, strict=True)] for Z, _ in answers]
+    boxes = sum(map(len, sequences))
+    summary: dict[str, Any] = {"boxes": boxes, "crops": len(table), "people": table.num_identities, "networks": []}
+    for file, embedder, (Z, seconds), own in zip(files, embedders, answers, draws, strict=True):
+        rows = np.concatenate([part[used] for part, used in zip(Z, ranked, strict=True)])
+        about = {"file": file, "fingerprint": embedder.fingerprint, "crops_per_s": boxes / seconds}
+        by_cover = _cover_summary([sequence.name for sequence in sequences], own, draws[0], config.seed)
+        summary["networks"].append(about | _table_summary(rows, table, config.gaps) | by_cover)
+    print_summary(summary)
+    first = np.concatenate([part[used] for part, used in zip(answers[0][0], ranked, strict=True)])
     with atomic_path(folder / "hardest_pairs.png") as path:
-        cv2.imwrite(str(path), hardest_pairs(table, answers[0][0])[:, :, ::-1])
+        cv2.imwrite(str(path), hardest_pairs(table, first)[:, :, ::-1])
     write_json(folder / "summary.json", summary)
     say(f"{folder}/summary.json, {folder}/hardest_pairs.png")
     return summary
 
 
-def embed_table(embedders: Sequence[Embedder], table: IdentityTable, quiet: bool = False) -> list[tuple[Floats, float]]:
-    """Return for each embedder (N, D) embeddings of the table's rows and the seconds they took, decoding excluded.
+def _table_summary(Z: Floats, table: IdentityTable, gaps: tuple[int, ...]) -> dict[str, Any]:
+    return {
+        "gaps": {str(gap): asdict(scores) for gap, scores in score_by_gap(Z, table, gaps).items()},
+        "visibility": {name: asdict(scores) for name, scores in score_by_visibility(Z, table, min(gaps)).items()},
+    }
 
-    The embedders take turns on every frame, so whatever else the machine does slows all of them alike.
+
+def _cover_summary(names: Sequence[str], own: list[Draws], first: list[Draws], seed: int) -> dict[str, Any]:
+    """Return the figures by cover, those of each sequence, and how far the first network is ahead of this one."""
+    ahead = differences(first, own, seed) if own is not first else {}
+    return {
+        "cover": nested({place: asdict(estimate) for place, estimate in estimates(own, seed).items()}),
+        "sequences": {
+            name: nested({place: float(values[0]) for place, values in figures.items()})
+            for name, figures in zip(names, own, strict=True)
+        },
+        "first_is_ahead_by": nested({place: asdict(estimate) for place, estimate in ahead.items()}),
+    }
+
+
+def _ranked_rows(sequence: SequenceSightings, config: EvalSLMConfig) -> Ints:
+    """Return the rows of known, visible enough people in anchor frames (in all where there is no time)."""
+    seen = (sequence.identities != NOBODY) & (sequence.visibility >= config.min_visibility)
+    return np.flatnonzero(seen & sequence.anchors(config.step))
+
+
+def _draws(config: EvalSLMConfig, sequence: SequenceSightings, Z: Floats) -> Draws:
+    return sequence_draws(sequence, Z, config.gaps, config.step, config.resamples, config.seed)
+
+
+def embed_sightings(
+    embedders: Sequence[Embedder], sequences: Sequence[SequenceSightings]
+) -> list[tuple[list[Floats], float]]:
+    """Return for each embedder the (N, D) embeddings of each sequence's boxes, and the seconds they took in all."""
+    answers: list[tuple[list[Floats], float]] = [([], 0.0) for _ in embedders]
+    for sequence in sequences:
+        found = embed_boxes(embedders, sequence.images, sequence.image_indices, sequence.boxes)
+        answers = [([*Z, new], total + s) for (Z, total), (new, s) in zip(answers, found, strict=True)]
+    return answers
+
+
+def embed_boxes(
+    embedders: Sequence[Embedder], images: Sequence[Path], image_indices: Ints, boxes: Floats, quiet: bool = False
+) -> list[tuple[Floats, float]]:
+    """Return for each embedder (N, D) embeddings of boxes and the seconds they took, decoding excluded.
+
+    The embedders take turns on every frame, so whatever else the machine does slows all of them alike; they see all
+    boxes of a frame together.
     """
-    answers = [(np.zeros((len(table), embedder.dimension)), 0.0) for embedder in embedders]
-    order = np.argsort(table.image_indices, kind="stable")
-    groups = np.split(order, np.flatnonzero(np.diff(table.image_indices[order])) + 1)
-    for rows in progress(groups, "embedding", quiet=quiet):
-        frame = read_image(table.images[table.image_indices[rows[0]]])
+    answers = [(np.zeros((len(boxes), embedder.dimension)), 0.0) for embedder in embedders]
+    order = np.argsort(image_indices, kind="stable")
+    groups = np.split(order, np.flatnonzero(np.diff(image_indices[order])) + 1)
+    for rows in progress(groups if len(order) else [], "embedding", quiet=quiet):
+        frame = read_image(images[image_indices[rows[0]]])
         for i, embedder in enumerate(embedders):
             start = time.perf_counter()
-            Z = embedder.embed(frame, table.boxes[rows])
+            Z = embedder.embed(frame, boxes[rows])
             seconds = time.perf_counter() - start
             answers[i][0][rows] = Z
             answers[i] = (answers[i][0], answers[i][1] + seconds)
@@ -160,8 +220,9 @@ def _pair(table: IdentityTable, similarities: Floats, i: int, j: int) -> Pair:
     return Pair(crops[0], crops[1], f"{similarities[i, j]:.2f}")
 
 
-def _print(summary: dict[str, Any]) -> None:
-    say(f"{summary['crops']} crops of {summary['people']} people")
+def print_summary(summary: dict[str, Any]) -> None:
+    """Print the table of ranking and visibility, that by cover, and how far the first network is ahead."""
+    say(f"{summary['boxes']} boxes; ranked: {summary['crops']} of {summary['people']} people")
     columns = ("rank1", "rank5", "mAP", "AUC", "EER")
     rows = []
     for network in summary["networks"]:
@@ -172,3 +233,24 @@ def _print(summary: dict[str, Any]) -> None:
             label = str(Path(network["file"])) if i == 0 else ""
             rows.append([label, case, *(f"{scores[name]:.4f}" for name in columns), speed])
     print_table(("network", "pairs", *columns, "crops/s"), rows, names=2)
+    rows, behind = [], []
+    for network in summary["networks"]:
+        name = Path(network["file"]).name
+        for gap, covers in network["cover"].items():
+            for cover in (cover for cover in COVERS if cover in covers):
+                values = [f"{covers[cover][f]['value']:.4f}" if f in covers[cover] else "" for f in FIGURES]
+                rows.append([name, gap, cover, *values])
+        for gap, covers in network["first_is_ahead_by"].items():
+            for cover in (cover for cover in COVERS if cover in covers):
+                behind.append([name, gap, cover, *(_interval(covers[cover].get(f)) for f in FIGURES)])
+    if rows:
+        say("", "means over sequences, by the cover of the more covered of two (rank1, mAP: of the query)")
+        print_table(("network", "gap", "cover", *FIGURES), rows, names=3)
+    if behind:
+        first = Path(summary["networks"][0]["file"]).name
+        say("", f"how far {first} is ahead, with 95 % intervals over sequences and people")
+        print_table(("of", "gap", "cover", *FIGURES), behind, names=3)
+
+
+def _interval(estimate: dict[str, float] | None) -> str:
+    return "{value:+.3f} [{low:+.3f}, {high:+.3f}]".format(**estimate) if estimate else ""

@@ -18,7 +18,7 @@ from smiletrack.data.loader_workers import leave_signals_to_main
 from smiletrack.data.reid.batches import AugmentConfig, IdentityBatches
 from smiletrack.data.reid.crop_cache import Crops
 from smiletrack.data.reid.identities import IdentityTable
-from smiletrack.engine.eval_slm import embed_table, hardest_pairs, score_by_gap
+from smiletrack.engine.eval_slm import embed_boxes, hardest_pairs, score_by_gap
 from smiletrack.engine.inputs.person_crops import MARGIN, demo_world, read_table, training_crops
 from smiletrack.engine.run_folders.folder import start_run
 from smiletrack.errors import InputError
@@ -199,7 +199,7 @@ def judge_slm(table: IdentityTable, runtime: Runtime, network: nn.Module) -> Eva
     config: SLMConfig = network.config  # type: ignore[assignment]
     preprocessing = Preprocessing(config.width, config.height)
     embedder = Embedder(network, preprocessing, "in training", str(runtime.device))
-    Z = embed_table([embedder], table, quiet=True)[0][0]
+    Z = embed_boxes([embedder], table.images, table.image_indices, table.boxes, quiet=True)[0][0]
     figures: dict[str, float] = {}
     for gap, scores in score_by_gap(Z, table).items():
         figures |= {f"AUC_{gap}": scores.AUC, f"rank1_{gap}": scores.rank1, f"mAP_{gap}": scores.mAP}

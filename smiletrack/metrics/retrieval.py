@@ -25,6 +25,32 @@ class RetrievalScores:
     """Different pairs of crops that were verified."""
 
 
+@dataclass(frozen=True, eq=False)
+class RankedQueries:
+    """What ranking gave the queries that count. rows: (Q,). first_hits: (Q,) rank of the first right one, from 0.
+    precisions: (Q,) average precision."""
+
+    rows: Ints
+    first_hits: Ints
+    precisions: Floats
+
+
+def rank_queries(similarities: Floats, identities: Ints, candidates: NDArray[np.bool_]) -> RankedQueries:
+    """Rank every row's candidates; rows without a right or without a wrong one do not count. As `retrieval_scores`."""
+    rows, first_hits, precisions = [], [], []
+    for row in range(len(identities)):
+        gallery = np.flatnonzero(candidates[row] & (np.arange(len(identities)) != row))
+        right = identities[gallery] == identities[row]
+        if not right.any() or right.all():
+            continue
+        hits = right[np.lexsort((right, -similarities[row, gallery]))]
+        places = np.flatnonzero(hits)
+        rows.append(row)
+        first_hits.append(places[0])
+        precisions.append(np.mean(np.arange(1, len(places) + 1) / (places + 1)))
+    return RankedQueries(np.array(rows, np.int64), np.array(first_hits, np.int64), np.array(precisions, np.float64))
+
+
 def retrieval_scores(similarities: Floats, identities: Ints, candidates: NDArray[np.bool_]) -> RetrievalScores:
     """Score all crops against each other.
 
@@ -34,26 +60,16 @@ def retrieval_scores(similarities: Floats, identities: Ints, candidates: NDArray
     """
     candidates = candidates & ~np.eye(len(identities), dtype=bool)
     same = identities[:, None] == identities[None, :]
-    first_hits, precisions = [], []
-    for row in range(len(identities)):
-        gallery = np.flatnonzero(candidates[row])
-        right = same[row, gallery]
-        if not right.any() or right.all():
-            continue
-        hits = right[np.lexsort((right, -similarities[row, gallery]))]
-        places = np.flatnonzero(hits)
-        first_hits.append(places[0])
-        precisions.append(np.mean(np.arange(1, len(places) + 1) / (places + 1)))
+    ranked = rank_queries(similarities, identities, candidates)
     upper = np.triu(candidates, 1)
     AUC, EER = verification(similarities[upper], same[upper])
-    hits_at = np.array(first_hits)
     return RetrievalScores(
-        rank1=_mean(hits_at < 1),
-        rank5=_mean(hits_at < 5),
-        mAP=_mean(np.array(precisions)),
+        rank1=_mean(ranked.first_hits < 1),
+        rank5=_mean(ranked.first_hits < 5),
+        mAP=_mean(ranked.precisions),
         AUC=AUC,
         EER=EER,
-        queries=len(first_hits),
+        queries=len(ranked.rows),
         pairs=int(upper.sum()),
     )
 

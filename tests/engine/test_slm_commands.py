@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 import smiletrack.engine.train_slm as train_module
 from smiletrack.data.reid.batches import AugmentConfig
+from smiletrack.data.reid.identities import write_identities
 from smiletrack.engine.cli import main
 from smiletrack.engine.eval_slm import EvalSLMConfig, eval_slm
 from smiletrack.engine.export import ExportConfig, export
@@ -128,7 +129,7 @@ def test_eval_scores_two_networks_on_the_same_crops(street: Path, trained: Path,
     summary = eval_slm(
         EvalSLMConfig(
             checkpoint=str(trained / "model.safetensors"),
-            against=str(exported),
+            against=(str(exported),),
             data=(f"{street}@val_half",),
             gaps=(2, 4),
             step=1,
@@ -141,8 +142,38 @@ def test_eval_scores_two_networks_on_the_same_crops(street: Path, trained: Path,
     for gap in ("2", "4"):
         assert first["gaps"][gap] == pytest.approx(second["gaps"][gap], abs=1e-3)
     assert first["visibility"]["0.8-1"]["pairs"] == first["gaps"]["2"]["pairs"] > 0
+    assert first["cover"]["2"]["all"]["AUC"]["value"] > 0.98 and first["cover"]["2"]["all"].keys() >= {"found", "mAP"}
+    assert first["sequences"]["TINY-01"]["2"]["all"]["AUC"] == first["cover"]["2"]["all"]["AUC"]["value"]
+    assert not first["first_is_ahead_by"]
+    assert abs(second["first_is_ahead_by"]["2"]["all"]["AUC"]["value"]) < 1e-3
     assert first["crops_per_s"] > 0 and first["fingerprint"] != second["fingerprint"]
     assert cv2.imread(str(tmp_path / "eval" / "hardest_pairs.png")) is not None
+
+
+def test_eval_takes_detections_and_tables(street: Path, trained: Path, tmp_path: Path) -> None:
+    truth = np.loadtxt(street / "gt" / "gt.txt", delimiter=",")
+    (street / "det").mkdir(exist_ok=True)
+    seen = [f"{int(r[0])},-1,{r[2] + 1},{r[3]},{r[4]},{r[5]},0.9" for r in truth if r[1] < NUM_PEOPLE]
+    (street / "det" / "seen.txt").write_text("\n".join([*seen, "3,-1,1,1,9,9,0.5"]) + "\n")
+    config = EvalSLMConfig(
+        checkpoint=str(trained / "model.safetensors"),
+        data=(str(street) + "@all",),
+        detections=("seen",),
+        gaps=(1,),
+        step=1,
+        resamples=0,
+        output=str(tmp_path / "eval"),
+        device="cpu",
+    )
+    summary = eval_slm(config)
+    assert summary["people"] == NUM_PEOPLE - 1 and summary["boxes"] == (NUM_PEOPLE - 1) * NUM_FRAMES + 1
+    assert summary["crops"] == summary["boxes"] - 1
+    table = read_table((f"{street}@all",), "all")
+    write_identities(tmp_path / "people.csv", table)
+    of_table = eval_slm(dataclasses.replace(config, data=(str(tmp_path / "people.csv"),)))
+    of_folder = eval_slm(dataclasses.replace(config, detections=()))
+    assert of_table["networks"][0]["cover"] == of_folder["networks"][0]["cover"]
+    assert of_table["networks"][0]["gaps"] == of_folder["networks"][0]["gaps"]
 
 
 def test_layouts_are_compared_with_one_budget(street: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from smiletrack.data.reid.crop_cache import Crops, cached_crops
 from smiletrack.data.reid.identities import IdentityTable, merge_identities, mot_identities, read_identities
+from smiletrack.data.reid.sightings import SequenceSightings, folder_sightings, table_sightings
 from smiletrack.data.splits import source_and_split
 from smiletrack.engine.make_world import MakeWorldConfig, make_world
 from smiletrack.errors import InputError
@@ -25,14 +26,37 @@ def read_table(sources: tuple[str, ...], split: str, min_visibility: float = 0.3
             table = read_identities(Path(source))
             tables.append(table[table.visibility >= min_visibility])
             continue
-        folder, own_split = source_and_split(source, split)
-        if not folder.is_dir():
-            raise InputError(f"{folder}: no such folder; datasets/README.md tells where each data set comes from")
-        tables.append(mot_identities(folder, own_split, min_visibility=min_visibility, step=step))
+        folder, of = _folder(source, split)
+        tables.append(mot_identities(folder, of, min_visibility=min_visibility, step=step))
     merged = merge_identities(tables)
     if not len(merged):
         raise InputError(f"{', '.join(sources)}: no box of a person with visibility of {min_visibility} or more")
     return merged
+
+
+def read_sightings(
+    sources: tuple[str, ...], split: str, detections: tuple[str, ...], step: int, gaps: tuple[int, ...]
+) -> list[SequenceSightings]:
+    """Read identity tables and MOTChallenge folders as `read_table` does, every sequence with all boxes of its frames.
+
+    detections, step, gaps: as `folder_sightings` takes them; they do not concern tables.
+    """
+    sequences: list[SequenceSightings] = []
+    for source in sources:
+        if source.endswith(".csv"):
+            sequences += table_sightings(read_identities(Path(source)))
+            continue
+        folder, of = _folder(source, split)
+        sequences += folder_sightings(folder, of, detections, step, gaps)
+    return sequences
+
+
+def _folder(source: str, split: str) -> tuple[Path, str]:
+    """Split FOLDER or FOLDER@SPLIT as `source_and_split` does; InputError where there is no such folder."""
+    folder, of = source_and_split(source, split)
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; datasets/README.md tells where each data set comes from")
+    return folder, of
 
 
 def demo_world() -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -69,6 +69,11 @@ def pixel_format(word: str) -> PixelFormat:
     )
 
 
+def is_pixel_word(word: str) -> bool:
+    """Tell a word that `pixel_format` reads from others."""
+    return _WORD.fullmatch(word) is not None
+
+
 def _three(text: str) -> tuple[float, ...]:
     values = tuple(float(part) for part in text.split(","))
     return values * 3 if len(values) == 1 else values

@@ -19,9 +19,11 @@ def probe_pictures(height: int, width: int) -> tuple[Frame, Frame]:
     pictures = []
     for start in (0.0, 2.0):
         channels = np.arange(3.0) + start
-        waves = np.sin(2 * np.pi * (5 * rows + 3 * channels * columns) + channels)
+        # coarse, middle and fine, so that first layers of every size see contrast
+        waves = np.sin(2 * np.pi * (0.8 * rows + 0.4 * columns) + 2 * channels)
+        waves = waves + np.sin(2 * np.pi * (5 * rows + 3 * channels * columns) + channels)
         waves = waves + np.sin(2 * np.pi * ((7 + channels) * columns - 4 * rows) + 2 * channels)
-        pictures.append((127.5 + 63.7 * waves).astype(np.uint8))
+        pictures.append((127.5 + 42.4 * waves).astype(np.uint8))
     return pictures[0], pictures[1]
 
 
@@ -47,13 +49,13 @@ def first_layer_deviations(file: NetworkFile, height: int, width: int) -> dict[s
 
 
 def likely_input(deviations: dict[str, float]) -> str:
-    """Return bgr255 or rgb1, whichever lets the first layer spread by about one; "" where it tells nothing.
+    """Return which of `CANDIDATES` lets the first layer spread by about one; "" where it tells nothing.
 
-    A network that standardises its input itself spreads the same for both.
+    A network that standardises its input itself spreads the same for all of them.
     """
     if not deviations or deviations["bgr255"] < 4 * deviations["rgb1"]:
         return ""
-    return min(("bgr255", "rgb1"), key=lambda word: abs(math.log(deviations[word])))
+    return min(CANDIDATES, key=lambda word: abs(math.log(deviations[word])))
 
 
 def _input(picture: Frame, pixels: PixelFormat) -> "np.ndarray[tuple[int, ...], np.dtype[np.float32]]":

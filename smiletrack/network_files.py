@@ -247,10 +247,12 @@ def _opened_batch(model: Any, shape: list[Any]) -> int | None:
     """Let the network take any number of images; return its batch as it is now."""
     try:
         model.reshape([-1, *shape[1:]])
-    except Exception:  # a network that cuts its batch apart stays as it is
-        model.reshape(shape)
-        return int(shape[0])
-    return None
+        if all(port.partial_shape.rank.is_static and port.partial_shape[0].is_dynamic for port in model.outputs):
+            return None
+    except Exception:  # a network that cuts its batch apart, and has no open one
+        pass
+    model.reshape(shape)
+    return int(shape[0])
 
 
 def _reason(error: Exception) -> str:

@@ -193,6 +193,7 @@ def embedder_file(
     graph = Graph([], [])
     image = graph.add("Cast", "images", to=TensorProto.FLOAT) if half else "images"
     weights, bias = colour_weights(colour, scale, imagenet)
+    # a factor that lets the bands of pictures spread by about one, as behind a batch norm
     kernel = np.repeat(np.repeat(8 * weights[:, :, None, None], 4, 2), 16, 3) / 64
     bands = graph.add(
         "Conv",

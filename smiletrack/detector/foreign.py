@@ -5,7 +5,6 @@ The exporter's metadata count first, then what the first layer answers, then wha
 """
 
 import ast
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import TypeVar
@@ -53,8 +52,8 @@ def conclude(file: NetworkFile, size: tuple[int, int], settings: PredictConfig) 
     if task != "detect":
         raise InputError(f"{file.path}: made for the task {task!r}; export a network that detects")
     told = _told_pixels(file, settings)
-    deviations = {} if told else first_layer_deviations(file, *size)
-    outputs = answers_to_probes(file, told or pixel_format(likely_input(deviations) or "rgb1"), *size)[0]
+    likely = "" if told else likely_input(first_layer_deviations(file, *size))
+    outputs = answers_to_probes(file, told or pixel_format(likely or "rgb1"), *size)[0]
     names = _told_names(file)
     try:
         found = main_output(outputs, settings.form)
@@ -68,7 +67,7 @@ def conclude(file: NetworkFile, size: tuple[int, int], settings: PredictConfig) 
     grid = grid_strides(found.shape[1], *size) if form == "yolov5" else None
     one_a_cell = form == "yolox" or (grid is not None and grid[1] == 1)
     num_classes = num_classes_of(form, found)
-    pixels = told or pixel_format(_usual_pixels(form, num_classes, one_a_cell, deviations))
+    pixels = told or pixel_format(_usual_pixels(form, num_classes, one_a_cell, likely))
     place = settings.padding if settings.padding != "auto" else _usual_place(form, pixels, one_a_cell)
     shown = {field.name: getattr(pixels, field.name) for field in fields(PixelFormat)}
     image = ImageFormat(**shown, centred=place == "centred", minimal=False, stretched=place == "stretched")
@@ -82,23 +81,19 @@ def _told_pixels(file: NetworkFile, settings: PredictConfig) -> PixelFormat | No
     return pixel_format("rgb1") if {"stride", "names", "imgsz"} <= file.metadata.keys() else None
 
 
-def _usual_pixels(form: Form, num_classes: int, one_a_cell: bool, deviations: dict[str, float]) -> str:
-    """Return the word of what the form's makers feed, by what the first layer says.
+def _usual_pixels(form: Form, num_classes: int, one_a_cell: bool, likely: str) -> str:
+    """Return the word of what the form's makers feed, given what the first layer seems to want ("" = it does not tell).
 
     YOLOX feeds 0-255 since its version 0.2, and standardised colours before it and in ByteTrack; all others 0-1.
     """
-    scale = likely_input(deviations)
-    if scale == "bgr255":
-        return scale
-    if scale == "rgb1":
-        if form == "yolox":
-            return "rgb-imagenet"
-        if one_a_cell:  # YOLOX's, decoded in the file
-            return min(("rgb1", "rgb-imagenet"), key=lambda word: abs(math.log(deviations[word])))
-        return scale
-    if form == "boxes" or (form == "yolox" and num_classes > 1):
-        return "bgr255"
-    return "rgb-imagenet" if form == "yolox" else "rgb1"
+    if not likely:
+        yolox = "rgb-imagenet" if num_classes == 1 else "bgr255"
+        return yolox if form == "yolox" else "bgr255" if form == "boxes" else "rgb1"
+    if likely == "bgr255":
+        return likely
+    if form == "yolox":
+        return "rgb-imagenet"
+    return likely if one_a_cell else "rgb1"  # one box a cell: YOLOX, decoded in the file
 
 
 def _usual_place(form: Form, pixels: PixelFormat, one_a_cell: bool) -> str:

@@ -47,7 +47,8 @@ class DemoConfig(Checked):
     docs/detectors.md)."""
 
     slm: str = "none"
-    """Similarity network: a checkpoint, the .onnx file of any re-identification network, or none."""
+    """Similarity network: a checkpoint, the network file (.onnx, OpenVINO's .xml) of any re-identification network, or
+    none; FILE@bgr255 says what the latter is fed (docs/slm.md)."""
 
     tracker: TrackerConfig = field(default_factory=default_config)
     """Tracker: a preset of configs/tracker, a YAML file, or keys tracker.*=..."""

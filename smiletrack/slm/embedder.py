@@ -6,21 +6,33 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from smiletrack.errors import InputError
-from smiletrack.images import IMAGENET_MEAN, IMAGENET_STD
+from smiletrack.images import pixel_word
+from smiletrack.network_files import NetworkFile, is_network_file, network_path, open_network
 from smiletrack.slm.checkpoint import load_slm_network
+from smiletrack.slm.foreign import (
+    check_embedder,
+    conclude_preprocessing,
+    embedder_description,
+    exported_forward,
+    split_pixels,
+)
 from smiletrack.slm.preprocessing import Crops, Preprocessing
 from smiletrack.types import Floats
 
 
 class Embedder:
-    """One similarity network, ready to use. `fingerprint` names the weights; `dimension` is D."""
+    """One similarity network, ready to use. `fingerprint` names the weights; `dimension` is D.
+
+    `description` is one line about what a network file was taken for, "" for a checkpoint.
+    """
+
+    description = ""
 
     def __init__(
         self,
@@ -62,18 +74,21 @@ class Embedder:
 
 
 def load_embedder(path: str | Path, device: str = "cpu", compile: bool = False) -> Embedder:
-    """Return the embedder of a checkpoint (`load_slm_network`) or of any `.onnx` re-identification network.
+    """Return the embedder of a checkpoint (`load_slm_network`) or of a network file (.onnx, OpenVINO's .xml).
 
-    An ONNX file without this project's metadata is taken to want RGB crops in [0, 1] with ImageNet's mean and standard
-    deviation at its own input size. On a GPU a checkpoint runs in float16 and channels-last; `compile` adds
-    torch.compile. InputError where the file is missing or not usable.
+    What a network of others is fed is concluded as `foreign` says, or said: `FILE.onnx@bgr255`. device: cpu, cuda,
+    cuda:N, or auto for a GPU where there is one that can run it. On a GPU a checkpoint runs in float16 and
+    channels-last; `compile` adds torch.compile. InputError where the file is missing or not usable.
     """
-    path = Path(path)
+    spec, pixels = split_pixels(str(path))
+    path = network_path(spec)
     if not path.is_file():
         raise InputError(f"{path}: no such SLM file; train one with tools/train_slm.py")
     fingerprint = f"{path.name}:{hashlib.sha256(path.read_bytes()).hexdigest()[:16]}"
-    if path.suffix == ".onnx":
-        return _onnx(path, fingerprint)
+    if is_network_file(spec):
+        return _exported(open_network(spec, device, torch.get_num_threads(), free_batch=True), pixels, fingerprint)
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
     network, preprocessing = load_slm_network(path)
     fuse_norms(network)
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -103,23 +118,10 @@ def fuse_norms(module: nn.Module) -> None:
             module[i], module[i + 1] = fuse_linear_bn_eval(layer, norm), nn.Identity()
 
 
-def _onnx(path: Path, fingerprint: str) -> Embedder:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        (entry,) = session.get_inputs()
-        batch, _, height, width = entry.shape
-        stored = session.get_modelmeta().custom_metadata_map.get("preprocessing")
-        public = Preprocessing(width, height, mean=IMAGENET_MEAN, std=IMAGENET_STD)
-        preprocessing = Preprocessing.from_json(stored) if stored else public
-        if not (isinstance(height, int) and isinstance(width, int)):
-            raise ValueError(f"input size {entry.shape} is not fixed")
-    except Exception as error:
-        reason = " ".join(str(error).split())[:160]
-        raise InputError(f"{path}: not an ONNX re-identification network ({reason})") from None
-
-    def forward(objects: Tensor) -> Tensor:
-        return torch.from_numpy(session.run(None, {entry.name: objects.contiguous().numpy()})[0])
-
-    return Embedder(forward, preprocessing, fingerprint, batch=batch if isinstance(batch, int) else 64)
+def _exported(file: NetworkFile, pixels: str, fingerprint: str) -> Embedder:
+    preprocessing = conclude_preprocessing(file, pixels)
+    check_embedder(file, preprocessing)
+    fingerprint = f"{fingerprint} {pixel_word(preprocessing)} {file.runtime}"
+    embedder = Embedder(exported_forward(file), preprocessing, fingerprint)
+    embedder.description = embedder_description(file, preprocessing, embedder.dimension)
+    return embedder

@@ -6,7 +6,9 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+from numpy.typing import NDArray
 
+from smiletrack.engine.inputs.networks import open_embedder
 from smiletrack.errors import InputError
 from smiletrack.slm.checkpoint import export_slm_onnx, load_slm_network, metadata
 from smiletrack.slm.config import SLMConfig
@@ -14,6 +16,7 @@ from smiletrack.slm.embedder import Embedder, load_embedder
 from smiletrack.slm.network import SLM
 from smiletrack.slm.preprocessing import Preprocessing
 from smiletrack.weights import save_weights
+from tests.network_graphs import Graph, detector_file, embedder_file
 
 CONFIG = SLMConfig(channels=(4, 8, 8), depths=(1, 0), d_k=4, d_v=4, embedding=6, attention="softmax")
 
@@ -139,3 +142,91 @@ def test_the_fingerprint_follows_the_weights(checkpoint: Path, embedder: Embedde
     save_weights(tmp_path / "model.safetensors", state, metadata(CONFIG))
     assert load_embedder(tmp_path / "model.safetensors").fingerprint != embedder.fingerprint
     assert load_embedder(checkpoint).fingerprint == embedder.fingerprint
+
+
+BANDS = {
+    "rgb-imagenet": {"imagenet": True},
+    "bgr255": {"colour": "bgr", "scale": 1.0},
+    "rgb1": {},
+    "bgr1-0.5,0.5,0.5/0.25,0.25,0.25": {"colour": "bgr"},
+}
+
+
+def mean_colours(frame: NDArray[np.uint8], box: list[int]) -> NDArray[np.float64]:
+    """What `network_graphs.embedder_file` gives for a box of 16 x 32 pixels: red, green, blue of eight bands."""
+    x1, y1, x2, y2 = box
+    bands = frame[y1:y2, x1:x2, ::-1].reshape(8, 4, 16, 3).mean((1, 2)) / 255 - 0.5
+    values = bands.T.ravel()
+    return values / np.linalg.norm(values)
+
+
+@pytest.mark.parametrize("said", ["rgb-imagenet", "bgr255"])
+@pytest.mark.parametrize(("batch", "half"), [(1, False), ("n", False), (4, False), (1, True)])
+def test_reid_networks_of_others_tell_what_they_are_fed(
+    frame: NDArray[np.uint8], tmp_path: Path, said: str, batch: int | str, half: bool
+) -> None:
+    made = BANDS[said]
+    network = load_embedder(embedder_file(tmp_path / "reid.onnx", **made, batch=batch, half=half))
+    assert f"24 numbers a crop, input {said} 32 x 16, ONNX Runtime on cpu" in network.description
+    boxes = [[x, x, x + 16, x + 32] for x in range(0, 150, 17)]
+    expected = [mean_colours(frame, box) for box in boxes]
+    np.testing.assert_allclose(network.embed(frame, np.array(boxes, float)), expected, atol=1e-2 if half else 1e-5)
+
+
+def test_what_a_network_is_fed_can_be_said_behind_its_name(frame: NDArray[np.uint8], tmp_path: Path) -> None:
+    path = embedder_file(tmp_path / "reid@2.onnx", colour="bgr")
+    box = [[10, 20, 26, 52]]
+    wrong = load_embedder(path)
+    assert "input rgb-imagenet" in wrong.description
+    right = load_embedder(f"{path}@bgr1")
+    np.testing.assert_allclose(right.embed(frame, np.array(box, float))[0], mean_colours(frame, box[0]), atol=1e-5)
+    assert wrong.fingerprint != right.fingerprint
+    assert "input bgr1-0.5,0.5,0.5/1,1,1 32 x 16" in load_embedder(f"{path}@bgr1-0.5").description
+    with pytest.raises(InputError, match="no such SLM file"):
+        load_embedder(f"{path}@bgr7")
+
+
+def answering(path: Path, *values: object) -> Path:
+    """Write a network of 32 x 16 pixels that gives constants."""
+    graph = Graph([], [])
+    zero = graph.add("Mul", graph.add("ReduceMean", "images", keepdims=0), graph.constant(np.float32(0)))
+    outputs = [graph.add("Add", graph.constant(np.asarray(value, np.float32)), zero) for value in values]
+    return graph.save(path, outputs, [1, 3, 32, 16], False, {})
+
+
+def test_networks_that_are_no_embedders_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = np.random.default_rng(0).random((1, 24))
+    for values, words in [
+        ([rows * np.nan], r"gives NaN; OpenVINO may run it: openvino:"),
+        ([rows], "gives the same vector for every picture"),
+        ([rows, rows], r"not one vector a crop \(N, D\)"),
+        ([np.ones((1, 300, 6))], "a detector is given as --detector"),
+        ([rows[:, :1]], "not one vector a crop"),
+    ]:
+        with pytest.raises(InputError, match=words) as caught:
+            load_embedder(answering(tmp_path / "net.onnx", *values))
+        assert "\n" not in str(caught.value)
+    detector = detector_file(tmp_path / "detector.onnx", "yolov8")
+    with pytest.raises(InputError, match="a detector is given as --detector"):
+        open_embedder(str(detector))
+    assert open_embedder(str(embedder_file(tmp_path / "reid.onnx")), "auto").dimension == 24
+    assert "24 numbers a crop" in capsys.readouterr().err
+    graph = Graph([], [])
+    graph.save(tmp_path / "open.onnx", [graph.add("Identity", "images")], [1, 3, "h", "w"], False, {})
+    with pytest.raises(InputError, match="leaves the size of crops open"):
+        load_embedder(tmp_path / "open.onnx")
+
+
+def test_open_model_zoos_networks(shared: Path, frame: NDArray[np.uint8]) -> None:
+    weights = shared / "data" / "weights"
+    with pytest.raises(InputError, match="ONNX Runtime on cpu gives NaN"):
+        load_embedder(weights / "person-reidentification-retail-0267.onnx")
+    pytest.importorskip("openvino")
+    small = load_embedder(weights / "openvino" / "person-reidentification-retail-0288.xml")
+    assert "256 numbers a crop, input bgr255 256 x 128, OpenVINO on cpu" in small.description
+    boxes = np.array([[10.0, 20, 60, 130], [90, 20, 160, 200], [30, 50, 99, 222]])
+    together = small.embed(frame, boxes)
+    np.testing.assert_allclose(np.linalg.norm(together, axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(small.embed(frame, boxes[1:2])[0], together[1], atol=1e-4)
+    by_openvino = load_embedder(f"openvino:{weights / 'person-reidentification-retail-0267.onnx'}")
+    assert np.isfinite(by_openvino.embed(frame, boxes)).all()

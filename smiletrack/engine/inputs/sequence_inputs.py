@@ -66,8 +66,8 @@ class SequenceInputConfig(Checked):
     file:NAME (as `detections`); empty = `detections`."""
 
     slm: str = "none"
-    """Similarity network that computes embeddings: a checkpoint, the .onnx file of any re-identification network, or
-    none."""
+    """Similarity network that computes embeddings: a checkpoint, the network file (.onnx, OpenVINO's .xml) of any
+    re-identification network, or none; FILE@bgr255 says what the latter is fed (docs/slm.md)."""
 
     camera_motion: CameraSource = "none"
     """Source of the camera motion. file: <seq>/gmc/gmc.txt. flow, ecc, orb: estimated from the frames."""

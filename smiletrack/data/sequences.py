@@ -42,12 +42,14 @@ DETECTORS = ("DPM", "FRCNN", "SDP")
 class Sequence(ABC):
     """A sequence, cut to its split. What its methods return is numbered 1 .. num_frames.
 
-    name: its folder's, a plain file name. frame_rate: frames a second. width, height: pixels, 0 where nothing tells.
-    first: number of its first frame in the whole sequence. notes: what was assumed about it, one line each.
+    name: its folder's, a plain file name. frame_rate: frames a second. rate_known: whether anything tells it. width,
+    height: pixels, 0 where nothing tells. first: number of its first frame in the whole sequence. notes: what was
+    assumed about it, one line each.
     """
 
     name: str
     frame_rate: float
+    rate_known: bool
     num_frames: int
     width: int
     height: int
@@ -89,13 +91,12 @@ class Sequence(ABC):
 class FolderSequence(Sequence):
     """A MOTChallenge folder: seqinfo.ini or images that tell its length; gt/gt.txt, det/NAME.txt, gmc/gmc.txt.
 
-    length: frames of the whole sequence. info: what seqinfo.ini says. rate_known: whether anything tells frame_rate.
+    length: frames of the whole sequence. info: what seqinfo.ini says.
     """
 
     folder: Path
     length: int
     info: SequenceInfo
-    rate_known: bool
 
     @property
     def origin(self) -> str:
@@ -156,7 +157,8 @@ class FolderSequence(Sequence):
         if not self._paired.by_frame:
             where = self.info.image_folder
             raise InputError(f"{where}: {'no images in this folder' if where.is_dir() else 'no such folder of images'}")
-        return open_images(self.name, self.frame_rate, self._paired.by_frame, self.first, self.last)
+        rate = self.frame_rate if self.rate_known else 0.0
+        return open_images(self.name, rate, self._paired.by_frame, self.first, self.last)
 
 
 @dataclass(frozen=True)
@@ -253,6 +255,7 @@ def open_folder(folder: str | Path, split: str = "all", frame_rate: float = 0.0)
     return FolderSequence(
         name=sequence_name(folder),
         frame_rate=frame_rate or info.frame_rate or DEFAULT_RATE,
+        rate_known=bool(frame_rate or info.frame_rate),
         num_frames=last - first + 1,
         width=width,
         height=height,
@@ -261,7 +264,6 @@ def open_folder(folder: str | Path, split: str = "all", frame_rate: float = 0.0)
         folder=folder,
         length=length,
         info=info,
-        rate_known=bool(frame_rate or info.frame_rate),
     )
 
 
@@ -329,7 +331,9 @@ def _generated(world: WorldSequence, split: str) -> GeneratedSequence:
     if last < first:
         raise InputError(f"{world.name}: split {split} of {world.info.length} frames has none")
     info = world.info
-    return GeneratedSequence(world.name, info.frame_rate, last - first + 1, info.width, info.height, first, (), world)
+    return GeneratedSequence(
+        world.name, info.frame_rate, True, last - first + 1, info.width, info.height, first, (), world
+    )
 
 
 def _cut_truth(truth: Truth, first: int, last: int) -> Truth:

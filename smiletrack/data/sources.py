@@ -5,7 +5,7 @@ from pathlib import Path
 from smiletrack.data.image_files import IMAGE_SUFFIXES, pair_frames
 from smiletrack.data.mot import sequence_name
 from smiletrack.data.sequences import is_sequence, open_folder
-from smiletrack.data.video import DEFAULT_RATE, FrameSource, open_camera, open_images, open_video
+from smiletrack.data.video import FrameSource, open_camera, open_images, open_video
 from smiletrack.errors import InputError
 from smiletrack.files import is_plain_name
 
@@ -17,7 +17,8 @@ def open_source(spec: str | int | Path, frame_rate: float = 0.0) -> FrameSource:
     says; 0 = what it says. Raises InputError where there is nothing to read.
     """
     source = _open(str(spec))
-    source.frame_rate = frame_rate or source.frame_rate
+    if frame_rate:
+        source.frame_rate, source.rate_known = frame_rate, True
     return source
 
 
@@ -33,7 +34,7 @@ def _open(text: str) -> FrameSource:
     if not path.exists():
         raise InputError(f"{path}: no such video, folder or camera")
     if path.suffix.lower() in IMAGE_SUFFIXES:
-        return open_images(path.stem, DEFAULT_RATE, {1: path})
+        return open_images(path.stem, 0.0, {1: path})
     return open_video(str(path), path.stem)
 
 
@@ -43,4 +44,4 @@ def _open_images_below(folder: Path) -> FrameSource:
     images = pair_frames(folder).by_frame
     if not images:
         raise InputError(f"{folder}: neither images nor a MOT sequence (seqinfo.ini, img1/) in this folder")
-    return open_images(sequence_name(folder), DEFAULT_RATE, images)
+    return open_images(sequence_name(folder), 0.0, images)

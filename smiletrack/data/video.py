@@ -37,10 +37,11 @@ _AHEAD = 8
 class FrameSource:
     """Frames of one picture sequence, video or camera; iterate to read it, as often as wanted (a camera goes on).
 
-    name: what result files are called after. frame_rate: frames a second. num_frames: how many there are, as far as
-    the file says, None where it does not (cameras, streams); for progress bars, since headers are wrong. live: whether
-    frames come as long as one looks. notes: what is odd about the source, one line each. problems: one line for each
-    thing that went wrong in the iteration that ran last and was bridged.
+    name: what result files are called after. frame_rate: frames a second. rate_known: whether the source tells it, else
+    it is DEFAULT_RATE. num_frames: how many there are, as far as the file says, None where it does not (cameras,
+    streams); for progress bars, since headers are wrong. live: whether frames come as long as one looks. notes: what is
+    odd about the source, one line each. problems: one line for each thing that went wrong in the iteration that ran
+    last and was bridged.
     """
 
     def __init__(
@@ -52,9 +53,10 @@ class FrameSource:
         live: bool = False,
         notes: tuple[str, ...] = (),
     ) -> None:
-        """`read` yields the frames whose numbers, from 1, are in the container it is given."""
+        """`read` yields the frames whose numbers, from 1, are in the container it is given. frame_rate: 0 = unknown."""
         self.name = name
-        self.frame_rate = frame_rate
+        self.rate_known = frame_rate > 0
+        self.frame_rate = frame_rate if frame_rate > 0 else DEFAULT_RATE
         self.num_frames = num_frames
         self.live, self.notes = live, notes
         self.problems: list[str] = []
@@ -119,7 +121,7 @@ def open_video(address: str, name: str) -> FrameSource:
         elif damaged:
             source.problems.append(f"{address}: {damaged} damaged packets were left out, {count} frames read")
 
-    return FrameSource(name, timing.frame_rate or DEFAULT_RATE, promised, read, live, timing.notes)
+    return FrameSource(name, timing.frame_rate or 0.0, promised, read, live, timing.notes)
 
 
 def open_camera(number: int) -> FrameSource:
@@ -138,15 +140,15 @@ def open_camera(number: int) -> FrameSource:
                 yield count, np.asarray(frame, np.uint8)
 
     timing = timing_of(capture.get(cv2.CAP_PROP_FPS), 0.0, np.zeros(0), f"camera {number}")
-    return FrameSource(f"camera{number}", timing.frame_rate or DEFAULT_RATE, None, read, live=True)
+    return FrameSource(f"camera{number}", timing.frame_rate or 0.0, None, read, live=True)
 
 
 def open_images(name: str, frame_rate: float, images: Mapping[int, Path], first: int = 1, last: int = 0) -> FrameSource:
     """Return the frames `first` .. `last` (0 = the last that has an image), numbered from 1, of a sequence's images.
 
-    images: frame number -> file, ascending. A frame without an image, or with one that cannot be read, shows the frame
-    before it once more, so that frame numbers stay true; there are none after the last image. Raises InputError, while
-    it is read, where the first frame that is asked for is one of those.
+    images: frame number -> file, ascending. frame_rate: 0 where it is not known. A frame without an image, or with one
+    that cannot be read, shows the frame before it once more, so that frame numbers stay true; there are none after the
+    last image. Raises InputError, while it is read, where the first frame that is asked for is one of those.
     """
     there = list(images)
     end = min(last, there[-1]) if last and there else there[-1] if there else 0

@@ -69,6 +69,9 @@ class DemoConfig(Checked):
     show: bool = False
     """Show the frames in a window as they are tracked; q or Esc quits."""
 
+    frame_rate: Annotated[float, Ge(0), Le(1_000_000)] = 0.0
+    """Frames per second, whatever the source says; 0 = what it says, or 30 where it says nothing."""
+
     max_frames: Count = 0
     """Stop after this many frames; 0 = at the end of the source."""
 
@@ -120,7 +123,7 @@ def demo(config: DemoConfig) -> Path | None:
         raise InputError("detector: name a checkpoint (tools/train_detector.py makes one) or an .onnx file")
     if config.show:
         check_screen()
-    source = open_source(config.source)
+    source = open_source(config.source, config.frame_rate)
     notify(*source.notes)
     pipeline = _pipeline(config, source.frame_rate)
     save = Path(config.save or f"runs/demo/{source.name}.mp4") if config.save or not config.show else None

@@ -109,7 +109,7 @@ def train_detector(config: TrainDetectorConfig) -> FitResult:
         # colours and normalisation are the weights', unless the configuration says otherwise
         network = dataclasses.replace(network, input=load_detector_network(Path(config.weights))[1].input)
     folder = Path(config.output)
-    notes = [_summary(labels, "train"), _summary(judged, "val")]
+    notes = [*_summary(labels, "train"), *_summary(judged, "val")]
     with start_runtime(config.device, config.seed, config.deterministic, config.threads) as runtime:
         net = build_detector(network)
         for module in net.modules():
@@ -203,12 +203,13 @@ def _take_weights(net: Detector, file: str) -> str:
     return f"{file}: {taken}"
 
 
-def _summary(labels: LabelledImages, name: str) -> str:
-    """Return one line that counts images and boxes, and says what is left out."""
+def _summary(labels: LabelledImages, name: str) -> list[str]:
+    """Return a line that counts images and boxes, and says what is left out, and what is to be told of the files."""
     without = int((area(labels.boxes) <= 0).sum())
     ignored = int(labels.ignored.sum()) - without
     empty = len(labels) - len(np.unique(labels.image_indices))
     targets = len(labels.boxes) - ignored - without
     line = f"{name}: {len(labels)} images, {targets} boxes of {', '.join(labels.class_names)}"
     notes = ((empty, "images without boxes"), (ignored, "boxes ignored"), (without, "boxes without area left out"))
-    return "; ".join([line, *(f"{count} {what}" for count, what in notes if count)])
+    line = "; ".join([line, *(f"{count} {what}" for count, what in notes if count)])
+    return [line, *(f"{name}: {note}" for note in labels.notes)]

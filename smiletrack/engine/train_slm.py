@@ -144,7 +144,7 @@ def train_slm(config: TrainSLMConfig) -> FitResult:
         trainee = Trainee(slm, SLMLoss(config.loss, config.network.embedding, batches.num_labels, answers))
         if runtime.is_main:
             start_run(config.output, config, "train_slm")
-            say(_summary("train", learned), _summary("val", judged))
+            say(*_summary("train", learned), *_summary("val", judged))
         recipe = Recipe(
             network=trainee,
             loss=partial(_loss, teacher),
@@ -274,6 +274,8 @@ def _loss(
     return answer
 
 
-def _summary(name: str, table: IdentityTable) -> str:
+def _summary(name: str, table: IdentityTable) -> list[str]:
+    """Return a line that counts the crops, and what is to be told of the files they come from."""
     sequences = len(set(table.sequences.tolist()))
-    return f"{name}: {len(table)} crops of {table.num_identities} people in {sequences} sequences"
+    line = f"{name}: {len(table)} crops of {table.num_identities} people in {sequences} sequences"
+    return [line, *(f"{name}: {note}" for note in table.notes)]

@@ -98,6 +98,32 @@ def test_tracks_of_an_earlier_run_do_not_stay(data: Path, tmp_path: Path) -> Non
     assert [path.name for path in (run / "tracks").iterdir()] == ["SEQ-01.txt"]
 
 
+def test_an_assumed_frame_rate_is_told(data: Path, tmp_path: Path, run_tool: Tool) -> None:
+    ini = data / "SEQ-01" / "seqinfo.ini"
+    ini.write_text(ini.read_text().replace("frameRate=30\n", ""))
+    words = ("track", "--data", data, "--sequences", "SEQ-0*", "--output", tmp_path / "run")
+    done = run_tool(*words)
+    assert "SEQ-01: nothing tells the frame rate; 30 a second" in done.stdout and done.stdout.count("frame rate") == 1
+    done = run_tool(*words, "--frame-rate", "12")
+    assert done.returncode == 0 and "frame rate" not in done.stdout
+    assert {sequence.frame_rate for sequence in sequence_inputs(TrackConfig(data=str(data), frame_rate=12))} == {12}
+
+
+def test_doubtful_scores_are_told_and_wrong_rows_cost_no_earlier_result(
+    data: Path, tmp_path: Path, run_tool: Tool
+) -> None:
+    words = ("track", "--data", data, "--sequences", "SEQ-01", "--output", tmp_path / "run")
+    file = data / "SEQ-01" / "det" / "det.txt"
+    file.write_text(file.read_text().replace(",0.9", ",90"))
+    done = run_tool(*words)
+    assert done.returncode == 0 and "look like percent" in done.stdout.splitlines()[0]
+    before = (tmp_path / "run" / "tracks" / "SEQ-01.txt").read_bytes()
+    file.write_text("".join(f"{frame},-1,100,100,40,100,0.9\n" for frame in range(9)))
+    done = run_tool(*words)
+    assert done.returncode == 2 and "det.txt:1: frame 0 is outside" in done.stderr and "add 1" in done.stderr
+    assert (tmp_path / "run" / "tracks" / "SEQ-01.txt").read_bytes() == before
+
+
 def test_without_data_it_tracks_the_generated_crowd(tmp_path: Path) -> None:
     run = track(TrackConfig(output=str(tmp_path / "run"), split="val_half", sequences=("CROWD-01",)))
     assert read_results(run / "tracks" / "CROWD-01.txt").frames.max() <= 149

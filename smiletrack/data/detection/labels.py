@@ -63,10 +63,14 @@ class LabelledImages:
 def read_labelled(sources: Collection[str], min_visibility: float = 0.0, step: int = 1) -> LabelledImages:
     """Read and merge `FILE.json` (COCO) and `FOLDER[@SPLIT]` (MOTChallenge sequences below FOLDER, or it is one).
 
-    `min_visibility` is for folders, as in `mot_images`. `step` takes every which image.
+    `min_visibility` is for folders, as in `mot_images`. `step` takes every which image. Raises InputError for what
+    cannot be read, and where no box is left that is not ignored.
     """
-    parts = [_read_source(source, min_visibility) for source in sources]
-    labels = _merged(parts)
+    labels = _merged(_read_source(source, min_visibility) for source in sources)
+    if labels.ignored.all():
+        ignored = f"all {len(labels.ignored)} boxes are ignored" if len(labels.ignored) else "there is no box"
+        reasons = "; ".join([ignored, *labels.notes[-2:]])
+        raise InputError(f"{', '.join(sources)}: no box to learn from or to be judged on: {reasons}")
     return labels[range(0, len(labels), step)] if step > 1 else labels
 
 

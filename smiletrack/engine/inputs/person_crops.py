@@ -30,7 +30,10 @@ def read_table(sources: tuple[str, ...], split: str, min_visibility: float = 0.3
         tables.append(mot_identities(folder, of, min_visibility=min_visibility, step=step))
     merged = merge_identities(tables)
     if not len(merged):
-        raise InputError(f"{', '.join(sources)}: no box of a person with visibility of {min_visibility} or more")
+        reason = f"; {merged.notes[-1]}" if merged.notes else ""
+        raise InputError(
+            f"{', '.join(sources)}: no box of a person with visibility of {min_visibility} or more{reason}"
+        )
     return merged
 
 

@@ -211,8 +211,7 @@ def _read_sequence(sequence: Sequence, config: SequenceInputConfig, networks: _N
     else:
         assert stored is not None
         given = SequenceInput(sequence.name, sequence.frame_rate, sequence.num_frames, stored.table, stored.embeddings)
-    notes = (*sequence.notes, *(stored.doubts if stored else ()))
-    given = replace(given, notes=notes)
+    given = replace(given, notes=(*_rate_note(sequence), *sequence.notes, *(stored.doubts if stored else ())))
     return _with_warps(given, sequence, config, networks.cache)
 
 
@@ -224,7 +223,7 @@ def _read_frames(config: SequenceInputConfig, networks: _Networks) -> SequenceIn
         raise InputError("camera_motion: file needs data, a MOTChallenge sequence; frames take flow, ecc or orb")
     source = open_source(config.source, config.frame_rate)
     seen = networks.see(source.name, _identity(config.source), None, lambda: source)
-    given = _as_input(source, seen)
+    given = replace(_as_input(source, seen), notes=(*source.notes, *_rate_note(source)))
     if config.camera_motion == "none":
         return given
     return _with_estimate(given, source, _identity(config.source), config.camera_motion, networks.cache)
@@ -238,6 +237,13 @@ def _as_input(source: Sequence | FrameSource, seen: CachedDetections) -> Sequenc
     return SequenceInput(
         source.name, source.frame_rate, seen.num_frames, seen.table, embeddings, None, seconds, apart, seen.problems
     )
+
+
+def _rate_note(source: Sequence | FrameSource) -> tuple[str, ...]:
+    """Return a line where the frame rate, which tracks' memory and motion depend on, is not known."""
+    if source.rate_known:
+        return ()
+    return (f"{source.name}: nothing tells the frame rate; {source.frame_rate:g} a second, --frame-rate says another",)
 
 
 def _with_warps(given: SequenceInput, sequence: Sequence, config: SequenceInputConfig, cache: Path) -> SequenceInput:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from smiletrack.data.detection.labels import read_labelled
+from smiletrack.data.detection.labels import mot_images, read_labelled
 from smiletrack.errors import InputError
 
 CONTENT: dict[str, Any] = {
@@ -89,11 +89,30 @@ def test_mot_folder(tmp_path: Path) -> None:
     assert labels.ignored.tolist() == [False, True, True, False, True]
     assert labels.boxes[3].tolist() == [5, 6, 12, 14]
     assert read_labelled([str(tmp_path / "train")], min_visibility=0.1).ignored.tolist()[0]
-    half = read_labelled([f"{tmp_path / 'train'}@val"])  # ByteTrack's second half
+    half = mot_images(tmp_path / "train", "val")  # ByteTrack's second half
     assert [path.name for path in half.paths] == ["000004.jpg"]
+    with pytest.raises(
+        InputError, match=r"train@val: no box to learn from .*: all 1 boxes are ignored; truth: MOT16's"
+    ):
+        read_labelled([f"{tmp_path / 'train'}@val"])
     both = read_labelled([f"{tmp_path / 'train'}@train_half", f"{tmp_path / 'train'}@val_half"])
     assert both.boxes.tolist() == labels.boxes.tolist() and both.paths == labels.paths
     assert len(read_labelled([str(tmp_path / "train")], step=3)) == 2
+
+
+def test_what_was_taken_is_told_and_nothing_to_learn_is_refused(tmp_path: Path) -> None:
+    """VisDrone's cars and MOT15's tabs, CVAT's person that MOTChallenge would call a distractor, a mark of -1."""
+    visdrone = ["1,0,20,10,9,20,1,1,0,0", "1,1,2,8,9,8,1,4,0,2"]
+    labels = read_labelled([str(sequence(tmp_path / "visdrone", 2, visdrone))])
+    assert len(labels.boxes) == 1 and "truth: VisDrone's columns" in labels.notes[0]
+    tabs = ["1\t1\t20\t6\t3\t8\t1\t-1\t-1\t-1", "2\t1\t26\t6\t3\t8\t-1\t-1\t-1\t-1"]
+    labels = read_labelled([str(sequence(tmp_path / "tabs", 2, tabs))])
+    assert not labels.ignored.any() and len(labels.boxes) == 2
+    distractors = sequence(tmp_path / "cvat", 2, ["1,1,20,6,3,8,1,2,1", "2,1,26,6,3,8,1,2,1"])
+    with pytest.raises(InputError, match=r"cvat: no box .*gt\.txt: 0 of 2 rows count: 2 of class 2, person on vehicle"):
+        read_labelled([str(distractors)])
+    (distractors / "gt" / "labels.txt").write_text("car\nperson\n")
+    assert not read_labelled([str(distractors)]).ignored.any()
 
 
 def test_missing_data_is_one_line(tmp_path: Path) -> None:

@@ -79,6 +79,12 @@ def test_eight_digit_names_and_mot15_columns(tmp_path: Path) -> None:
     assert table.visibility.tolist() == [1, 1]
 
 
+def test_only_the_mark_0_is_out(tmp_path: Path) -> None:
+    sequence(tmp_path, "a", "1,1,10,20,30,60,-1,1,1\n2,1,11,20,30,60,0,1,1\n3,1,11,20,30,60,1,1,1\n", 3)
+    table = mot_identities(tmp_path)
+    assert table.frames.tolist() == [1, 3] and table.notes == ("truth: MOT16's columns: mark, class, visibility",)
+
+
 def test_missing_image_and_duplicate(tmp_path: Path) -> None:
     folder = sequence(tmp_path, "a")
     (folder / "img1/000004.jpg").unlink()

@@ -223,10 +223,33 @@ def _expand(schema: type, tree: dict[str, Any], key: str, source: str) -> dict[s
         elif item is not None and isinstance(value, list):
             expanded[name] = [_expand_item(item, v, f"{full}.{k}.", source) for k, v in enumerate(value)]
         elif isinstance(value, str) and typing.get_origin(_bare(annotation)) is tuple:
-            expanded[name] = [part.strip() for part in value.split(",") if part.strip()]
+            expanded[name] = _words(value)
         else:
             expanded[name] = value
     return expanded
+
+
+def _words(text: str) -> list[str]:
+    """Split at commas, but not inside the longest path of something that exists (FOLDER or FOLDER@SPLIT)."""
+    parts, words = text.split(","), []
+    while parts:
+        joined = (",".join(parts[:end]).strip() for end in range(len(parts), 1, -1))
+        word = next((j for j in joined if _exists(j) or _exists(_without_split(j))), parts[0])
+        parts = parts[word.count(",") + 1 :]
+        words.append(word.strip())
+    return [word for word in words if word]
+
+
+def _without_split(word: str) -> str:
+    folder, _, split = word.rpartition("@")
+    return folder if "," not in split else ""
+
+
+def _exists(path: str) -> bool:
+    try:
+        return bool(path) and Path(path).exists()
+    except (OSError, ValueError):  # too long for a name, or none
+        return False
 
 
 def _expand_item(section: type, value: Any, key: str, source: str) -> Any:

@@ -166,3 +166,32 @@ def test_command_line(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         main(got.append, Whole, "What.", argv=["--help"])
     assert "A section." in capsys.readouterr().out
+
+
+@dataclass(frozen=True)
+class Lists:
+    train: tuple[str, ...] = ()
+    """Paths."""
+
+
+def test_a_comma_in_a_path_that_exists_does_not_separate(tmp_path: Path) -> None:
+    for name in ("a,b", "c", "a,b,c@d"):
+        (tmp_path / name).mkdir()
+    odd, plain, more = (str(tmp_path / name) for name in ("a,b", "c", "a,b,c@d"))
+
+    def read(text: str) -> tuple[str, ...]:
+        return load_config(Lists, train=text).train
+
+    assert read(f"{odd},{plain}") == (odd, plain) and read(f"{plain}, {odd}@val_half,x") == (
+        plain,
+        f"{odd}@val_half",
+        "x",
+    )
+    assert (
+        read(f"{more},{odd}") == (more, odd)
+        and read(more) == (more,)
+        and read(f"{more}@train_half") == (f"{more}@train_half",)
+    )
+    assert read("a, b,,c") == ("a", "b", "c") and read("") == ()
+    many = tuple(f"sequence-{i:03d}" for i in range(400))
+    assert read(",".join(many)) == many

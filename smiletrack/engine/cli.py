@@ -4,8 +4,11 @@ import argparse
 import dataclasses
 import signal
 import sys
+import tempfile
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
 from typing import Any, TypeVar
 
 from smiletrack.config import field_docs, load_config
@@ -29,7 +32,8 @@ def main(
     Every top-level field of `schema` becomes a flag (`output_dir` -> `--output-dir`) whose help is the docstring under
     the field; `--config FILE` reads YAML below the flags; words `key.sub=value` go on top. `positional` names the field
     that the words without `=` fill (a tuple field takes them all). `config` is the file used when none is given.
-    A mistake of the user (InputError) is one line on stderr and exit status 2; Ctrl-C is status 130.
+    A mistake of the user (InputError) is one line on stderr and exit status 2; Ctrl-C is status 130. `--json -` leaves
+    standard output to the figures.
     """
     parser = parser_for(schema, description, positional)
     arguments = vars(parser.parse_intermixed_args(argv))
@@ -46,7 +50,8 @@ def main(
             if len(rest) > 1 and not several:
                 raise InputError(f"only one {positional} is taken, not {', '.join(rest)}")
             values[positional] = rest if several else rest[0]
-        command(load_config(schema, file, overrides, **values))
+        with _figures(load_config(schema, file, overrides, **values)) as settings:
+            command(settings)
     except InputError as error:
         sys.exit(_fail(parser.prog, str(error)))
     except BrokenPipeError:
@@ -54,6 +59,20 @@ def main(
     except KeyboardInterrupt:
         notify(f"{parser.prog}: stopped")
         sys.exit(130)
+
+
+@contextmanager
+def _figures(config: ConfigT) -> Iterator[ConfigT]:
+    """Yield the configuration; where its file for figures (`json`) is `-`, print that, and nothing else, on stdout."""
+    if getattr(config, "json", "") != "-":
+        yield config
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "figures.json"
+        with redirect_stdout(sys.stderr):
+            yield dataclasses.replace(config, json=str(file))  # type: ignore[type-var]
+        if file.is_file():
+            sys.stdout.write(file.read_text(encoding="utf-8"))
 
 
 def parser_for(schema: type, description: str | None, positional: str | None = None) -> argparse.ArgumentParser:

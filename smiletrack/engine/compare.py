@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Lt
 
 from smiletrack.console import print_table, say
+from smiletrack.data.sequences import select_names
 from smiletrack.engine.eval_mot import EvalConfig, find_scored
-from smiletrack.engine.run_folders.results import result_files
 from smiletrack.errors import InputError
 from smiletrack.files import write_json
 from smiletrack.metrics.bootstrap import METRICS, Difference, paired_bootstrap
@@ -29,6 +29,8 @@ class CompareConfig(Checked):
     """Benchmark whose preprocessing rules apply; auto = the one named in the path of the ground truth, else MOT17."""
     split: Literal["auto", "all", "train", "val", "test", "train_half", "val_half"] = "auto"
     """Part of each sequence that was tracked; auto = as in the runs."""
+    sequences: tuple[str, ...] = ()
+    """Names of sequences or patterns (MOT17-0*), separated by commas; empty = all that both runs have."""
     block: PositiveCount = 50
     """Number of consecutive frames that the bootstrap draws together."""
     resamples: Annotated[int, Ge(10)] = 1000
@@ -38,7 +40,7 @@ class CompareConfig(Checked):
     seed: Seed = 0
     """Seed of the bootstrap."""
     json: str = ""
-    """JSON file for all figures at full precision; empty = none."""
+    """JSON file for all figures at full precision; empty = none; - = standard output, and nothing else there."""
 
 
 def compare_runs(config: CompareConfig) -> Answer:
@@ -48,21 +50,29 @@ def compare_runs(config: CompareConfig) -> Answer:
     """
     if len(config.runs) != 2:
         raise InputError(f"runs: two run folders are compared, not {len(config.runs)}: compare.py RUN_A RUN_B")
-    found = [set(result_files(Path(run))) for run in config.runs]
-    shared, lonely = sorted(found[0] & found[1]), sorted(found[0] ^ found[1])
+    scored = [find_scored(EvalConfig(config.gt, run, config.benchmark, config.split)) for run in config.runs]
+    names = [{sequence.name for sequence, _ in one.pairs} for one in scored]
+    shared = select_names(sorted(names[0] & names[1]), config.sequences, f"both {config.runs[0]} and {config.runs[1]}")
     if not shared:
         raise InputError(f"runs: {config.runs[0]} and {config.runs[1]} have no sequence in common")
-    asked = [EvalConfig(config.gt, run, config.benchmark, config.split, tuple(shared)) for run in config.runs]
-    first, second = ({c.name: c.comparison for c in find_scored(evaluation).compared()} for evaluation in asked)
+    first, second = ({c.name: c.comparison for c in one.only(shared).compared()} for one in scored)
+    for name in shared:
+        lengths = first[name].num_frames, second[name].num_frames
+        if lengths[0] != lengths[1]:
+            raise InputError(
+                f"runs: {name} has {lengths[0]} frames in one and {lengths[1]} in the other; --split says which"
+            )
+    lonely = [f"only in one of the runs, left out: {', '.join(sorted(names[0] ^ names[1]))}"] * (names[0] != names[1])
+    left_out = dict.fromkeys([*lonely, *(line for one in scored for line in one.left_out)])
     pairs = {name: (first[name], second[name]) for name in shared}
     answer = paired_bootstrap(pairs, config.block, config.resamples, config.confidence, config.seed)
-    _print(answer, config, lonely)
+    _print(answer, config, list(left_out))
     if config.json:
         write_json(Path(config.json), {n: {m: asdict(d) for m, d in row.items()} for n, row in answer.items()})
     return answer
 
 
-def _print(answer: Answer, config: CompareConfig, lonely: list[str]) -> None:
+def _print(answer: Answer, config: CompareConfig, left_out: list[str]) -> None:
     rows = []
     for name, row in answer.items():
         for metric, d in row.items():
@@ -72,5 +82,4 @@ def _print(answer: Answer, config: CompareConfig, lonely: list[str]) -> None:
     say(f"A = {config.runs[0]}", f"B = {config.runs[1]}")
     print_table(("sequence", "metric", "A", "B", "B - A", f"{config.confidence:.0%} interval"), rows, names=2)
     say(f"* the interval leaves out zero ({config.resamples} draws of sequences and blocks of {config.block} frames)")
-    if lonely:
-        say(f"only in one of the runs, left out: {', '.join(lonely)}")
+    say(*left_out)

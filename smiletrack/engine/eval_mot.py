@@ -1,7 +1,7 @@
 """Score result files against ground truth: the figures of TrackEval, a table, and JSON with every field."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,6 +33,8 @@ COLUMNS = {
     "CLEAR ": ("IDSW", "CLR_FP", "CLR_FN", "MT", "ML", "Frag"),
 }
 """The columns of the printed table, by metric family."""
+_SHOWN = 20
+"""Names that a message lists."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,9 @@ class EvalConfig(Checked):
     split: Literal["auto", "all", "train", "val", "test", "train_half", "val_half"] = "auto"
     """Part of each sequence that was tracked, with frames numbered from 1; auto = as in the run, else all."""
     sequences: tuple[str, ...] = ()
-    """Names of the sequences to score; empty: those of the run, else all."""
+    """Names of sequences or patterns (MOT17-0*-FRCNN), separated by commas; empty = those of the run, else all."""
     json: str = ""
-    """JSON file for all figures at full precision; empty = none."""
+    """JSON file for all figures at full precision; empty = none; - = standard output, and nothing else there."""
     cross_check: bool = False
     """Compute MOTA and IDF1 with motmetrics too, and show both."""
 
@@ -111,6 +113,10 @@ class Scored:
     title: str
     left_out: tuple[str, ...] = ()
     run: Run | None = None
+
+    def only(self, names: Collection[str]) -> "Scored":
+        """Return the same with these sequences alone."""
+        return replace(self, pairs=tuple((sequence, file) for sequence, file in self.pairs if sequence.name in names))
 
     def compared(self) -> Iterator["Compared"]:
         """Yield sequence after sequence; InputError, after the last, where no row of the truth counts in any."""
@@ -232,7 +238,8 @@ def _matched(
     missing = [sequence.name for sequence in sequences if sequence.name not in results]
     lacking = [name for name in missing if name in asked] or (missing if len(missing) == len(sequences) else [])
     if lacking:
-        raise InputError(f"{folder / lacking[0]}.txt: no such file; every sequence needs one (--sequences chooses)")
+        there = f"; there are results of {', '.join(results)}" if len(results) <= _SHOWN else ""
+        raise InputError(f"{folder / lacking[0]}.txt: no such file{there}")
     pairs = tuple((sequence, results[sequence.name]) for sequence in sequences if sequence.name in results)
     known = {sequence.name for sequence in sequences}
     strangers = [name for name in results if name not in known] if not asked else []

@@ -134,9 +134,9 @@ def _check_unique(table: TrackTable, starts: Ints, source: Source) -> None:
 
 
 def _check_boxes(table: TrackTable, source: Source) -> None:
-    if np.isnan(table.boxes.sum()):
-        row = int(np.isnan(table.boxes.sum(axis=1)).argmax())
-        raise source.error(row, f"NaN in a box of frame {table.frames[row]}")
+    if not np.isfinite(table.boxes.sum()):
+        row = int((~np.isfinite(table.boxes)).any(axis=1).argmax())
+        raise source.error(row, f"a box of frame {table.frames[row]} is not finite")
 
 
 @njit(cache=True)

@@ -1,5 +1,6 @@
 """tools/compare.py as a user runs it."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -48,9 +49,31 @@ def test_mistakes_are_one_line(tmp_path: Path, run_tool) -> None:
     for words, message in (
         ([tmp_path / "good"], "two run folders are compared, not 1"),
         ([tmp_path / "good", tmp_path / "none"], "no such folder of result files"),
-        ([tmp_path / "good", tmp_path / "empty"], "no result files"),
+        ([tmp_path / "good", tmp_path / "empty"], "empty: no result files"),
         ([tmp_path / "good", tmp_path / "bad", "block=0"], "block must be at least 1"),
         ([tmp_path / "good", tmp_path / "bad", "blok=3"], "unknown key 'blok' (did you mean 'block'?)"),
     ):
         done = run_tool("compare", *words, f"--gt={tmp_path / 'gt'}")
         assert done.returncode == 2 and message in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+def test_what_fits_is_compared_and_the_rest_is_named(tmp_path: Path, run_tool) -> None:
+    write_world(tmp_path)
+    text = (tmp_path / "good" / "A.txt").read_text()
+    for run, name in (("good", "Extra"), ("bad", "Extra"), ("good", "Lonely")):
+        (tmp_path / run / f"{name}.txt").write_text(text)
+    (tmp_path / "good" / ".A.x3.txt").write_text("the leftover of a killed writer")
+    (tmp_path / "gt" / "Lonely").mkdir()
+    for part in ("seqinfo.ini", "gt/gt.txt"):
+        target = tmp_path / "gt" / "Lonely" / part
+        target.parent.mkdir(exist_ok=True)
+        target.write_bytes((tmp_path / "gt" / "A" / part).read_bytes())
+    words = (tmp_path / "bad", tmp_path / "good", f"--gt={tmp_path / 'gt'}", "--block=10", "--resamples=10", "--json=-")
+    done = run_tool("compare", *words)
+    assert done.returncode == 0, done.stderr
+    assert list(json.loads(done.stdout)) == ["A", "COMBINED"], "standard output is JSON and nothing else"
+    assert "only in one of the runs, left out: Lonely" in done.stderr
+    assert "left out, no such sequence: Extra.txt" in done.stderr and "COMBINED" in done.stderr
+    assert list(json.loads(run_tool("compare", *words, "--sequences", "A*").stdout)) == ["A", "COMBINED"]
+    done = run_tool("compare", *words, "--sequences", "B*")
+    assert done.returncode == 2 and not done.stdout and "no 'B*' in both" in done.stderr

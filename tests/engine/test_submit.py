@@ -36,6 +36,13 @@ def test_one_detectors_copy_is_packed_three_times(tmp_path: Path) -> None:
     assert path.read_bytes() == submit(SubmitConfig(run=str(run))).read_bytes()
 
 
+def test_results_in_a_sub_folder_are_found(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "trackers" / "Mine", list(expected("MOT20", "test")))
+    (run / "tracks").rename(run / "data")
+    with zipfile.ZipFile(submit(SubmitConfig(run=str(run), benchmark="MOT20"))) as archive:
+        assert len(archive.namelist()) == 4
+
+
 def test_what_is_missing_is_listed_and_nothing_packed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = write_run(tmp_path / "run", ["MOT17-01-DPM"])
     with pytest.raises(InputError, match="18 problems"):

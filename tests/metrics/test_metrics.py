@@ -101,9 +101,14 @@ def test_empty_sides_are_legal() -> None:
     assert evaluate(nothing, nothing, num_frames=4)["sequence"]["Identity"]["IDF1"] == 0.0
 
 
-def test_boxes_without_area_and_infinite_ones_overlap_nothing() -> None:
-    boxes = np.array([[0, 0, 10, 10], [0, 0, 0, 10], [5, 5, 1, 1], [0, 0, np.inf, 10]], float)
-    table = TrackTable(np.ones(4), np.arange(4), boxes)
+def test_boxes_without_area_overlap_nothing_and_infinite_ones_are_refused() -> None:
+    boxes = np.array([[0, 0, 10, 10], [0, 0, 0, 10], [5, 5, 1, 1]], float)
+    table = TrackTable(np.ones(3), np.arange(3), boxes)
+    for wrong in (np.inf, -np.inf, np.nan):
+        infinite = TrackTable([1, 1], [1, 2], [[0, 0, 9, 9], [0, 0, wrong, 9]])
+        for pair in ((infinite, table), (table, infinite)):
+            with pytest.raises(InputError, match=r"sequence \w+:2: a box of frame 1 is not finite"):
+                evaluate(*pair)
     assert evaluate(table, table)["sequence"]["CLEAR"]["CLR_TP"] == 1
 
 
@@ -124,7 +129,7 @@ def test_what_is_rejected_names_the_row() -> None:
         compare(truth[truth.frames < 8], results, 7)
     with pytest.raises(InputError, match=r"class 2 in frame \d is not pedestrian"):
         compare(truth, TrackTable(results.frames, results.ids, results.boxes, classes=np.full(len(results), 2)), 8)
-    with pytest.raises(InputError, match=r"results:1: NaN in a box of frame 1"):
+    with pytest.raises(InputError, match=r"results:1: a box of frame 1 is not finite"):
         compare(truth, TrackTable(np.ones(1), np.ones(1), np.array([[0, 0, np.nan, 9]])), 8)
     with pytest.raises(InputError, match=r"benchmark: no 'MOT71' \(did you mean 'MOT1[57]'\?\)"):
         evaluate(truth, results, "MOT71")

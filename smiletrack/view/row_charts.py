@@ -46,10 +46,14 @@ def timeline(spans: Sequence[Span], num_frames: int) -> Markup:
             continue
         words = tag("title", f"{span.truth_id} covered by {span.result_id}, {frames}{_EVENTS[span.start]}")
         color = hex_color(identity_color(span.result_id))
-        parts.append(axis.bar(span.first, span.last, top + 1, _LIFE - 3, words, class_="life", color=color))
-        if span.start:
-            place = percent(axis.place(span.first))
-            parts.append(tag("rect", class_=span.start, x=place, y=top, width=2.5, height=_LIFE - 1))
+        bar = axis.bar(span.first, span.last, top + 1, _LIFE - 3, words, class_="life", color=color)
+        if not span.start:
+            parts.append(bar)
+            continue
+        mark = tag("rect", class_=span.start, x=percent(axis.place(span.first)), y=top, width=2.5, height=_LIFE - 1)
+        # a page can show the card of the switch that a bar begins with
+        switch = {"data_person": span.truth_id, "data_frame": span.first} if span.start == "switch" else {}
+        parts.append(tag("g", bar, mark, **switch))
     return _rows([str(person) for person in row_of], _LIFE, parts, axis.ticks(), "frame", "lives")
 
 

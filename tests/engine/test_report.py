@@ -366,6 +366,18 @@ def test_browser_hides_the_figures_of_others_and_enlarges_pictures(browser, run:
     assert not browser.find_elements("css selector", "dialog[open]")
 
 
+def test_browser_goes_from_a_timeline_to_the_card(browser, run: Path, page: str) -> None:  # type: ignore[no-untyped-def]
+    browser.get((run / "report.html").as_uri())
+    marks = browser.find_elements("css selector", "#timelines [data-person]")
+    assert [mark.get_attribute("data-frame") for mark in marks] == [str(SWAP)] * 2
+    for mark, person in zip(marks, "12", strict=True):
+        browser.execute_script("arguments[0].dispatchEvent(new MouseEvent('click', {bubbles: true}))", mark)
+        (found,) = browser.find_elements("css selector", ".card.found")
+        assert found.get_attribute("data-person") == person and found.is_displayed()
+        browser.execute_script("document.querySelector('.card.found').classList.remove('found')")
+    assert browser.get_log("browser") == []
+
+
 @pytest.mark.parametrize("width", [1400, 900, 390])
 def test_browser_scrolls_in_one_direction_only(browser, run: Path, page: str, tmp_path: Path, width: int) -> None:  # type: ignore[no-untyped-def]
     long_name = RunReport("x" * 120, {"HOTA": 0.51, "IDSW": 123456.0}, notes=["y" * 300], about={"z" * 80: "w" * 300})

@@ -68,6 +68,23 @@
     form.scrollIntoView({ block: "start" });
   });
 
+  document.getElementById("timelines").addEventListener("click", (event) => {
+    const switched = event.target.closest("[data-person]");
+    if (!switched) return;
+    const { run, sequence } = switched.closest("details").dataset;
+    const { person, frame } = switched.dataset;
+    const beside = cards.filter((card) => card.dataset.run === run && card.dataset.sequence === sequence);
+    const card = beside.find(({ dataset }) => dataset.person === person && dataset.frame === frame);
+    form.reset();
+    form.elements.run.value = run;
+    form.elements.sequence.value = sequence;
+    limit = Math.max(page, beside.indexOf(card) + 1); // cards come the most costly first, as a form that was reset asks
+    update();
+    card.scrollIntoView({ block: "center" });
+    card.classList.add("found");
+    setTimeout(() => card.classList.remove("found"), 3000);
+  });
+
   const dialog = document.getElementById("enlarged");
   list.addEventListener("click", (event) => {
     const crops = event.target.closest(".crops");

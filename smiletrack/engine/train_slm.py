@@ -28,7 +28,8 @@ from smiletrack.slm.config import LossConfig, SLMConfig
 from smiletrack.slm.embedder import Embedder, load_embedder
 from smiletrack.slm.losses import SLMLoss
 from smiletrack.slm.network import SLM
-from smiletrack.slm.osnet import OSNetBackbone, load_osnet
+from smiletrack.slm.osnet import OSNetBackbone
+from smiletrack.slm.osnet_weights import load_osnet
 from smiletrack.slm.preprocessing import Preprocessing
 from smiletrack.slm.teacher import Teacher
 from smiletrack.training.loop import FitConfig, FitResult, fit
@@ -58,8 +59,8 @@ class TrainSLMConfig(Checked):
     weights: str = ""
     """Weights of the same network to start from (model.safetensors); empty = random weights."""
     backbone: str = ""
-    """Public OSNet weights (.onnx, or the authors' checkpoint) to start the backbone from, with network.backbone=osnet;
-    empty = none."""
+    """Public OSNet weights (.onnx, or the authors' checkpoint; an OpenVINO .xml for osnet-lct) to start the backbone
+    from, with network.backbone=osnet or osnet-lct; empty = none."""
     teacher: str = ""
     """Trained re-identification network (.onnx, or a checkpoint of an SLM) to distil, alone or together with the losses
     on identities; empty = none."""
@@ -105,8 +106,10 @@ class TrainSLMConfig(Checked):
         super().__post_init__()
         if bool(self.train) != bool(self.val):
             raise ValueError("train and val must both name data, or neither (the demo world)")
-        if self.backbone and self.network.backbone != "osnet":
-            raise ValueError("backbone names OSNet weights: set network.backbone=osnet or leave it empty")
+        if self.backbone and not self.network.backbone.startswith("osnet"):
+            raise ValueError(
+                "backbone names OSNet weights: set network.backbone=osnet (osnet-lct for an .xml) or leave it empty"
+            )
         if self.augment.disguise and self.loss.asks_for_labels:
             raise ValueError("augment.disguise makes people that nobody is: set every weight of loss but teacher to 0")
 

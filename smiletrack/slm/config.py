@@ -34,8 +34,9 @@ class SLMConfig(Checked):
     code)."""
     position: Literal["sinusoidal", "learned", "none"] = "learned"
     """Position embedding E_i added to every patch; a learned one starts at zero."""
-    backbone: Literal["csp", "osnet"] = "csp"
-    """csp, or osnet, which can start from public weights (OSNet x0.25: channels 16,64,96,128 and depths 2,2,2)."""
+    backbone: Literal["csp", "osnet", "osnet-lct"] = "csp"
+    """csp, or osnet, which can start from public weights (OSNet x0.25: channels 16,64,96,128 and depths 2,2,2);
+    osnet-lct, with linear context, from Open Model Zoo's (of that size -0288, with channels 64,256,384,512 -0277)."""
     channels: Annotated[tuple[Annotated[int, Ge(2), Le(4096), MultipleOf(2)], ...], MinLen(2)] = (16, 32, 64, 128)
     """Channels of the backbone's stem and of each of its stages; the last is C."""
     depths: tuple[Annotated[int, Ge(0), Le(100)], ...] = (1, 1, 1)
@@ -56,9 +57,9 @@ class SLMConfig(Checked):
                 raise ValueError(f"boxes must hold x1 < x2 and y1 < y2, not {(x1, y1, x2, y2)}")
         if len(self.depths) != len(self.channels) - 1:
             raise ValueError(f"depths must have one entry a stage, {len(self.channels) - 1}, not {self.depths}")
-        if self.backbone == "osnet" and (len(self.channels) != 4 or min(self.depths) < 1):
+        if self.backbone.startswith("osnet") and (len(self.channels) != 4 or min(self.depths) < 1):
             raise ValueError(
-                f"depths and channels of osnet are three stages of 1 or more and a stem, not {self.depths}"
+                f"depths and channels of {self.backbone} are three stages of 1 or more and a stem, not {self.depths}"
             )
 
 

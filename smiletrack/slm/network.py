@@ -35,8 +35,11 @@ class SLM(nn.Module):
             self.register_buffer("E", E, persistent=False)
         elif config.position == "learned":
             self.E = nn.Parameter(torch.zeros(num_patches, *shape))
-        backbone = OSNetBackbone if config.backbone == "osnet" else CSPBackbone
-        self.backbone = backbone(config.channels, config.depths)
+        self.backbone: nn.Module = (
+            CSPBackbone(config.channels, config.depths)
+            if config.backbone == "csp"
+            else OSNetBackbone(config.channels, config.depths, linear_context=config.backbone == "osnet-lct")
+        )
         self.psa = PatchSelfAttention(config.channels[-1], config.d_k, config.d_v, config.attention)
         # the norm folds into the linear map at inference: Z stays one fully connected layer
         self.fc = nn.Sequential(

@@ -15,7 +15,9 @@ from torch.nn import functional
 
 from smiletrack.errors import InputError
 from smiletrack.images import IMAGENET_MEAN, IMAGENET_STD
-from smiletrack.slm.osnet import OSNetBackbone, load_osnet
+from smiletrack.slm.openvino_constants import read_constants
+from smiletrack.slm.osnet import LinearContext, OmniScaleBlock, OSNetBackbone
+from smiletrack.slm.osnet_weights import load_osnet
 
 X0_25, DEPTHS = (16, 64, 96, 128), (2, 2, 2)
 TINY, SHALLOW = (4, 8, 12, 16), (1, 1, 1)
@@ -127,3 +129,116 @@ def test_what_is_no_osnet_is_one_line(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=reason) as told:
             load_osnet(backbone(0), path)
         assert str(path) in str(told.value) and "\n" not in str(told.value)
+
+
+def linear_context(seed: int, channels: tuple[int, ...] = TINY, depths: tuple[int, ...] = SHALLOW) -> OSNetBackbone:
+    torch.manual_seed(seed)
+    net = OSNetBackbone(channels, depths, linear_context=True).eval()
+    for parameter in net.parameters():  # norms, too, are anything but neutral
+        nn.init.normal_(parameter, std=0.3)
+    return net
+
+
+@pytest.mark.parametrize(
+    ("number", "channels"), [("0288", X0_25), pytest.param("0277", (64, 256, 384, 512), marks=pytest.mark.slow)]
+)
+def test_open_model_zoos_file_gives_what_openvino_gives(shared: Path, number: str, channels: tuple[int, ...]) -> None:
+    """The file's own head, typed from its layers, on the backbone's features."""
+    openvino = pytest.importorskip("openvino")
+    path = shared / "data" / "weights" / "openvino" / f"person-reidentification-retail-{number}.xml"
+    net = OSNetBackbone(channels, DEPTHS, linear_context=True).eval()
+    load_osnet(net, path)
+    tail = [torch.tensor(values.astype(np.float32)) for _, values in read_constants(path)[-7:]]
+    places, shift, weight, bias, scale, offset, slope = tail
+    images = torch.rand(2, 3, 256, 128, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        pooled = (net(images) * places.view(1, channels[-1], 16, 8)).sum((2, 3)) + shift.flatten()
+        z = functional.linear(pooled, weight, bias.flatten()) * scale.flatten() + offset.flatten()
+        ours = functional.prelu(z, slope.flatten())
+    core = openvino.Core()
+    model = core.read_model(path)
+    model.reshape([2, 3, 256, 128])
+    compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    theirs = compiled(255 * images.flip(1).numpy())[0].reshape(2, -1)
+    assert np.abs(theirs).max() > 1
+    np.testing.assert_allclose(ours.numpy(), theirs, atol=1e-2)  # half-precision means of pixels
+
+
+def written(net: OSNetBackbone, path: Path) -> Path:
+    """Write an OpenVINO network with the backbone's layers, each stream before its gate, weights in half precision."""
+    layers: list[str] = ['<layer id="0" type="Parameter"/>']
+    edges: list[str] = []
+    blob = b""
+
+    def layer(kind: str, values: Tensor) -> None:
+        nonlocal blob
+        array = values.detach().numpy().astype(np.float16)
+        number, shape = len(layers), ",".join(map(str, array.shape))
+        about = f'element_type="f16" shape="{shape}" offset="{len(blob)}" size="{array.nbytes}"'
+        layers.append(f'<layer id="{number}" type="Const"><data {about}/></layer>')
+        layers.append(f'<layer id="{number + 1}" type="Convert"/>')
+        layers.append(f'<layer id="{number + 2}" type="{kind}"/>')
+        edges.append(f'<edge from-layer="{number}" to-layer="{number + 1}"/>')
+        edges.append(f'<edge from-layer="0" to-layer="{number + 2}"/>')
+        edges.append(f'<edge from-layer="{number + 1}" to-layer="{number + 2}"/>')
+        blob += array.tobytes()
+
+    def module(part: nn.Module) -> None:
+        if isinstance(part, OmniScaleBlock):
+            streams = (part.conv2a, part.conv2b, part.conv2c, part.conv2d)
+            for child in (part.conv1, *(x for stream in streams for x in (stream, part.gate)), part.conv3):
+                module(child)
+            module(part.downsample)
+            return
+        for name, values in part.named_parameters(recurse=False):
+            layer("Add" if name == "bias" else "Convolution" if values.ndim == 4 else "Multiply", values)
+        for child in part.children():
+            module(child)
+
+    layer("Subtract", torch.ones(3))
+    layer("Multiply", torch.ones(3))
+    module(net)
+    layer("MatMul", torch.ones(4, 4))  # a head, which the backbone leaves alone
+    path.write_text(f"<net><layers>{''.join(layers)}</layers><edges>{''.join(edges)}</edges></net>")
+    path.with_suffix(".bin").write_bytes(blob)
+    return path
+
+
+def test_an_openvino_file_fills_the_backbone_in_the_order_its_layers_run(tmp_path: Path) -> None:
+    source, target = linear_context(1), linear_context(2)
+    expected = {name: tensor.half().float() for name, tensor in source.state_dict().items()}
+    load_osnet(target, written(source, tmp_path / "reid.xml"))
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in target.state_dict().items())
+
+
+def test_openvino_files_that_do_not_fit_are_one_line(tmp_path: Path) -> None:
+    path = written(linear_context(1), tmp_path / "reid.xml")
+    with pytest.raises(InputError, match="not an OSNet with linear context of this width; it has no conv1"):
+        load_osnet(linear_context(2, (8, 8, 12, 16)), path)
+    with pytest.raises(InputError, match="of this width; it has no conv2"):
+        load_osnet(linear_context(2, depths=(2, 1, 1)), path)
+    whole = path.with_suffix(".bin").read_bytes()
+    path.with_suffix(".bin").write_bytes(whole[:1000])
+    with pytest.raises(InputError, match="not a whole OpenVINO network"):
+        load_osnet(linear_context(2), path)
+    path.write_text(path.read_text()[:500])
+    with pytest.raises(InputError, match="not a whole OpenVINO network"):
+        load_osnet(linear_context(2), path)
+    path.with_suffix(".bin").unlink()
+    with pytest.raises(InputError, match=r"reid\.bin: no such file"):
+        load_osnet(linear_context(2), path)
+
+
+def test_linear_context_weighs_channels_by_their_normalised_means() -> None:
+    context, x = LinearContext(24), torch.randn(3, 24, 5, 4)
+    assert context.groups == 8 and LinearContext(32).groups == 16
+    nn.init.normal_(context.weight)
+    with torch.no_grad():
+        y, weights, biases = context(x), context.weight.tolist(), context.bias.tolist()
+    for n in range(3):
+        means = [float(x[n, c].mean()) for c in range(24)]
+        for c in range(24):
+            group = means[c // 3 * 3 : c // 3 * 3 + 3]
+            normal = (means[c] - np.mean(group)) / np.sqrt(np.var(group) + 1e-5)
+            weight = 1 / (1 + np.exp(-(normal * weights[c] + biases[c])))
+            torch.testing.assert_close(y[n, c], x[n, c] * weight, atol=1e-4, rtol=1e-4)

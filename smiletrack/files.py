@@ -1,9 +1,10 @@
 """Files that are there whole or not at all, and the tables the commands leave beside them."""
 
+import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -51,6 +52,18 @@ def is_plain_name(name: str) -> bool:
     """Tell whether a text, say out of a data set, is the name of one file and leads nowhere else as part of a path."""
     fits = 0 < len(name.encode("utf-8", "replace")) <= _LONGEST_NAME
     return fits and name not in (".", "..") and not any(c in "/\\" or ord(c) < 32 or ord(c) == 127 for c in name)
+
+
+def state_of_files(files: Iterable[Path]) -> str:
+    """Return 16 letters that change with the names, the sizes and the times of change of files, and their order."""
+    digest = hashlib.sha256()
+    for file in files:
+        try:
+            state = file.stat()
+            digest.update(f"{file.name}\0{state.st_size}\0{state.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
+        except OSError:
+            digest.update(f"{file.name}\0absent\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()[:16]
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -18,7 +18,7 @@ def open_source(spec: str | int | Path, frame_rate: float = 0.0) -> FrameSource:
     """
     source = _open(str(spec))
     if frame_rate:
-        source.frame_rate, source.rate_known = frame_rate, True
+        source.frame_rate, source.rate_known, source.notes = frame_rate, True, ()
     return source
 
 
@@ -33,7 +33,7 @@ def _open(text: str) -> FrameSource:
         return _open_images_below(path)
     if not path.exists():
         raise InputError(f"{path}: no such video, folder or camera")
-    if path.suffix.lower() in IMAGE_SUFFIXES:
+    if path.suffix.lower() in IMAGE_SUFFIXES - {".gif"}:  # which may move
         return open_images(path.stem, 0.0, {1: path})
     return open_video(str(path), path.stem)
 

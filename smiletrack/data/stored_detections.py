@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
+from smiletrack.array_files import read_arrays
 from smiletrack.data.column_checks import check_frames, doubts_of
 from smiletrack.data.mot import DetectionTable, read_detections
 from smiletrack.data.splits import cut_frames
@@ -46,13 +46,12 @@ def read_stored_detections(file: Path, embeddings: Path | None, length: int, siz
 
 def read_embeddings(file: Path, num_detections: int) -> Floats:
     """Return the (N, D) array `embeddings` of an `.npz`; InputError where it is not one row a detection."""
-    try:
-        with np.load(file, allow_pickle=False) as stored:
-            embeddings = np.asarray(stored["embeddings"], np.float64)
-    except FileNotFoundError:
-        raise InputError(f"{file}: no such file (embeddings of this sequence)") from None
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
-        raise InputError(f"{file}: no readable array 'embeddings' ({error})") from None
+    if not file.is_file():
+        raise InputError(f"{file}: no such file (embeddings of this sequence)")
+    stored = read_arrays(file, "embeddings")["embeddings"]
+    if stored.dtype.kind not in "fiu":
+        raise InputError(f"{file}: embeddings are {stored.dtype}, not numbers")
+    embeddings = stored.astype(np.float64)
     if embeddings.ndim != 2 or len(embeddings) != num_detections:
         raise InputError(
             f"{file}: embeddings have shape {embeddings.shape}, the detection file has {num_detections} rows; one a row"

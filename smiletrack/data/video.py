@@ -39,9 +39,9 @@ class FrameSource:
 
     name: what result files are called after. frame_rate: frames a second. rate_known: whether the source tells it, else
     it is DEFAULT_RATE. num_frames: how many there are, as far as the file says, None where it does not (cameras,
-    streams); for progress bars, since headers are wrong. live: whether frames come as long as one looks. notes: what is
-    odd about the source, one line each. problems: one line for each thing that went wrong in the iteration that ran
-    last and was bridged.
+    streams); for progress bars, since headers are wrong. files: what is read, nothing of a live source, whose frames
+    come as long as one looks. notes: what is odd about the source, one line each. problems: one line for each thing
+    that went wrong in the iteration that ran last and was bridged.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class FrameSource:
         frame_rate: float,
         num_frames: int | None,
         read: "Callable[[FrameSource, Container[int]], Iterator[NumberedFrame]]",
-        live: bool = False,
+        files: Sequence[Path] = (),
         notes: tuple[str, ...] = (),
     ) -> None:
         """`read` yields the frames whose numbers, from 1, are in the container it is given. frame_rate: 0 = unknown."""
@@ -58,9 +58,14 @@ class FrameSource:
         self.rate_known = frame_rate > 0
         self.frame_rate = frame_rate if frame_rate > 0 else DEFAULT_RATE
         self.num_frames = num_frames
-        self.live, self.notes = live, notes
+        self.files, self.notes = files, notes
         self.problems: list[str] = []
         self._read = read
+
+    @property
+    def live(self) -> bool:
+        """Whether frames come as long as one looks, and only once."""
+        return not self.files
 
     def __iter__(self) -> Iterator[Frame]:
         self.problems.clear()
@@ -93,10 +98,10 @@ class _Every:
 
 def open_video(address: str, name: str) -> FrameSource:
     """Open a video file or a stream (`rtsp://...`). Raises InputError where there is nothing that ffmpeg reads."""
-    live = "://" in address
+    files = [] if "://" in address else [Path(address)]
     with _opened(address) as container:
         promised = container.streams.video[0].frames or None
-        timing = read_timing(container, name, live)
+        timing = read_timing(container, name, live=not files)
 
     def read(source: FrameSource, wanted: Container[int]) -> Iterator[NumberedFrame]:
         count, damaged = 0, 0
@@ -121,7 +126,7 @@ def open_video(address: str, name: str) -> FrameSource:
         elif damaged:
             source.problems.append(f"{address}: {damaged} damaged packets were left out, {count} frames read")
 
-    return FrameSource(name, timing.frame_rate or 0.0, promised, read, live, timing.notes)
+    return FrameSource(name, timing.frame_rate or 0.0, promised, read, files, timing.notes)
 
 
 def open_camera(number: int) -> FrameSource:
@@ -140,7 +145,7 @@ def open_camera(number: int) -> FrameSource:
                 yield count, np.asarray(frame, np.uint8)
 
     timing = timing_of(capture.get(cv2.CAP_PROP_FPS), 0.0, np.zeros(0), f"camera {number}")
-    return FrameSource(f"camera{number}", timing.frame_rate or 0.0, None, read, live=True)
+    return FrameSource(f"camera{number}", timing.frame_rate or 0.0, None, read)
 
 
 def open_images(name: str, frame_rate: float, images: Mapping[int, Path], first: int = 1, last: int = 0) -> FrameSource:
@@ -171,7 +176,8 @@ def open_images(name: str, frame_rate: float, images: Mapping[int, Path], first:
                     source.problems.append(f"{problem}; the frame before is used instead")
             yield number - first + 1, before
 
-    return FrameSource(name, frame_rate, max(end - first + 1, 0), read)
+    files = [path for number, path in images.items() if first <= number <= end]
+    return FrameSource(name, frame_rate, max(end - first + 1, 0), read, files)
 
 
 def _gap(there: Sequence[int], number: int) -> str:

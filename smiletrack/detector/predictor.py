@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,7 +37,8 @@ class Predictor:
     """A network with everything around it: letterbox, batching, suppression, boxes back in the frame.
 
     `config` is the network's, `fingerprint` names weights and settings: equal fingerprints give equal detections.
-    `description` is one line about what a network file was taken for, "" for a checkpoint.
+    `settings` are the settings one by one, as text. `description` is one line about what a network file was taken for,
+    "" for a checkpoint.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Predictor:
             raise InputError(f"height, width: must be multiples of {stride} for this detector, not {self.size}")
         kept = _class_numbers(settings.classes, config.class_names)
         self.nms = dataclasses.replace(settings.nms, classes=kept)
+        self.settings = _flat(dataclasses.asdict(settings), "predict.")
         said = json.dumps([weights_digest, self.size, dataclasses.asdict(settings), list(kept)])
         self.fingerprint = hashlib.sha256(said.encode()).hexdigest()[:16]
 
@@ -129,6 +132,14 @@ def load_detector(spec: str | Path, device: str = "cpu", settings: PredictConfig
     ready = ready.half() if settings.half and device.startswith("cuda") else ready
     network = torch.compile(ready) if settings.compile else ready
     return Predictor(network, config, settings, net.rule, max(net.strides), device, _digest(path))
+
+
+def _flat(tree: dict[str, Any], prefix: str) -> dict[str, str]:
+    """Return the leaves of a tree as text, by their full keys."""
+    leaves: dict[str, str] = {}
+    for key, value in tree.items():
+        leaves |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": str(value)}
+    return leaves
 
 
 def _digest(path: Path) -> str:

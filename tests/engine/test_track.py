@@ -152,7 +152,7 @@ def test_embeddings_that_do_not_fit_are_refused(data: Path, tmp_path: Path) -> N
         with pytest.raises(InputError, match=message):
             list(sequence_inputs(TrackConfig(data=str(data), embeddings=str(tmp_path))))
     (tmp_path / "SEQ-01.npz").write_text("no archive")
-    with pytest.raises(InputError, match="no readable array"):
+    with pytest.raises(InputError, match="not a whole archive of arrays"):
         list(sequence_inputs(TrackConfig(data=str(data), embeddings=str(tmp_path))))
 
 

@@ -16,7 +16,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from smiletrack.console import progress
+from smiletrack.array_files import read_arrays
+from smiletrack.console import notify, progress
 from smiletrack.data.image_files import read_image
 from smiletrack.data.reid.identities import IdentityTable
 from smiletrack.errors import InputError
@@ -72,10 +73,24 @@ def cached_crops(
     """
     folder = Path(folder)
     fingerprint = _fingerprint(table, {"size": size, "margin": margin, "quality": quality})
-    if not _is_made_from(folder / "made_from.json", fingerprint):
-        _make(table, folder, fingerprint, size, margin, quality)
-    with np.load(folder / "index.npz") as index:
-        return Crops(folder / "crops.bin", index["starts"], index["ends"], fingerprint)
+    if _is_made_from(folder / "made_from.json", fingerprint):
+        try:
+            return _read_index(folder, len(table), fingerprint)
+        except InputError as error:
+            notify(f"{error}; the crops are cut again")
+    _make(table, folder, fingerprint, size, margin, quality)
+    return _read_index(folder, len(table), fingerprint)
+
+
+def _read_index(folder: Path, rows: int, fingerprint: str) -> Crops:
+    """Return the crops of a cache that is there; InputError where its files do not fit each other."""
+    arrays = read_arrays(folder / "index.npz", "starts", "ends")
+    starts, ends, file = arrays["starts"], arrays["ends"], folder / "crops.bin"
+    size = file.stat().st_size if file.is_file() else 0
+    right = starts.dtype == ends.dtype == np.int64 and starts.shape == ends.shape == (rows,)
+    if not right or not ((starts >= 0) & (starts <= ends) & (ends <= size)).all():
+        raise InputError(f"{folder / 'index.npz'}: does not fit the {size} bytes of {file.name}")
+    return Crops(file, starts, ends, fingerprint)
 
 
 def _fingerprint(table: IdentityTable, settings: dict[str, object]) -> str:
@@ -92,7 +107,11 @@ def _fingerprint(table: IdentityTable, settings: dict[str, object]) -> str:
 
 
 def _is_made_from(file: Path, fingerprint: str) -> bool:
-    return file.is_file() and read_json(file).get("fingerprint") == fingerprint
+    try:
+        about = read_json(file)
+    except InputError:  # absent, or damaged
+        return False
+    return isinstance(about, dict) and about.get("fingerprint") == fingerprint
 
 
 def _make(

@@ -5,15 +5,18 @@ import json
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from zipfile import BadZipFile
+from typing import Any
 
 import cv2
 import numpy as np
 
-from smiletrack.console import progress
+from smiletrack.array_files import read_arrays
+from smiletrack.config import build_config
+from smiletrack.console import notify, progress
 from smiletrack.data.mot import DetectionTable
 from smiletrack.data.video import FrameSource
-from smiletrack.files import atomic_path
+from smiletrack.errors import InputError
+from smiletrack.files import atomic_path, state_of_files
 from smiletrack.motion.camera_motion import CameraMotion, CameraMotionConfig
 from smiletrack.types import Floats
 
@@ -52,6 +55,7 @@ def estimate_camera_motion(
     fingerprint = {
         "source": origin,
         "num_frames": frames.num_frames,
+        "images": state_of_files(frames.files),
         "detections": digest(detections),
         "opencv": cv2.__version__,
         **asdict(config),
@@ -90,19 +94,33 @@ def digest(detections: DetectionTable | None) -> str:
     return digest.hexdigest()[:16]
 
 
+@dataclass(frozen=True)
+class _About:
+    """What a cache says about itself."""
+
+    fingerprint: dict[str, Any]
+    num_failed: int
+    problems: tuple[str, ...]
+
+
 def _write(file: Path, motion: SequenceMotion, fingerprint: dict[str, object]) -> None:
-    about = {"fingerprint": fingerprint, "num_failed": motion.num_failed, "problems": motion.problems}
+    about = asdict(_About(fingerprint, motion.num_failed, motion.problems))
     with atomic_path(file) as temporary, temporary.open("wb") as stream:
         np.savez_compressed(stream, warps=motion.warps, about=np.array(json.dumps(about)))
 
 
 def _read(file: Path, fingerprint: dict[str, object]) -> SequenceMotion | None:
-    """Return what the file holds, None where it is absent, broken or made from something else."""
+    """Return what the file holds, None where it is absent, damaged (which is told) or made from something else."""
+    if not file.is_file():
+        return None
     try:
-        with np.load(file, allow_pickle=False) as stored:
-            warps, about = stored["warps"], json.loads(str(stored["about"]))
-    except (OSError, ValueError, KeyError, BadZipFile):
+        arrays = read_arrays(file, "warps", "about")
+        warps, about = arrays["warps"], build_config(_About, json.loads(str(arrays["about"])))
+        if warps.dtype != np.float64 or warps.shape[1:] != (2, 3) or not np.isfinite(warps).all():
+            raise InputError(f"{file}: a damaged cache of camera motion (warps of shape {warps.shape})")
+    except (ValueError, RecursionError) as error:
+        notify(f"{error if isinstance(error, InputError) else f'{file}: a damaged cache ({error})'}; it is made again")
         return None
-    if about["fingerprint"] != fingerprint:
+    if about.fingerprint != fingerprint:
         return None
-    return SequenceMotion(warps, about["num_failed"], 0.0, tuple(about["problems"]))
+    return SequenceMotion(warps, about.num_failed, 0.0, about.problems)

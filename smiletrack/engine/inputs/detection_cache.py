@@ -6,17 +6,18 @@ frame range, detector, SLM) and is refused for anything else.
 
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Protocol
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from smiletrack.console import progress
+from smiletrack.array_files import read_arrays
+from smiletrack.config import build_config
+from smiletrack.console import notify, progress
 from smiletrack.data.mot import DetectionTable
 from smiletrack.errors import InputError
 from smiletrack.files import atomic_path
@@ -28,17 +29,22 @@ EMBEDDED_ABOVE = 0.1
 
 
 class DetectorLike(Protocol):
-    """A detector: frames in, `Detections` out. `fingerprint` names weights and settings."""
+    """A detector: frames in, `Detections` out; `Predictor`, or a class of your own (docs/detectors.md).
 
-    fingerprint: str
+    `fingerprint` names weights and settings: what was seen under an equal one is read from the cache.
+    """
+
+    @property
+    def fingerprint(self) -> str: ...
 
     def detect(self, frame: Frame) -> Detections: ...
 
 
 class EmbedderLike(Protocol):
-    """A similarity network: a frame and (N, 4) xyxy boxes in, (N, D) unit rows out."""
+    """A similarity network: a frame and (N, 4) xyxy boxes in, (N, D) unit rows out; zeros for "no appearance"."""
 
-    fingerprint: str
+    @property
+    def fingerprint(self) -> str: ...
 
     def embed(self, frame: Frame, boxes: Floats) -> NDArray[np.float32]: ...
 
@@ -94,27 +100,53 @@ def detect_sequence(
     return CachedDetections(*_stack(seen), len(seen), seconds, tuple(getattr(frames, "problems", ())))
 
 
-def load_or_detect(file: Path, fingerprint: dict[str, str], make: Callable[[], CachedDetections]) -> CachedDetections:
+def load_or_detect(
+    file: Path, fingerprint: Mapping[str, str], make: Callable[[], CachedDetections], overwrite: bool = False
+) -> CachedDetections:
     """Return what `file` holds, or call `make` and write what it returns there.
 
-    Raises InputError where `file` was made with another fingerprint: the message names the first difference.
+    A damaged file is made again, with a word about it. Raises InputError where the file was made with another
+    fingerprint, unless `overwrite`: the message says what differs.
     """
     if file.is_file():
-        return read_cached_detections(file, fingerprint)
+        try:
+            cached, about = _read(file)
+        except InputError as error:
+            notify(f"{error}; it is made again")
+        else:
+            difference = _difference(about, fingerprint)
+            if not difference:
+                return cached
+            if not overwrite:
+                raise InputError(
+                    f"{file}: made with {difference}; --overwrite makes it again, another --output or cache keeps both"
+                )
     made = make()
     write_cached_detections(file, made, fingerprint)
     return made
 
 
-def write_cached_detections(file: Path, perception: CachedDetections, fingerprint: dict[str, str]) -> None:
+def _difference(made: Mapping[str, str], wanted: Mapping[str, str]) -> str:
+    """Return what was other when a cache was made, "" for nothing; single settings are told rather than digests."""
+    differing = [key for key, value in wanted.items() if made.get(key) != value]
+    settings = [key for key in differing if key.startswith("predict.")]
+    return ", ".join(f"{key} {made.get(key)}, not {wanted[key]}" for key in (settings or differing)[:3])
+
+
+@dataclass(frozen=True)
+class _About:
+    """What a cache says about itself."""
+
+    fingerprint: dict[str, str]
+    num_frames: int
+    seconds: dict[str, float]
+    problems: tuple[str, ...]
+
+
+def write_cached_detections(file: Path, made: CachedDetections, fingerprint: Mapping[str, str]) -> None:
     """Write the `.npz` atomically."""
-    about = {
-        "fingerprint": fingerprint,
-        "num_frames": perception.num_frames,
-        "seconds": perception.seconds,
-        "problems": perception.problems,
-    }
-    table = perception.table
+    about = asdict(_About(dict(fingerprint), made.num_frames, made.seconds, made.problems))
+    table = made.table
     with atomic_path(file) as temporary, temporary.open("wb") as stream:
         np.savez_compressed(
             stream,
@@ -122,29 +154,31 @@ def write_cached_detections(file: Path, perception: CachedDetections, fingerprin
             boxes=table.boxes,
             scores=table.scores,
             classes=table.classes,
-            embeddings=perception.embeddings.astype(np.float16),  # cosine changes by less than 1e-3, half the size
+            embeddings=made.embeddings.astype(np.float16),  # cosine changes by less than 1e-3, half the size
             about=np.array(json.dumps(about)),
         )
 
 
-def read_cached_detections(file: Path, fingerprint: dict[str, str] | None = None) -> CachedDetections:
-    """Read what `write_cached_detections` wrote; nothing in the file is executed. See `load_or_detect` for errors."""
+def _read(file: Path) -> tuple[CachedDetections, dict[str, str]]:
+    """Return what `write_cached_detections` wrote, and the fingerprint; InputError where the file is damaged."""
+    arrays = read_arrays(file, "frames", "boxes", "scores", "classes", "embeddings", "about")
     try:
-        with np.load(file, allow_pickle=False) as stored:
-            arrays = {key: stored[key] for key in ("frames", "boxes", "scores", "classes", "embeddings")}
-            about = json.loads(str(stored["about"]))
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
-        raise InputError(f"{file}: not a detection cache ({error}); delete it to make it again") from None
-    for key, value in (fingerprint or {}).items():
-        made = about["fingerprint"].get(key)
-        if made != value:
-            raise InputError(
-                f"{file}: made with {key} {made}, not {value}; use another --output or delete the file to make it again"
-            )
-    embeddings = arrays.pop("embeddings").astype(np.float32)
-    return CachedDetections(
-        DetectionTable(**arrays), embeddings, about["num_frames"], about["seconds"], tuple(about["problems"])
-    )
+        about = build_config(_About, json.loads(str(arrays.pop("about"))))
+        embeddings = arrays.pop("embeddings").astype(np.float32)
+        frames, boxes, scores, classes = arrays.values()
+        table = DetectionTable(frames, boxes, scores, classes)
+        rows = len(frames)
+        if frames.dtype != np.int64 or classes.dtype != np.int64 or boxes.dtype != np.float64:
+            raise ValueError("arrays of other number types")
+        if boxes.shape != (rows, 4) or scores.shape != (rows,) or classes.shape != (rows,) or len(embeddings) != rows:
+            raise ValueError("arrays of different lengths")
+        if rows and not (frames.min() >= 1 and frames.max() <= about.num_frames and (np.diff(frames) >= 0).all()):
+            raise ValueError(f"frames that are not 1 .. {about.num_frames} in order")
+        if embeddings.ndim != 2 or not (np.isfinite(embeddings).all() and np.isfinite(scores).all()):
+            raise ValueError("embeddings or scores that are no numbers")
+    except (ValueError, TypeError, RecursionError) as error:
+        raise InputError(f"{file}: a damaged cache of detections ({error})") from None
+    return CachedDetections(table, embeddings, about.num_frames, about.seconds, about.problems), about.fingerprint
 
 
 def with_embeddings(found: Detections, embedder: EmbedderLike, frame: Frame) -> Detections:

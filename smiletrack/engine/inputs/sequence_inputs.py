@@ -23,6 +23,7 @@ from smiletrack.engine.inputs.detection_cache import (
     load_or_detect,
 )
 from smiletrack.errors import InputError
+from smiletrack.files import state_of_files
 from smiletrack.lazy import LazyModule
 from smiletrack.motion.camera_motion import CameraMotionConfig
 from smiletrack.ranges import Checked, Seed
@@ -82,6 +83,9 @@ class SequenceInputConfig(Checked):
     """Folder for detections and embeddings of networks (<seq>.npz) and estimated camera motion; empty = RUN/detections.
     Runs that share it run the networks once."""
 
+    overwrite: bool = False
+    """Let the networks look again where the cache was made from other frames, networks or settings."""
+
     seed: Seed = 0
     """Seed of the generated crowd."""
 
@@ -140,6 +144,7 @@ class _Networks:
     detector: DetectorLike | None
     embedder: EmbedderLike | None
     cache: Path
+    overwrite: bool
 
     def see(
         self,
@@ -148,20 +153,34 @@ class _Networks:
         table: DetectionTable | None,
         frames: Callable[[], FrameSource],
     ) -> CachedDetections:
-        """Return what the networks see in the frames, from the cache where it is there."""
+        """Return what the networks see in the frames, from the cache where it is there.
+
+        Frames that are gone are no reason to refuse what was seen in them; a live source is always looked at.
+        """
         seeing = self.detector or table
         assert seeing is not None
+        file = self.cache / f"{name}.npz"
+        source: FrameSource | None = None
+        try:
+            source = frames()
+        except InputError:
+            if not file.is_file():
+                raise
         fingerprint = {
             "source": origin,
+            **({"frames": state_of_files(source.files)} if source else {}),
+            **getattr(self.detector, "settings", {}),
             "detector": self.detector.fingerprint if self.detector else f"detections {digest(table)}",
             "slm": self.embedder.fingerprint if self.embedder else "none",
         }
 
         def look() -> CachedDetections:
-            source = frames()
-            return detect_sequence(source, seeing, self.embedder, name, source.num_frames, source.live)
+            read = source or frames()
+            return detect_sequence(read, seeing, self.embedder, name, read.num_frames, read.live)
 
-        return load_or_detect(self.cache / f"{name}.npz", fingerprint, look)
+        if source and source.live:
+            file.unlink(missing_ok=True)
+        return load_or_detect(file, fingerprint, look, self.overwrite)
 
 
 def sequence_inputs(config: SequenceInputConfig, cache: str | Path = "runs/detections") -> Iterator[SequenceInput]:
@@ -191,9 +210,9 @@ def _sequences(config: SequenceInputConfig) -> list[Sequence]:
 def _networks(config: SequenceInputConfig, cache: Path) -> _Networks:
     detector = "" if config.stored else config.detector
     if not detector and config.slm in ("", "none"):
-        return _Networks(None, None, cache)
+        return _Networks(None, None, cache, config.overwrite)
     seeing, embedding = network_loading.load_networks(detector, config.slm, config.device, config.predict)
-    return _Networks(seeing, embedding, cache)
+    return _Networks(seeing, embedding, cache, config.overwrite)
 
 
 def _read_sequence(sequence: Sequence, config: SequenceInputConfig, networks: _Networks) -> SequenceInput:
@@ -222,6 +241,10 @@ def _read_frames(config: SequenceInputConfig, networks: _Networks) -> SequenceIn
     if config.camera_motion == "file":
         raise InputError("camera_motion: file needs data, a MOTChallenge sequence; frames take flow, ecc or orb")
     source = open_source(config.source, config.frame_rate)
+    if source.live and config.camera_motion != "none":
+        raise InputError(
+            "camera_motion: a camera or stream cannot be looked at again for it; tools/demo.py estimates while it looks"
+        )
     seen = networks.see(source.name, _identity(config.source), None, lambda: source)
     given = replace(_as_input(source, seen), notes=(*source.notes, *_rate_note(source)))
     if config.camera_motion == "none":
@@ -266,8 +289,6 @@ def _with_estimate(
 
 
 def _identity(source: str) -> str:
-    """Return what tells one source from another: path, size and time of a file, the address of anything else."""
+    """Return what tells one source from another: its path, or its address."""
     path = Path(source)
-    if not path.is_file():
-        return str(path.resolve()) if path.exists() else source
-    return f"{path.resolve()} {path.stat().st_size} bytes"
+    return str(path.resolve()) if path.exists() else source

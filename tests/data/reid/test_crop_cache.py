@@ -2,6 +2,7 @@
 
 import os
 import pickle
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
@@ -117,3 +118,30 @@ def test_bad_input(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"c\.jpg"):
         cached_crops(table_of([jpeg], [0], [[0, 0, 9, 9]]), tmp_path / "c")
     assert len(cached_crops(table_of([], [], np.zeros((0, 4)).tolist()), tmp_path / "none")) == 0
+
+
+def test_a_damaged_cache_is_cut_again_with_a_word(
+    tmp_path: Path, decoded: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = table_of([quadrants(tmp_path / "a.png")], [0, 0], [[0, 0, 50, 70], [20, 20, 60, 76]])
+    first = cached_crops(table, tmp_path / "cache")
+    pictures = [first[0], first[1]]
+    folder = tmp_path / "cache"
+    index = (folder / "index.npz").read_bytes()
+
+    def damages() -> Iterator[Callable[[], object]]:
+        yield lambda: (folder / "index.npz").write_bytes(index[:50])
+        yield lambda: np.savez(folder / "index.npz", starts=np.zeros(2), ends=np.ones(2))
+        yield lambda: np.savez(folder / "index.npz", starts=np.array([-1, 3]), ends=np.array([2**40, 5]))
+        yield lambda: (folder / "crops.bin").write_bytes(b"")
+        yield (folder / "crops.bin").unlink
+
+    for damage in damages():
+        damage()
+        capsys.readouterr()
+        again = cached_crops(table, folder)
+        np.testing.assert_array_equal([again[0], again[1]], pictures)
+        assert "the crops are cut again" in capsys.readouterr().err
+    for text in ("", "[1]", "null", "{"):
+        (folder / "made_from.json").write_text(text)
+        assert len(cached_crops(table, folder)) == 2

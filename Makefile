@@ -8,7 +8,7 @@ TEST_JOBS ?= 2
 .PHONY: demo test check format clean
 
 demo: $(VENV)/.installed
-	$(BIN)/python tools/quickstart.py
+	$(BIN)/smiletrack quickstart
 
 test: $(VENV)/.installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_JOBS)

@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from smiletrack.types import Detections as Detections
     from smiletrack.types import Tracks as Tracks
     from smiletrack.types import TrackTable as TrackTable
+    from smiletrack.version import __version__ as __version__
 
 _HOMES = {
+    "__version__": "version",
     "Detections": "types",
     "InputError": "errors",
     "TrackTable": "types",
@@ -36,7 +38,7 @@ _HOMES = {
     "load_embedder": "slm.embedder",
     "load_tracker": "tracking.tracker",
 }
-__all__ = list(_HOMES)
+__all__ = [name for name in _HOMES if name != "__version__"]
 
 
 def __getattr__(name: str) -> Any:

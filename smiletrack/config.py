@@ -40,9 +40,10 @@ def load_config(
     """Merge defaults < bases of `file` < `file` < `values` < `overrides` into an instance of `schema`.
 
     `overrides` are words like `tracker.split.high=0.5`; their right sides are read as YAML. `values` are top-level
-    fields; None means "not given". Raises InputError for everything that does not fit.
+    fields; None means "not given". `file` may be the name of a shipped configuration (`find_config`). Raises InputError
+    for everything that does not fit.
     """
-    tree = read_tree(Path(file)) if file is not None else {}
+    tree = read_tree(find_config(file)) if file is not None else {}
     layers = [(str(file), tree), ("the command line", {k: v for k, v in values.items() if v is not None})]
     layers += [(shown(word), _parse_override(word)) for word in overrides]
     merged = _default_sections(schema)
@@ -144,6 +145,24 @@ def _text(file: Path) -> str:
         raise InputError(f"{file}: no such configuration file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{file}: not readable as YAML ({error})") from None
+
+
+def find_config(file: str | Path) -> Path:
+    """Return the file, or where there is none the shipped configuration of that name, such as `slm/demo`.
+
+    The folder may be left out, and written as `configs/slm/demo.yaml` it is found from everywhere too. InputError where
+    nothing or more than one configuration has the name.
+    """
+    shipped = {path.relative_to(CONFIG_ROOT).with_suffix("").as_posix(): path for path in CONFIG_ROOT.rglob("*.yaml")}
+    asked = str(file).removeprefix("configs/").removesuffix(".yaml")
+    found = [name for name in shipped if asked in (name, name.rpartition("/")[2])]
+    if Path(file).exists() or (not found and str(file).endswith((".yaml", ".yml"))):
+        return Path(file)
+    if not found:
+        raise InputError(f"{file}: no such configuration file, and none is shipped{nearest(asked, list(shipped))}")
+    if len(found) > 1:
+        raise InputError(f"{file}: several shipped configurations have this name: {', '.join(sorted(found))}")
+    return shipped[found[0]]
 
 
 def preset_file(section: str, name: str) -> Path:

@@ -1,7 +1,18 @@
-"""Modules that are slow to import and often not needed, loaded at their first use."""
+"""Modules that are slow to import or come with an extra, loaded at their first use."""
 
 import importlib
 from typing import Any
+
+EXTRAS = {
+    **dict.fromkeys(("torch", "torchvision", "tensorboard", "pycocotools", "safetensors"), "train"),
+    **dict.fromkeys(("onnx", "onnxruntime"), "train"),
+    **dict.fromkeys(("cv2", "av"), "video"),
+    **dict.fromkeys(("optuna", "matplotlib"), "tune"),
+    "motmetrics": "eval",
+    "openvino": "openvino",
+    **dict.fromkeys(("trackers", "trackeval", "supervision"), "bench"),
+}
+"""Module -> the extra of this package that installs it; everything else comes with the package itself."""
 
 
 class LazyModule:
@@ -17,3 +28,10 @@ class LazyModule:
         value = getattr(importlib.import_module(self._name), attribute)
         setattr(self, attribute, value)  # found directly from now on
         return value
+
+
+def missing_extra(module: str) -> str:
+    """Return the line that tells which extra a module comes with; nothing for a module of no extra."""
+    package = module.partition(".")[0]
+    extra = EXTRAS.get(package)
+    return f"{package} is not installed; pip install 'smiletrack[{extra}]' brings it" if extra else ""

@@ -45,7 +45,7 @@ def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     except SafetensorError as error:
         raise InputError(
             f"{path}: not a whole safetensors file ({' '.join(str(error).split())}); checkpoints of other projects "
-            "are converted by tools/import_weights.py"
+            "are converted by smiletrack import-weights"
         ) from None
 
 
@@ -65,7 +65,7 @@ def load_tensors(path: Path) -> Any:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise InputError(
-            f"{path}: refused, the pickle wants to run code when it is read; convert it with tools/import_weights.py"
+            f"{path}: refused, the pickle wants to run code when it is read; convert it with smiletrack import-weights"
         ) from None
     except Exception as error:  # a damaged pickle makes PyTorch's reader raise anything
         raise InputError(f"{path}: not a whole PyTorch checkpoint ({_reason(error)})") from None

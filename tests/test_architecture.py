@@ -12,6 +12,7 @@ LAYER = {
     **dict.fromkeys(("data", "detector", "slm", "tracking"), 2),
     **dict.fromkeys(("training", "view"), 3),
     "engine": 4,
+    "__main__": 5,
 }
 WITH_TORCH = {"weights", "image_tensors", "input_probe"}
 WITHOUT_TORCH = {"tracking", "motion", "metrics", "view", *(part for part in LAYER if LAYER[part] == 0)} - WITH_TORCH

@@ -7,8 +7,7 @@ from typing import Literal
 import pytest
 
 import smiletrack.config as config_module
-from smiletrack.config import field_docs, load_config, save_config
-from smiletrack.engine.cli import main
+from smiletrack.config import CONFIG_ROOT, field_docs, find_config, load_config, save_config
 from smiletrack.errors import InputError
 from smiletrack.ranges import Checked, Positive
 
@@ -153,21 +152,6 @@ def test_docs_stand_under_the_fields() -> None:
     assert field_docs(Whole)["count"] == "How many, in all."
 
 
-def test_command_line(capsys: pytest.CaptureFixture[str]) -> None:
-    got: list[Whole] = []
-    main(got.append, Whole, "What.", argv=["--count", "5", "part.speed=2", "--names", "a,b"])
-    assert got == [Whole(count=5, names=("a", "b"), part=Part(2.0))]
-    main(got.append, Whole, "What.", positional="names", argv=["p", "--count", "4", "/x=y/q", "count=6"])
-    assert got[-1] == Whole(count=6, names=("p", "/x=y/q"))
-    with pytest.raises(SystemExit) as stop:
-        main(got.append, Whole, "What.", argv=["part.speed=0"])
-    assert stop.value.code == 2
-    assert capsys.readouterr().err.endswith("error: part.speed must be above 0, not 0\n")
-    with pytest.raises(SystemExit) as stop:
-        main(got.append, Whole, "What.", argv=["--help"])
-    assert "A section." in capsys.readouterr().out
-
-
 @dataclass(frozen=True)
 class Lists:
     train: tuple[str, ...] = ()
@@ -195,3 +179,17 @@ def test_a_comma_in_a_path_that_exists_does_not_separate(tmp_path: Path) -> None
     assert read("a, b,,c") == ("a", "b", "c") and read("") == ()
     many = tuple(f"sequence-{i:03d}" for i in range(400))
     assert read(",".join(many)) == many
+
+
+def test_shipped_configurations_are_found_by_name_from_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("slm/demo", "mot17-half-small", "configs/slm/demo.yaml", "slm/demo.yaml"):
+        assert find_config(name).is_relative_to(CONFIG_ROOT) and find_config(name).is_file()
+    with pytest.raises(InputError, match="demo: several shipped configurations have this name: slm/demo, world/demo"):
+        find_config("demo")
+    with pytest.raises(InputError, match=r"no such configuration file, and none is shipped \(did you mean 'slm/demo'"):
+        find_config("slm/dema")
+    (tmp_path / "demo").write_text("count: 9")
+    assert load_config(Whole, "demo").count == 9, "a file of one's own comes first"

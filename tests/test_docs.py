@@ -1,37 +1,46 @@
 """The documentation is true: the reference is current, links lead somewhere, commands name flags that exist."""
 
-import importlib.util
+import os
 import re
 import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
+from smiletrack.config import CONFIG_ROOT
 from smiletrack.engine.cli import parser_for
 from smiletrack.engine.reference import configuration_reference
+from smiletrack.engine.verbs import VERBS
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "datasets" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-@pytest.fixture(scope="module")
-def make_docs() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("make_docs", ROOT / "tools" / "make_docs.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_the_reference_is_what_make_docs_writes(make_docs: ModuleType) -> None:
+def test_the_reference_is_what_make_docs_writes() -> None:
     written = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
-    assert written == configuration_reference(make_docs.COMMANDS), "python tools/make_docs.py writes it anew"
+    schemas = {name: verb.load_schema() for name, verb in VERBS.items()}
+    assert written == configuration_reference(schemas), "python tools/make_docs.py writes it anew"
 
 
-def test_every_tool_is_in_the_reference(make_docs: ModuleType) -> None:
-    tools = {path.stem for path in (ROOT / "tools").glob("*.py")} - {"make_docs"}
-    assert tools == {command.split()[0] for command in make_docs.COMMANDS}
+def test_asking_for_help_writes_no_docs(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "tools", tmp_path / "tools")
+    command = [sys.executable, str(tmp_path / "tools" / "make_docs.py"), "--help"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    assert "--check" in done.stdout and not (tmp_path / "docs").exists()
+
+
+def test_every_verb_has_a_script_and_says_in_its_help_what_it_does() -> None:
+    tools = {path.stem.replace("_", "-").replace("eval-mot", "eval") for path in (ROOT / "tools").glob("*.py")}
+    assert tools - {"make-docs"} == {name.split()[0] for name in VERBS}
+    for name, verb in VERBS.items():
+        text = verb.description()
+        assert "Reads" in text or "Writes" in text, name
+        assert text.count(f"smiletrack {name}") >= 3, f"{name}: three examples"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -42,28 +51,26 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert (page.parent / name).exists(), f"{page.name}: {name}"
 
 
-def commands(page: Path) -> list[list[str]]:
-    """Return the words of each `python tools/...` command in the page's code blocks."""
-    found = []
-    for block in re.findall(r"```(?:bash|sh|console)?\n(.*?)```", page.read_text(encoding="utf-8"), re.S):
-        for line in block.replace("\\\n", " ").splitlines():
-            if match := re.match(r"(?:\$ )?python tools/(\w+)\.py(.*)", line.strip()):
-                found.append([match[1], *shlex.split(match[2], comments=True)])
-    return found
+def commands(text: str) -> Iterator[tuple[str, list[str]]]:
+    """Yield the verb and the words of each `smiletrack VERB ...` at the start of a line."""
+    for line in text.replace("\\\n", " ").splitlines():
+        if match := re.match(r"(?:\$ |# Run: |# Then: |#  )?\s*(?:torchrun .* -m )?smiletrack (\S.*)", line.strip()):
+            words = shlex.split(match[1], comments=True)
+            yield next((name for name in VERBS if words[: len(name.split())] == name.split()), words[0]), words
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_commands_name_tools_and_flags_that_exist(page: Path, make_docs: ModuleType) -> None:
-    for tool, *words in commands(page):
-        assert (ROOT / "tools" / f"{tool}.py").is_file(), tool
-        name = " ".join((tool, words[0])) if tool == "benchmark" else tool
-        if name not in make_docs.COMMANDS:
-            continue
-        flags = {
-            option for action in parser_for(make_docs.COMMANDS[name], "")._actions for option in action.option_strings
-        }
+@pytest.mark.parametrize("page", [*PAGES, *VERBS, *CONFIG_ROOT.rglob("*.yaml")], ids=str)
+def test_commands_name_verbs_and_flags_that_exist(page: Path | str) -> None:
+    if isinstance(page, str):
+        text = VERBS[page].description()
+    else:
+        text = page.read_text(encoding="utf-8")
+    if page in PAGES:
+        text = "\n".join(re.findall(r"```(?:bash|sh|console)?\n.*?```|(?:^    .*\n)+", text, re.S | re.M))
+    for name, words in commands(text):
+        flags = {flag for action in parser_for(VERBS[name], name)._actions for flag in action.option_strings}
         used = {word.partition("=")[0] for word in words if word.startswith("--")}
-        assert used <= flags, f"{page.name}: {tool} has no {used - flags}"
+        assert used <= flags | set(VERBS[name].aliases), f"{page}: {name} has no {used - flags}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -1,10 +1,6 @@
-"""Export a trained network to ONNX and check it against the checkpoint with ONNX Runtime.
+"""The same as `smiletrack export`, from a checkout."""
 
-python tools/export.py slm --checkpoint runs/slm/model.safetensors --format onnx
-"""
-
-from smiletrack.engine.cli import main
-from smiletrack.engine.export import ExportConfig, export
+from smiletrack.__main__ import main
 
 if __name__ == "__main__":
-    main(export, ExportConfig, __doc__, positional="network")
+    main("export")

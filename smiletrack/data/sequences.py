@@ -190,7 +190,7 @@ class GeneratedSequence(Sequence):
 
     def images(self) -> FrameSource:
         """Raise InputError."""
-        raise InputError("data: the generated crowd has no pictures; tools/make_world.py renders one that has")
+        raise InputError("data: the generated crowd has no pictures; smiletrack make-world renders one that has")
 
 
 SequenceT = TypeVar("SequenceT", bound=Sequence)

@@ -67,7 +67,18 @@ NOTES = {
 
 @dataclass(frozen=True)
 class AblateConfig(Checked):
-    """Which table, on which data."""
+    """Run the rows of one of the paper's ablation tables, or track with ever worse embeddings, and print the figures.
+
+    Reads data with ground truth; without on.data, the generated crowd and its embeddings. Table 4 trains a similarity
+    network for every patch layout on the demo world. Robustness makes embeddings from the ground truth, from perfect
+    ones to noise, and shows which trackers gain and which break.
+
+      smiletrack ablate --table 3
+      smiletrack ablate --table 5 on.data=datasets/MOT17/train on.split=val on.detections=yolox_x on.slm=slm.safetensors
+      smiletrack ablate --table 4
+      smiletrack ablate --table robustness --json curve.json robustness.plot=curve.png \\
+          on.data=datasets/MOT17/train on.split=val on.detections=yolox_x on.camera_motion=file
+    """
 
     table: Literal[3, 4, 5, "robustness"] = 3
     """Table of the paper: 3 (SLM, SMC and GATE switched on one by one), 4 (patch layouts) or 5 (similarity of each

@@ -19,7 +19,15 @@ Answer = dict[str, dict[str, Difference]]
 
 @dataclass(frozen=True)
 class CompareConfig(Checked):
-    """What is compared, and how."""
+    """Compare two runs: does the second track better than the first, or is it chance?
+
+    Reads the two runs and the ground truth of the sequences that both have. Prints the differences with intervals of a
+    paired bootstrap, which draws sequences and blocks of frames within each; a star marks an interval without zero.
+
+      smiletrack compare runs/a runs/b
+      smiletrack compare results/a results/b --gt datasets/MOT17/train --split val_half
+      smiletrack compare runs/a runs/b --resamples 10000 --confidence 0.99 --json differences.json
+    """
 
     runs: tuple[str, ...] = ()
     """Two run folders, or folders of result files: the baseline, and the run that may be better."""
@@ -49,7 +57,7 @@ def compare_runs(config: CompareConfig) -> Answer:
     Raises InputError where the runs are not two, or share no sequence.
     """
     if len(config.runs) != 2:
-        raise InputError(f"runs: two run folders are compared, not {len(config.runs)}: compare.py RUN_A RUN_B")
+        raise InputError(f"runs: two run folders are compared, not {len(config.runs)}: smiletrack compare RUN_A RUN_B")
     scored = [find_scored(EvalConfig(config.gt, run, config.benchmark, config.split)) for run in config.runs]
     names = [{sequence.name for sequence, _ in one.pairs} for one in scored]
     shared = select_names(sorted(names[0] & names[1]), config.sequences, f"both {config.runs[0]} and {config.runs[1]}")

@@ -37,7 +37,17 @@ _SPEED_OVER = 30
 
 @dataclass(frozen=True)
 class DemoConfig(Checked):
-    """What is tracked, with which networks, and what is shown of it."""
+    """Track people in a video, a folder of images or a camera, and watch: boxes, identities, trails, speed of each
+    stage.
+
+    Reads any video that ffmpeg reads. Writes an annotated video, and the tracks beside it as .txt in MOTChallenge
+    format. Lost tracks stay dashed for a second. Ctrl-C ends early and keeps what was made.
+
+      smiletrack demo street.mp4 --detector yolox_nano_416x416.onnx
+      smiletrack demo street.mp4 --detector runs/detector/best.safetensors --slm runs/slm/best.safetensors
+      smiletrack demo 0 --detector yolox_nano_416x416.onnx --show        # the first camera, in a window
+      smiletrack demo frames/ --detector FILE.onnx --tracker bytetrack --camera-motion flow --save out.mp4
+    """
 
     source: str = ""
     """Video file, folder of images, MOT sequence, stream address or camera number."""
@@ -120,7 +130,7 @@ def demo(config: DemoConfig) -> Path | None:
     if not config.source:
         raise InputError("source: name a video, a folder of images or a camera number")
     if not config.detector:
-        raise InputError("detector: name a checkpoint (tools/train_detector.py makes one) or an .onnx file")
+        raise InputError("detector: name a checkpoint (smiletrack train-detector makes one) or an .onnx file")
     if config.show:
         check_screen()
     source = open_source(config.source, config.frame_rate)

@@ -29,7 +29,16 @@ JUDGED = NMSConfig(score_threshold=0.001, iou_threshold=0.65, max_detections=300
 
 @dataclass(frozen=True)
 class EvalDetectorConfig(Checked):
-    """Which detectors are evaluated, and on which images."""
+    """Score detectors: COCO's AP, AP50, AP75 and AP by size, precision and recall at the tracker's score, images per
+    second.
+
+    Reads checkpoints and network files, and COCO files or MOTChallenge folders. Prints a table with a row for each
+    detector; --json writes the figures.
+
+      smiletrack eval-detector runs/detector/best.safetensors --data datasets/MOT17/train@val_half
+      smiletrack eval-detector nano.safetensors tiny.safetensors yolox_nano.onnx --data datasets/world/val
+      smiletrack eval-detector runs/detector/best.safetensors --data val.json --step 5 --json figures.json
+    """
 
     detectors: tuple[str, ...] = ()
     """Checkpoints (best.safetensors of a run) and network files of other programs (.onnx, .xml) to evaluate."""

@@ -39,7 +39,17 @@ _SHOWN = 20
 
 @dataclass(frozen=True)
 class EvalConfig(Checked):
-    """What is scored, and by which rules."""
+    """Score tracks against ground truth: HOTA, MOTA, IDF1 and the rest, equal to the official evaluator's.
+
+    Reads a result file SEQUENCE.txt (frame,id,x,y,w,h,score lines) for each sequence and the data set as downloaded.
+    Prints a table in percent and writes RUN/summary.json; --json has every figure at full precision under TrackEval's
+    names. docs/metrics.md explains them.
+
+      smiletrack eval                                                    # the last run of smiletrack track
+      smiletrack eval --results runs/botsort
+      smiletrack eval --gt datasets/MOT17/train --results my_results --benchmark MOT17 --json scores.json
+      smiletrack eval --gt datasets/MOT17/train --results my_results --split val_half --cross-check
+    """
 
     gt: str = ""
     """Folder of sequences with gt/gt.txt, as downloaded, or one such sequence; empty = the data of the run."""
@@ -179,7 +189,7 @@ def _compare_tables(
 
 
 def eval_mot(config: EvalConfig) -> dict[str, Measures]:
-    """Score as configured, print the table, write the JSON files; the command behind `tools/eval_mot.py`."""
+    """Score as configured, print the table, write the JSON files; the command behind `smiletrack eval`."""
     scored = find_scored(config)
     measures: dict[str, Measures] = {}
     checks: dict[str, CrossCheck] = {}

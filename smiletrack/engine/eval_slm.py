@@ -43,7 +43,17 @@ VISIBILITY_EDGES = (0.0, 0.5, 0.8, 1.0)
 
 @dataclass(frozen=True)
 class EvalSLMConfig(Checked):
-    """Which networks are evaluated, and on which crops."""
+    """Score a similarity network: rank-1, rank-5, mAP, verification AUC and equal error rate, by time gap and
+    visibility.
+
+    Reads identity tables, MOTChallenge folders or the demo world; --against scores another network on the same crops in
+    the same run, speed included. Writes summary.json and a picture of the hardest pairs into OUTPUT.
+
+      smiletrack eval-slm                                                # the last SLM run, on the demo world
+      smiletrack eval-slm --checkpoint runs/slm/model.safetensors --data datasets/MOT17/train@val_half
+      smiletrack eval-slm --checkpoint runs/slm/model.safetensors --data datasets/MOT17/train@val_half \\
+          --against osnet_x0_25.onnx
+    """
 
     checkpoint: str = ""
     """SLM to evaluate: model.safetensors of a run, a released checkpoint or an .onnx file; empty = that of the last SLM

@@ -23,7 +23,14 @@ TOLERANCE = 1e-4
 
 @dataclass(frozen=True)
 class ExportConfig(Checked):
-    """Which network is exported, and where to."""
+    """Export a trained network to ONNX and check the file against the checkpoint with ONNX Runtime.
+
+    Reads a checkpoint. Writes an .onnx file, which this project and other programs run without PyTorch.
+
+      smiletrack export slm --checkpoint runs/slm/model.safetensors
+      smiletrack export detector --checkpoint runs/detector/best.safetensors
+      smiletrack export detector --checkpoint runs/detector/best.safetensors --output detector.onnx
+    """
 
     network: str = "slm"
     """Kind of network: slm or detector."""

@@ -19,7 +19,17 @@ INPUTS = {"bytetrack": BYTETRACK_INPUT, "yolox": YOLOX_INPUT, "prb": ImageFormat
 
 @dataclass(frozen=True)
 class ImportConfig(Checked):
-    """Which checkpoint is imported, and as what."""
+    """Convert a public detector checkpoint to a checkpoint of this project, without running code that the file may
+    hold.
+
+    Reads .pt files of PRB-Net and YOLOv7, .pth and .pth.tar files of YOLOX and ByteTrack, .onnx files of YOLOX. Writes
+    a .safetensors file that also holds the classes, the input size, the colour order and the normalisation; use it with
+    --detector FILE, or as --weights of a training.
+
+      smiletrack import-weights bytetrack_x_mot17.pth.tar --as yolox-x
+      smiletrack import-weights prb-fpn6-2py.pt --as prb-fpn6-2py --output weights/prb.safetensors
+      smiletrack import-weights yolox_nano_416x416.onnx --as yolox-nano
+    """
 
     checkpoint: str = ""
     """Checkpoint: .pt of PRB-Net or YOLOv7, .pth or .pth.tar of YOLOX or ByteTrack, .onnx of YOLOX."""

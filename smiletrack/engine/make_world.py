@@ -26,9 +26,16 @@ _VERSION = 1  # of the drawing: sequences made by another version are made again
 
 @dataclass(frozen=True)
 class MakeWorldConfig(Checked):
-    """A world of three folders: `train`, `val` (other people, other streets) and `known` (scripted situations).
+    """Render a synthetic street with known answers: MOTChallenge folders with images, truth, detections, camera motion.
 
-    The defaults are the demo's world.
+    Writes OUTPUT/train, OUTPUT/val (other people, other streets) and OUTPUT/known (scripted situations), each <seq>/
+    with seqinfo.ini, img1, gt/gt.txt, det/det.txt, gmc/gmc.txt and known.json. The same seed gives the same bytes;
+    finished sequences are left alone, unfinished ones are rendered again.
+
+      smiletrack make-world
+      smiletrack make-world --config world/tiny --output datasets/tiny
+      smiletrack make-world --config world/crowd --output datasets/crowd --seed 3
+      smiletrack make-world --output datasets/night scene.light=0.5 scene.people=20 detector.false_alarms=2
     """
 
     output: str = "datasets/world"

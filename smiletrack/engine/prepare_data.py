@@ -69,7 +69,20 @@ class DataConfig(Checked):
 
 @dataclass(frozen=True)
 class PrepareDataConfig(Checked):
-    """What to import, from where, to where."""
+    """Import a public data set as it was downloaded, or mix imported ones.
+
+    Reads the unpacked archive. Writes OUTPUT/annotations/SPLIT.json (COCO, for detectors) and
+    OUTPUT/identities/SPLIT.csv (who is in which box, for similarity networks); images stay where they are. Prints its
+    totals beside the published ones.
+
+      smiletrack prepare-data mot17 --source datasets/MOT17 --output datasets/imported/mot17
+      smiletrack prepare-data crowdhuman --source datasets/CrowdHuman --output datasets/imported/crowdhuman
+      smiletrack prepare-data mix-ablation --output datasets/imported/mix-ablation
+
+    Data sets: mot15 mot16 mot17 mot20 dancetrack crowdhuman citypersons ethz caltech caltech-jde cuhk-sysu
+    cuhk-sysu-jde prw prw-jde market1501. Mixes: mix-ablation mix-mot17-test mix-mot20-test. Each is a file in
+    configs/data.
+    """
 
     data: DataConfig | None = None
     """Name of a data set or mix in configs/data (mot17, crowdhuman, mix-ablation ...), or a YAML file of your own."""

@@ -24,7 +24,7 @@ def configuration_reference(schemas: Mapping[str, type]) -> str:
     parts = [_HEADER]
     told: _Told = {}
     for command, schema in schemas.items():
-        parts.append(f"\n## `tools/{command}.py`\n\n| key | type | default | meaning |\n|---|---|---|---|")
+        parts.append(f"\n## `smiletrack {command}`\n\n| key | type | default | meaning |\n|---|---|---|---|")
         parts += [
             f"| `{key}` | {_escape(kind)} | {_escape(default)} | {_escape(text)} |"
             for key, kind, default, text in _rows(schema, command, told)

@@ -40,7 +40,16 @@ Comparisons = dict[str, Comparison]
 
 @dataclass(frozen=True)
 class ReportConfig(Checked):
-    """What the report shows."""
+    """Put runs on one HTML page: tables, curves, timelines, and every identity switch in pictures.
+
+    Reads run folders, the first of which is the baseline, and the images and ground truth they were made from. Writes
+    one self-contained file that needs no network. Without images, without ground truth or with an unfinished run, the
+    page shows what there is and names what is missing.
+
+      smiletrack report                                                  # the last run below runs/
+      smiletrack report runs/bytetrack runs/smiletrack --output compare.html
+      smiletrack report runs/mine --gt datasets/MOT17/train --split val_half
+    """
 
     runs: tuple[str, ...] = ()
     """Run folders, the first of which is the baseline; empty = the last run below runs/."""
@@ -150,13 +159,13 @@ def _run_report(run: Run, name: str, config: ReportConfig) -> tuple[RunReport, C
 
 
 def _settings(run: Run) -> tuple[TrackConfig | None, list[str]]:
-    """Return the configuration of `tools/track.py` that the run was made with."""
+    """Return the configuration of `smiletrack track` that the run was made with."""
     if run.settings is None:
         return None, []
     try:
         return load_config(TrackConfig, run.folder / "config.yaml"), []
     except InputError as error:
-        return None, [f"its configuration is not one of track.py, so switches are not explained ({error})"]
+        return None, [f"its configuration is not one of smiletrack track, so switches are not explained ({error})"]
 
 
 def _figures(measures: Mapping[str, Any]) -> dict[str, float]:

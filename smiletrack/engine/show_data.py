@@ -28,7 +28,15 @@ from smiletrack.view.sequence_statistics import statistics
 
 @dataclass(frozen=True)
 class ShowDataConfig(Checked):
-    """What to look at."""
+    """Look at annotated data: contact sheets, people over time, and a page of statistics.
+
+    Reads MOTChallenge folders, imported data sets or their COCO files. Writes OUTPUT/index.html with boxes per frame,
+    visibility, sizes and lifetimes, and at the top what looks wrong.
+
+      smiletrack show-data --data datasets/MOT17/train --sequences MOT17-09
+      smiletrack show-data --data datasets/imported/crowdhuman --split val --output runs/crowdhuman
+      smiletrack show-data --data datasets/imported/mix-ablation/annotations/train.json
+    """
 
     data: str = ""
     """Folder of MOTChallenge sequences, one such sequence, folder of an imported data set, or one of its COCO files."""

@@ -24,7 +24,17 @@ from smiletrack.view.mistake_painter import MistakePainter
 
 @dataclass(frozen=True)
 class ShowConfig(Checked):
-    """Which run is drawn, and how."""
+    """Draw the tracks of a run on the images of its sequences; with ground truth, mark every mistake.
+
+    Reads a run folder (or result files) and the sequences it was made from. Writes one H.264 video a sequence, or JPEG
+    images. Thin boxes are matches in the colour of their identity, dashed red boxes misses, orange boxes false
+    positives, thick magenta boxes identity switches (before > after). Without ground truth, identities and trails are
+    shown.
+
+      smiletrack show-tracks runs/track                                  # RUN/show/<sequence>.mp4
+      smiletrack show-tracks runs/mine --gt datasets/MOT17/train --sequences MOT17-09-FRCNN
+      smiletrack show-tracks runs/mine --marks tracks --format images --output pictures
+    """
 
     run: str = ""
     """Run folder, or a folder of result files; empty = the last run below runs/."""

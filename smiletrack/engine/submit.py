@@ -34,7 +34,16 @@ DETECTORS = ("DPM", "FRCNN", "SDP")
 
 @dataclass(frozen=True)
 class SubmitConfig(Checked):
-    """Which run is packed, and for which server."""
+    """Check a run and pack it as a MOTChallenge submission: names, detector copies, frames, identities, columns.
+
+    Reads a run folder or result files. Writes the zip file to upload at https://motchallenge.net, or says what is
+    missing; nothing is packed as long as a fault is left. MOT17 has each sequence once per public detector: a tracker
+    with its own detector submits the same result three times, which is what --copies does.
+
+      smiletrack submit runs/test --benchmark MOT17                      # RUN/MOT17-test.zip
+      smiletrack submit runs/test --benchmark MOT20
+      smiletrack submit runs/public --no-copies                          # MOT17 with the three public detectors
+    """
 
     run: str = ""
     """Run folder, or a folder of result files; empty = the last run below runs/."""

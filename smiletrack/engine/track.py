@@ -24,7 +24,22 @@ from smiletrack.types import Detections, Floats, Tracks, TrackTable
 
 @dataclass(frozen=True)
 class TrackConfig(SequenceInputConfig):
-    """What is tracked, and with which tracker."""
+    """Track the objects of sequences, videos or a camera.
+
+    Reads MOTChallenge sequences (ROOT/<seq>/ with seqinfo.ini, det/NAME.txt, gmc/gmc.txt), or frames for which a
+    detector and a similarity network are named. Writes OUTPUT/tracks/<seq>.txt in MOTChallenge format, and beside it
+    the whole configuration, the environment and the time it took. Without --data or --source it tracks a generated
+    crowd.
+
+      smiletrack track
+      smiletrack track --data datasets/MOT17/train --split val_half --detections yolox_x --tracker bytetrack
+      smiletrack track --source street.mp4 --detector yolox_nano.onnx --slm runs/slm/model.safetensors
+      smiletrack track --data datasets/MOT17/train --split val --detections yolox_x --tracker botsort \\
+          --camera-motion file --output runs/botsort tracker.first.max_cost=0.7 interpolation.method=linear
+
+    Presets: bytetrack, botsort, botsort-reid, ocsort, sort, deepsort, strongsort, smiletrack, smiletrack-motion,
+    smiletrack-paper, smiletrack-released.
+    """
 
     tracker: TrackerConfig = field(default_factory=default_config)
     """Tracker: a preset of configs/tracker, a YAML file, or keys tracker.*=... on top of the preset smiletrack."""

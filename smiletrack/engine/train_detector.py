@@ -37,7 +37,17 @@ from smiletrack.weights import load_weights
 
 @dataclass(frozen=True)
 class TrainDetectorConfig(Checked):
-    """Everything about one training run."""
+    """Train a detector, PRB-Net or YOLOX.
+
+    Reads COCO files, MOTChallenge folders, mixes of them, or the synthetic demo world, which it makes where --train
+    names no data. Writes best.safetensors and model.safetensors (for the tracker), history.json, tensorboard/ (curves
+    and pictures of predictions) and last.pt (for --resume) into OUTPUT.
+
+      smiletrack train-detector --config detector/prb-nano-demo
+      smiletrack train-detector --train datasets/MOT17/train@train_half --val datasets/MOT17/train@val_half \\
+          --weights prb-fpn6-2py.safetensors network.architecture=prb-fpn6-2py network.height=736 network.width=1280
+      torchrun --nproc-per-node 4 -m smiletrack train-detector --config detector/prb-2py-mot17-half
+    """
 
     train: tuple[str, ...] = ()
     """Training data: COCO files (FILE.json) and MOTChallenge folders (FOLDER or FOLDER@SPLIT); empty = the training
@@ -49,7 +59,7 @@ class TrainDetectorConfig(Checked):
     resume: bool = False
     """Continue the run in the folder where it stopped."""
     weights: str = ""
-    """Checkpoint to start from: best.safetensors of a run, or what import_weights.py wrote; empty = random weights."""
+    """Checkpoint to start from: best.safetensors of a run, or what import-weights wrote; empty = random weights."""
     network: DetectorConfig = field(default_factory=DetectorConfig)
     """Architecture, classes and input size; the classes are those of the data."""
     loss: OTALossConfig = field(default_factory=OTALossConfig)

@@ -45,7 +45,17 @@ TEACHER_SAMPLE = 2048
 
 @dataclass(frozen=True)
 class TrainSLMConfig(Checked):
-    """Everything about one training run."""
+    """Train the Similarity Learning Module (SLM), the network that tells people apart.
+
+    Reads identity tables, MOTChallenge folders or the synthetic demo world, which it makes where --train names no data.
+    Writes model.safetensors (for the tracker), history.json, tensorboard/ and last.pt (for --resume) into OUTPUT.
+
+      smiletrack train-slm
+      smiletrack train-slm --config slm/mot17-half-small
+      smiletrack train-slm --train datasets/MOT17/train,datasets/identities.csv --val datasets/MOT17/train@val_half \\
+          --output runs/slm-mot17 fit.epochs=20 network.channels=[32,64,128,256]
+      torchrun --nproc-per-node 4 -m smiletrack train-slm --config slm/mot17-half-large
+    """
 
     train: tuple[str, ...] = ()
     """Training data: identity tables (FILE.csv) and MOTChallenge folders (FOLDER or FOLDER@SPLIT, train_half if no

@@ -52,7 +52,16 @@ class RangeConfig(Checked):
 
 @dataclass(frozen=True)
 class TuneConfig(Checked):
-    """A search for the parameters of a tracker."""
+    """Search for the tracker parameters with the best mean HOTA over one or more data sets.
+
+    Reads stored detections (and embeddings), so that a trial takes seconds. Writes study.db and best.yaml, a preset.
+    Started in several terminals, the command shares one search. Sequences named in `held_out` are never read: report on
+    them afterwards.
+
+      smiletrack tune --config tune/example
+      smiletrack tune --config tune/example trials=500 output=runs/tune-long
+      smiletrack tune --config my_search.yaml --seed 1
+    """
 
     sources: Annotated[tuple[ScoredDataConfig, ...], MinLen(1)] = ()
     """Data sets to search on (see configs/tune/example.yaml); each has the same weight, whatever its length."""
@@ -157,7 +166,7 @@ def _write_preset(path: Path, config: TuneConfig, study: optuna.Study) -> None:
     held = ", ".join(config.held_out) or "none"
     head = (
         f"# Best of {len(study.trials)} trials, mean HOTA {100 * study.best_value:.2f} on {sources}.\n"
-        f"# Held out: {held}. Made by tools/tune.py; use it with track.py --tracker {path.name}\n"
+        f"# Held out: {held}. Made by smiletrack tune; use it with smiletrack track --tracker {path.name}\n"
     )
     tree = dataclasses.asdict(_changed(config.tracker, study.best_params))
     with atomic_write(path) as stream:

@@ -83,7 +83,7 @@ def load_embedder(path: str | Path, device: str = "cpu", compile: bool = False) 
     spec, pixels = split_pixels(str(path))
     path = network_path(spec)
     if not path.is_file():
-        raise InputError(f"{path}: no such SLM file; train one with tools/train_slm.py")
+        raise InputError(f"{path}: no such SLM file; train one with smiletrack train-slm")
     fingerprint = f"{path.name}:{hashlib.sha256(path.read_bytes()).hexdigest()[:16]}"
     if is_network_file(spec):
         return _exported(open_network(spec, device, torch.get_num_threads(), free_batch=True), pixels, fingerprint)

@@ -412,7 +412,7 @@ def test_light_changes_over_time_and_noise_is_as_strong_as_said() -> None:
 
 
 def test_the_demo_preset_is_the_default_world() -> None:
-    """Other commands make the default world when they need one: it must be the one that make_world.py makes."""
+    """Other commands make the default world when they need one: it must be the one that smiletrack make-world makes."""
     assert load_config(MakeWorldConfig, CONFIG_ROOT / "world" / "demo.yaml") == MakeWorldConfig()
 
 

@@ -16,7 +16,7 @@ from smiletrack.detector.checkpoint import import_public, load_detector_network,
 from smiletrack.detector.letterbox import BYTETRACK_INPUT, YOLOX_INPUT
 from smiletrack.detector.pickles import StandIn, module_state, read_checkpoint
 from smiletrack.detector.settings import DetectorConfig
-from smiletrack.engine.cli import main
+from smiletrack.engine.cli import run
 from smiletrack.engine.import_weights import ImportConfig, import_weights
 from smiletrack.errors import InputError
 from smiletrack.weights import save_weights
@@ -156,9 +156,9 @@ def test_weight_files_of_something_else(tmp_path: Path) -> None:
 
 def test_the_command_says_in_one_line_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "x.pt").write_text("nothing")
-    words = [str(tmp_path / "x.pt"), "--architecture", "yolox-x"]
+    words = ["import-weights", str(tmp_path / "x.pt"), "--as", "yolox-x"]
     with pytest.raises(SystemExit) as stopped:
-        main(import_weights, ImportConfig, None, positional="checkpoint", argv=words)
+        run(words)
     said = capsys.readouterr().err
     assert stopped.value.code == 2
     assert said.count("\n") == 1

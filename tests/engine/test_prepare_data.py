@@ -276,7 +276,7 @@ def test_crops_give_an_identity_table_only(tmp_path: Path) -> None:
 @pytest.mark.parametrize("card", sorted((CONFIG_ROOT / "data").glob("*.yaml")), ids=lambda card: card.stem)
 def test_every_card_loads(card: Path) -> None:
     assert load_config(PrepareDataConfig, data=card.stem).data is not None
-    assert f"prepare_data.py {card.stem} " in card.read_text()
+    assert f"smiletrack prepare-data {card.stem} " in card.read_text()
 
 
 def test_the_command(mot17: Path, run_tool) -> None:  # type: ignore[no-untyped-def]

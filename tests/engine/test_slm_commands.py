@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 import smiletrack.engine.train_slm as train_module
 from smiletrack.data.reid.batches import AugmentConfig
 from smiletrack.data.reid.identities import write_identities
-from smiletrack.engine.cli import main
+from smiletrack.engine.cli import run
 from smiletrack.engine.eval_slm import EvalSLMConfig, eval_slm
 from smiletrack.engine.export import ExportConfig, export
 from smiletrack.engine.inputs.person_crops import read_table
@@ -206,23 +205,17 @@ def test_too_few_identities_and_absent_data_are_one_line(street: Path, tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("command", "schema", "words", "reason"),
+    ("words", "reason"),
     [
-        (export, ExportConfig, ["slm"], "checkpoint: name the weights"),
-        (export, ExportConfig, ["tracker"], "'tracker' cannot be exported"),
-        (eval_slm, EvalSLMConfig, ["--checkpoint", "none.pt"], "none.pt: no such SLM file"),
-        (train_slm, TrainSLMConfig, ["--train", "x"], "train and val must both name data"),
+        ("export slm", "checkpoint: name the weights"),
+        ("export tracker", "'tracker' cannot be exported"),
+        ("eval-slm --checkpoint none.pt", "none.pt: no such SLM file"),
+        ("train-slm --train x", "train and val must both name data"),
     ],
 )
-def test_commands_tell_mistakes_in_one_line(
-    command: Callable[..., object],
-    schema: type,
-    words: list[str],
-    reason: str,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_commands_tell_mistakes_in_one_line(words: str, reason: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        main(command, schema, "", positional="network" if schema is ExportConfig else None, argv=words)
+        run(words.split())
     message = capsys.readouterr().err
     assert ended.value.code == 2 and reason in message and message.count("\n") == 1
 

@@ -61,7 +61,7 @@ def read_coco_images(file: Path) -> list[AnnotatedImage]:
             of_image[annotation["image_id"]].append(annotation)
         return [_annotated(file, image, of_image[image["id"]], videos) for image in content["images"]]
     except (KeyError, TypeError) as error:
-        raise InputError(f"{file}: not made by tools/prepare_data.py (no {error})") from None
+        raise InputError(f"{file}: not made by smiletrack prepare-data (no {error})") from None
 
 
 def _annotated(file: Path, image: dict[str, Any], rows: list[dict[str, Any]], videos: dict[int, str]) -> AnnotatedImage:
@@ -117,7 +117,7 @@ def merge_coco(files: Sequence[Path], path: Path) -> Counts:
     parts = [(file, read_json(file)) for file in files]
     for file, content in parts:
         if content.get("categories") != CATEGORIES:
-            raise InputError(f"{file}: not made by tools/prepare_data.py, its classes are others")
+            raise InputError(f"{file}: not made by smiletrack prepare-data, its classes are others")
         tracks = max((a["track_id"] for a in content["annotations"]), default=UNKNOWN)
         people[file.parent] = max(people.get(file.parent, 0), tracks + 1)
     starts = dict(zip(people, np.cumsum([0, *people.values()]).tolist(), strict=False))

@@ -125,7 +125,7 @@ def read_identities(path: Path) -> IdentityTable:
         numbers = rows[list(_COLUMNS[1:6])].to_numpy(object).astype(np.float64)
         whole = rows[["identity", "frame"]].to_numpy(object).astype(np.int64)
     except FileNotFoundError:
-        raise InputError(f"{path}: no such identity table; make one with tools/prepare_data.py") from None
+        raise InputError(f"{path}: no such identity table; make one with smiletrack prepare-data") from None
     except InputError:
         raise
     except (ValueError, UnicodeDecodeError) as error:

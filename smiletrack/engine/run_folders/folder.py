@@ -34,7 +34,7 @@ def latest_run(root: str | Path = "runs", contains: str = "tracks") -> Path:
     """Return the run below `root` whose config was written last, among those that hold `contains`."""
     runs = [file.parent for file in Path(root).rglob("config.yaml") if (file.parent / contains).exists()]
     if not runs:
-        raise InputError(f"{root}: no run with {contains!r} in it yet; `python tools/track.py` makes one")
+        raise InputError(f"{root}: no run with {contains!r} in it yet; `smiletrack track` makes one")
     return max(runs, key=lambda run: (run / "config.yaml").stat().st_mtime)
 
 

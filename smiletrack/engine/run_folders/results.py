@@ -53,7 +53,7 @@ class Run:
 
     @property
     def made_crowd(self) -> bool:
-        """Whether the run tracked the generated crowd, which is what track.py does without data."""
+        """Whether the run tracked the generated crowd, which is what smiletrack track does without data."""
         return self.settings is not None and self.settings.data == "" and not self.source
 
     @property

@@ -53,12 +53,12 @@ class DemoConfig(Checked):
     """Video file, folder of images, MOT sequence, stream address or camera number."""
 
     detector: str = ""
-    """Detector: a checkpoint, or the network file of another program (.onnx, or .xml of OpenVINO;
-    docs/detectors.md)."""
+    """Detector: a checkpoint, the network file of another program (.onnx, or .xml of OpenVINO), or a class of your own
+    (module:Class, docs/detectors.md)."""
 
     slm: str = "none"
     """Similarity network: a checkpoint, the network file (.onnx, OpenVINO's .xml) of any re-identification network, or
-    none; FILE@bgr255 says what the latter is fed (docs/slm.md)."""
+    module:Class of your own, or none; FILE@bgr255 says what the file of another program is fed (docs/slm.md)."""
 
     tracker: TrackerConfig = field(default_factory=default_config)
     """Tracker: a preset of configs/tracker, a YAML file, or keys tracker.*=..."""

@@ -4,6 +4,7 @@ from smiletrack.console import notify
 from smiletrack.detector.predictor import Predictor, load_detector
 from smiletrack.detector.settings import PredictConfig
 from smiletrack.engine.inputs.detection_cache import DetectorLike, EmbedderLike
+from smiletrack.engine.inputs.own_networks import OwnDetector, OwnEmbedder, is_own_class
 from smiletrack.network_files import is_network_file
 from smiletrack.slm.embedder import Embedder, load_embedder
 from smiletrack.training.runtime import choose_device
@@ -12,15 +13,18 @@ from smiletrack.training.runtime import choose_device
 def load_networks(
     detector: str, slm: str, device: str = "auto", predict: PredictConfig | None = None
 ) -> tuple[DetectorLike | None, EmbedderLike | None]:
-    """Load a detector and a similarity network; "" and "none" are none.
+    """Load a detector and a similarity network, each of a file or a class of one's own; "" and "none" are none.
 
     Tells on standard error what network files were taken for. Raises InputError for a missing or foreign file and for a
     device that is not there.
     """
-    return (
-        open_detector(detector, device, predict) if detector else None,
-        open_embedder(slm, device) if slm not in ("", "none") else None,
-    )
+    seeing: DetectorLike | None = None
+    embedding: EmbedderLike | None = None
+    if detector:
+        seeing = OwnDetector(detector) if is_own_class(detector) else open_detector(detector, device, predict)
+    if slm not in ("", "none"):
+        embedding = OwnEmbedder(slm) if is_own_class(slm) else open_embedder(slm, device)
+    return seeing, embedding
 
 
 def open_detector(spec: str, device: str = "auto", predict: PredictConfig | None = None) -> Predictor:

@@ -63,12 +63,12 @@ class SequenceInputConfig(Checked):
     it)."""
 
     detector: str = ""
-    """Source of detections: a checkpoint, the network file of another program (.onnx, or .xml of OpenVINO), or
-    file:NAME (as `detections`); empty = `detections`."""
+    """Source of detections: a checkpoint, the network file of another program (.onnx, or .xml of OpenVINO), a class of
+    your own (module:Class, docs/detectors.md), or file:NAME (as `detections`); empty = `detections`."""
 
     slm: str = "none"
     """Similarity network that computes embeddings: a checkpoint, the network file (.onnx, OpenVINO's .xml) of any
-    re-identification network, or none; FILE@bgr255 says what the latter is fed (docs/slm.md)."""
+    re-identification network (FILE@bgr255 says what it is fed, docs/slm.md), module:Class of your own, or none."""
 
     camera_motion: CameraSource = "none"
     """Source of the camera motion. file: <seq>/gmc/gmc.txt. flow, ecc, orb: estimated from the frames."""

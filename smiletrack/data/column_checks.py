@@ -4,7 +4,7 @@ import numpy as np
 
 from smiletrack.data.mot import DetectionTable
 from smiletrack.metrics.preprocess import Source
-from smiletrack.types import Ints
+from smiletrack.types import Floats, Ints
 
 _FEW = 3
 """Detections below which nothing is concluded from their boxes."""
@@ -52,15 +52,18 @@ def doubts_of(table: DetectionTable, width: int, height: int, source: Source) ->
         doubts.append(
             f"{source.name}: scores are from {low:g} to {high:g}{percent}; thresholds are made for scores from 0 to 1"
         )
-    if _look_like_corners(table, width, height):
+    if look_like_corners(table.boxes[:, :2], sides, np.array([width, height], np.float64)):
         doubts.append(f"{source.name}: columns 5 and 6 look like a right and a bottom edge, not like width and height")
     return doubts
 
 
-def _look_like_corners(table: DetectionTable, width: int, height: int) -> bool:
-    """Tell boxes whose sides are always longer than their left and top corner is far, and that leave the image."""
-    corner, sides = table.boxes[:, :2], table.boxes[:, 2:] - table.boxes[:, :2]
-    if len(table) < _FEW or not width or not height or not (corner > 0).all() or not (sides > corner).all():
+def look_like_corners(corners: Floats, sides: Floats, limits: Floats) -> bool:
+    """Tell right and bottom edges from widths and heights.
+
+    corners: (N, 2) left and top. sides: (N, 2) what should be width and height. limits: (N, 2) or (2,) size of the
+    image, 0 where it is not known. All sides are longer than the corner is far, and some of the boxes that they would
+    make leave an image that the edges are in.
+    """
+    if len(corners) < _FEW or not (limits > 0).all() or not (corners > 0).all() or not (sides > corners).all():
         return False
-    beyond = (table.boxes[:, 2:] > (width, height)) & (sides <= (width, height))
-    return bool(beyond.any() and np.median(sides[:, 0]) > 0)
+    return bool(((corners + sides > limits) & (sides <= limits)).any() and (sides <= limits).all())

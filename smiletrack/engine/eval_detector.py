@@ -44,6 +44,8 @@ class EvalDetectorConfig(Checked):
     """Checkpoints (best.safetensors of a run) and network files of other programs (.onnx, .xml) to evaluate."""
     data: tuple[str, ...] = ()
     """COCO files (FILE.json) and MOTChallenge folders (FOLDER or FOLDER@SPLIT), all with the same classes."""
+    image_root: str = ""
+    """Folder that the file names in COCO files are relative to; empty = found beside the file."""
     min_visibility: Share = 0.0
     """People of lower visibility in MOTChallenge folders are ignored."""
     step: PositiveCount = 1
@@ -67,7 +69,7 @@ def eval_detector(config: EvalDetectorConfig) -> dict[str, dict[str, float]]:
     for name in ("detectors", "data"):
         if not getattr(config, name):
             raise InputError(f"{name}: nothing is named; see --help")
-    labels = read_labelled(config.data, config.min_visibility, config.step)
+    labels = read_labelled(config.data, config.min_visibility, config.step, config.image_root)
     settings = PredictConfig(height=config.height, width=config.width, half=config.half, nms=JUDGED)
     results = {}
     for spec in config.detectors:

@@ -80,6 +80,8 @@ class TrainDetectorConfig(Checked):
     """Number of processes that prepare images; 0 = the main process does."""
     cache: bool = False
     """Keep the decoded images in memory, scaled to the input size."""
+    image_root: str = ""
+    """Folder that the file names in COCO files are relative to; empty = found beside the file."""
     min_visibility: Share = 0.0
     """People of lower visibility in MOTChallenge folders are ignored."""
     train_step: PositiveCount = 1
@@ -110,8 +112,8 @@ class TrainDetectorConfig(Checked):
 def train_detector(config: TrainDetectorConfig) -> FitResult:
     """Train as `config` says; the run folder holds the config, the curves and the weights."""
     train, val = (config.train, config.val) if config.train else demo_world()
-    labels = read_labelled(train, config.min_visibility, config.train_step)
-    judged = read_labelled(val, config.min_visibility, config.val_step)
+    labels = read_labelled(train, config.min_visibility, config.train_step, config.image_root)
+    judged = read_labelled(val, config.min_visibility, config.val_step, config.image_root)
     if judged.class_names != labels.class_names:
         raise InputError(f"val: has the classes {judged.class_names}, train has {labels.class_names}")
     network = dataclasses.replace(config.network, class_names=labels.class_names)

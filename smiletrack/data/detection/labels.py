@@ -3,18 +3,21 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from smiletrack.boxes import area, xywh_to_xyxy
+from smiletrack.data.coco import CocoFile, doubts_of_coco, read_coco_file
+from smiletrack.data.image_files import image_size
 from smiletrack.data.sequences import Sequence, one_copy_each, open_sequences
 from smiletrack.data.splits import source_and_split
 from smiletrack.data.truth import IGNORED_CLASSES, PEDESTRIAN
 from smiletrack.errors import InputError
-from smiletrack.files import read_json
 from smiletrack.types import Floats, Ints
+
+_LOOKED_AT = 500
+"""Images of a COCO file whose size is looked at before anything is done with it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,13 +63,16 @@ class LabelledImages:
         )
 
 
-def read_labelled(sources: Collection[str], min_visibility: float = 0.0, step: int = 1) -> LabelledImages:
+def read_labelled(
+    sources: Collection[str], min_visibility: float = 0.0, step: int = 1, image_root: str = ""
+) -> LabelledImages:
     """Read and merge `FILE.json` (COCO) and `FOLDER[@SPLIT]` (MOTChallenge sequences below FOLDER, or it is one).
 
-    `min_visibility` is for folders, as in `mot_images`. `step` takes every which image. Raises InputError for what
+    `min_visibility` is for folders, as in `mot_images`, `image_root` for COCO files, as in `read_coco`. `step` takes
+    every which image. Raises InputError for what
     cannot be read, and where no box is left that is not ignored.
     """
-    labels = _merged(_read_source(source, min_visibility) for source in sources)
+    labels = _merged(_read_source(source, min_visibility, image_root) for source in sources)
     if labels.ignored.all():
         ignored = f"all {len(labels.ignored)} boxes are ignored" if len(labels.ignored) else "there is no box"
         reasons = "; ".join([ignored, *labels.notes[-2:]])
@@ -74,9 +80,9 @@ def read_labelled(sources: Collection[str], min_visibility: float = 0.0, step: i
     return labels[range(0, len(labels), step)] if step > 1 else labels
 
 
-def _read_source(source: str, min_visibility: float) -> LabelledImages:
+def _read_source(source: str, min_visibility: float, image_root: str) -> LabelledImages:
     if source.endswith(".json"):
-        return read_coco(Path(source))
+        return read_coco(Path(source), image_root)
     return mot_images(*source_and_split(source, "all"), min_visibility)
 
 
@@ -138,53 +144,69 @@ def _sequence_images(sequence: Sequence, min_visibility: float) -> LabelledImage
     )
 
 
-def read_coco(file: Path) -> LabelledImages:
-    """Read a COCO detection file; image files are relative to it (or to `images/` beside it) unless absolute.
+def read_coco(file: Path, image_root: str = "") -> LabelledImages:
+    """Read a COCO detection file; see `coco.read_coco_file` for its errors.
 
-    Crowds, annotations marked `ignore`, and boxes without area are `ignored`. InputError names the annotation that
-    has a class or image the file does not list, or a box that is not four numbers.
+    Image files are in `image_root`; without it they are looked for beside the file, in `images/` there or one folder
+    up, and in the folders below those (`images/default/`, `train2017/`). Crowds, annotations marked `ignore`, and boxes
+    without area are `ignored`. InputError names an image that is not there or has another size than the file says.
     """
-    content = read_json(file)
-    if not isinstance(content, dict) or not all(
-        isinstance(content.get(key), list) for key in ("images", "annotations", "categories")
-    ):
-        raise InputError(f"{file}: not a COCO detection file; it needs the lists images, annotations and categories")
-    categories = {category["id"]: index for index, category in enumerate(content["categories"])}
-    images = {image["id"]: index for index, image in enumerate(content["images"])}
-    annotations = content["annotations"]
-    for annotation in annotations:
-        _check_annotation(file, annotation, categories, images)
-    indices = np.array([images[a["image_id"]] for a in annotations], np.int64)
+    coco = read_coco_file(file)
+    root = Path(image_root) if image_root else _image_root(coco)
+    paths = [_image_path(root, image.file_name) for image in coco.images]
+    _check_images(coco, paths, image_root)
+    numbers = {image.id: index for index, image in enumerate(coco.images)}
+    categories = {category.id: index for index, category in enumerate(coco.categories)}
+    indices = np.array([numbers[annotation.image_id] for annotation in coco.annotations], np.int64)
     order = np.argsort(indices, kind="stable")
-    boxes = xywh_to_xyxy(np.array([a["bbox"] for a in annotations], np.float64).reshape(-1, 4))
-    ignored = np.array([bool(a.get("iscrowd") or a.get("ignore")) for a in annotations], bool) | (area(boxes) <= 0)
-    classes = np.array([categories[a["category_id"]] for a in annotations], np.int64)
+    boxes = xywh_to_xyxy(coco.boxes_xywh())
+    ignored = np.array([bool(a.iscrowd or a.ignore) for a in coco.annotations], bool) | (area(boxes) <= 0)
+    classes = np.array([categories[annotation.category_id] for annotation in coco.annotations], np.int64)
     return LabelledImages(
-        tuple(_image_file(file, image) for image in content["images"]),
+        tuple(paths),
         indices[order],
         boxes[order],
         classes[order],
         ignored[order],
-        tuple(str(category["name"]) for category in content["categories"]),
+        tuple(category.name for category in coco.categories),
+        tuple(doubts_of_coco(coco)),
     )
 
 
-def _check_annotation(
-    file: Path, annotation: dict[str, Any], categories: dict[Any, int], images: dict[Any, int]
-) -> None:
-    where = f"{file}: annotation {annotation.get('id', '?')}"
-    if annotation.get("category_id") not in categories:
-        known = ", ".join(map(str, categories))
-        raise InputError(f"{where} has the unknown class {annotation.get('category_id')!r}; there are {known}")
-    if annotation.get("image_id") not in images:
-        raise InputError(f"{where} is on the image {annotation.get('image_id')!r}, which the file does not list")
-    box = annotation.get("bbox")
-    numbers = isinstance(box, list) and len(box) == 4 and all(isinstance(side, (int, float)) for side in box)
-    if not numbers or not np.isfinite(np.array(box)).all():
-        raise InputError(f"{where} has the box {box!r}; it must be [left, top, width, height] in pixels")
+def _image_root(coco: CocoFile) -> Path:
+    """Return the folder that the names of images are relative to: the first of the usual ones that has the first."""
+    here = coco.path.parent
+    above = here.resolve().parent
+    usual = [here, here / "images", above / "images", above]
+    below = [folder for place in (here / "images", above / "images", above) for folder in _folders(place)]
+    name = coco.images[0].file_name
+    return next((root for root in (*usual, *below) if _image_path(root, name).is_file()), here)
 
 
-def _image_file(file: Path, image: dict[str, Any]) -> Path:
-    path = file.parent / str(image["file_name"])
-    beside = file.parent / "images" / str(image["file_name"])
-    return beside if not path.is_file() and beside.is_file() else path
+def _folders(place: Path) -> list[Path]:
+    return sorted(path for path in place.iterdir() if path.is_dir()) if place.is_dir() else []
+
+
+def _image_path(root: Path, name: str) -> Path:
+    """Return the path of an image; names that Windows wrote have other separators."""
+    path = root / name
+    return root / name.replace("\\", "/") if "\\" in name and not path.exists() else path
+
+
+def _check_images(coco: CocoFile, paths: list[Path], image_root: str) -> None:
+    """Raise InputError for an image that is not there or of another size; of many, an even choice is looked at."""
+    for number in np.unique(np.linspace(0, len(paths) - 1, _LOOKED_AT).astype(int)).tolist():
+        path, image = paths[number], coco.images[number]
+        if not path.is_file():
+            hint = "" if image_root else "; --image-root names the folder of the images"
+            raise InputError(f"{coco.path}: no image {path}{hint}")
+        if not (image.width and image.height):
+            continue
+        size = image_size(path)
+        if size != (image.width, image.height):
+            turned = size == (image.height, image.width)
+            hint = "; its EXIF orientation turns it, the file was made without" if turned else ""
+            raise InputError(
+                f"{coco.path}: {path} is {size[0]}x{size[1]}, but the file is about {image.width}x{image.height}, so "
+                f"its boxes do not fit{hint}"
+            )

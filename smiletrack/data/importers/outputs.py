@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from smiletrack.boxes import xywh_to_xyxy, xyxy_to_xywh
+from smiletrack.data.coco import CocoAnnotation, CocoFile, CocoImage, Key, read_coco_file
 from smiletrack.data.importers.annotations import UNKNOWN, AnnotatedImage, Counts
 from smiletrack.data.reid.identities import IdentityTable
 from smiletrack.errors import InputError
-from smiletrack.files import atomic_write, read_json
+from smiletrack.files import atomic_write
 
 CATEGORIES = [{"id": 1, "name": "pedestrian"}]
 _DIGITS = 3
@@ -52,30 +53,45 @@ def write_coco(path: Path, images: Sequence[AnnotatedImage]) -> None:
 
 
 def read_coco_images(file: Path) -> list[AnnotatedImage]:
-    """Read back what `write_coco` wrote; InputError where the file is another's."""
-    content = read_json(file)
-    try:
-        videos = {video["id"]: str(video["name"]) for video in content["videos"]}
-        of_image: dict[int, list[dict[str, Any]]] = {image["id"]: [] for image in content["images"]}
-        for annotation in content["annotations"]:
-            of_image[annotation["image_id"]].append(annotation)
-        return [_annotated(file, image, of_image[image["id"]], videos) for image in content["images"]]
-    except (KeyError, TypeError) as error:
-        raise InputError(f"{file}: not made by smiletrack prepare-data (no {error})") from None
+    """Read back what `write_coco` wrote; InputError where the file is another's, or damaged."""
+    coco = _read_imported(file)
+    videos = {video.id: video.name for video in coco.videos}
+    of_image: dict[Key, list[CocoAnnotation]] = {image.id: [] for image in coco.images}
+    for annotation in coco.annotations:
+        of_image[annotation.image_id].append(annotation)
+    return [_annotated(file, image, of_image[image.id], videos) for image in coco.images]
 
 
-def _annotated(file: Path, image: dict[str, Any], rows: list[dict[str, Any]], videos: dict[int, str]) -> AnnotatedImage:
+def _read_imported(file: Path) -> CocoFile:
+    """Read a file of ours: the one class, and whole numbers for videos, frames and people."""
+    coco = read_coco_file(file)
+    if [(category.id, category.name) for category in coco.categories] != [(1, "pedestrian")]:
+        raise InputError(f"{file}: not made by smiletrack prepare-data, its classes are others")
+    whole: list[Any] = [video.id for video in coco.videos]
+    whole += [number for image in coco.images for number in (image.id, image.video_id, image.frame_id, image.frame)]
+    whole += [number for row in coco.annotations for number in (row.id, row.track_id)]
+    if not all(type(number) is int and abs(number) < 2**53 for number in whole):
+        raise InputError(
+            f"{file}: not made by smiletrack prepare-data (ids, video_id, frame or track_id are no numbers)"
+        )
+    for share in (row.visibility for row in coco.annotations):
+        if type(share) not in (int, float) or not 0 <= share <= 1:
+            raise InputError(f"{file}: the visibility {share!r} is not in [0, 1]")
+    return coco
+
+
+def _annotated(file: Path, image: CocoImage, rows: Sequence[CocoAnnotation], videos: dict[Key, str]) -> AnnotatedImage:
     return AnnotatedImage(
-        path=Path(os.path.normpath(file.parent / image["file_name"])),
-        boxes=xywh_to_xyxy(np.array([row["bbox"] for row in rows], np.float64).reshape(-1, 4)),
-        identities=np.array([row["track_id"] for row in rows], np.int64),
-        visibility=np.array([row["visibility"] for row in rows], np.float64),
-        ignored=np.array([row["ignore"] for row in rows], bool),
-        sequence=videos.get(image["video_id"], file.parent.parent.name),
+        path=Path(os.path.normpath(file.parent / image.file_name)),
+        boxes=xywh_to_xyxy(np.array([row.bbox for row in rows], np.float64).reshape(-1, 4)),
+        identities=np.array([row.track_id for row in rows], np.int64),
+        visibility=np.array([row.visibility for row in rows], np.float64),
+        ignored=np.array([bool(row.ignore) for row in rows], bool),
+        sequence=videos.get(image.video_id, file.resolve().parent.parent.name),
         source=file,
-        frame=image["frame"],
-        width=image["width"],
-        height=image["height"],
+        frame=image.frame,
+        width=int(image.width),
+        height=int(image.height),
     )
 
 
@@ -114,24 +130,22 @@ def merge_coco(files: Sequence[Path], path: Path) -> Counts:
     annotations: list[dict[str, Any]] = []
     videos: list[dict[str, Any]] = []
     people: dict[Path, int] = {}
-    parts = [(file, read_json(file)) for file in files]
-    for file, content in parts:
-        if content.get("categories") != CATEGORIES:
-            raise InputError(f"{file}: not made by smiletrack prepare-data, its classes are others")
-        tracks = max((a["track_id"] for a in content["annotations"]), default=UNKNOWN)
-        people[file.parent] = max(people.get(file.parent, 0), tracks + 1)
+    parts = [_read_imported(file) for file in files]
+    for coco in parts:
+        tracks = max((a.track_id for a in coco.annotations), default=UNKNOWN)
+        people[coco.path.parent] = max(people.get(coco.path.parent, 0), tracks + 1)
     starts = dict(zip(people, np.cumsum([0, *people.values()]).tolist(), strict=False))
-    for file, content in parts:
+    for coco in parts:
         moved = (len(images), len(annotations), len(videos))
-        for image in content["images"]:
-            name = os.path.relpath(file.resolve().parent / image["file_name"], path.resolve().parent)
-            video = image["video_id"] + moved[2] if image["video_id"] != UNKNOWN else UNKNOWN
-            images.append({**image, "id": image["id"] + moved[0], "file_name": name, "video_id": video})
-        for a in content["annotations"]:
-            track = a["track_id"] + starts[file.parent] if a["track_id"] != UNKNOWN else UNKNOWN
-            shifted = {"id": a["id"] + moved[1], "image_id": a["image_id"] + moved[0], "track_id": track}
-            annotations.append({**a, **shifted})
-        videos += [{**video, "id": video["id"] + moved[2]} for video in content["videos"]]
+        for image in coco.images:
+            name = os.path.relpath(coco.path.resolve().parent / image.file_name, path.resolve().parent)
+            video = image.video_id + moved[2] if image.video_id != UNKNOWN else UNKNOWN
+            images.append(vars(image) | {"id": int(image.id) + moved[0], "file_name": name, "video_id": video})
+        for a in coco.annotations:
+            track = a.track_id + starts[coco.path.parent] if a.track_id != UNKNOWN else UNKNOWN
+            shifted = {"id": int(a.id) + moved[1], "image_id": int(a.image_id) + moved[0], "track_id": track}
+            annotations.append(vars(a) | shifted)
+        videos += [{"id": int(video.id) + moved[2], "name": video.name} for video in coco.videos]
     _write(path, images, annotations, videos)
     targets = [a for a in annotations if not a["ignore"]]
     return Counts(len(images), len({a["track_id"] for a in targets} - {UNKNOWN}), len(targets))

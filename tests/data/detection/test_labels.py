@@ -23,9 +23,15 @@ CONTENT: dict[str, Any] = {
 }
 
 
-def write(folder: Path, **changes: Any) -> str:
-    file = folder / "boxes.json"
-    file.write_text(json.dumps(CONTENT | changes))
+def write(folder: Path, name: str = "boxes.json", **changes: Any) -> str:
+    """Write the file, and 60x40 images with the names that it lists beside it."""
+    file = folder / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    content = CONTENT | changes
+    file.write_text(json.dumps(content))
+    for image in content["images"]:
+        if isinstance(image, dict) and isinstance(image.get("file_name"), str):
+            cv2.imwrite(str(folder / image["file_name"]), np.zeros((40, 60, 3), np.uint8))
     return str(file)
 
 
@@ -42,21 +48,111 @@ def test_coco_file(tmp_path: Path) -> None:
     assert part.boxes.tolist()[0] == [1, 2, 4, 6] and part.image_indices.tolist() == [0, 2, 2, 2]
 
 
+def box(**changes: Any) -> dict[str, Any]:
+    return {"annotations": [{"id": 5, "image_id": 7, "category_id": 4, "bbox": [0, 0, 9, 9]} | changes]}
+
+
+SIZED = [{"id": 7, "file_name": "a.jpg", "width": 60, "height": 40}]
+CORNERS = [{"id": i, "image_id": 7, "category_id": 4, "bbox": [4 + i, 3, 14 + i, 23], "area": 200} for i in range(4)]
+"""Boxes of 10 x 20 px as left, top, right, bottom."""
+
+
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
-        ({"annotations": [{"id": 5, "image_id": 7, "category_id": 8, "bbox": [0, 0, 1, 1]}]}, "annotation 5 .*class 8"),
-        ({"annotations": [{"id": 5, "image_id": 1, "category_id": 4, "bbox": [0, 0, 1, 1]}]}, "annotation 5 .*image 1"),
-        ({"annotations": [{"id": 5, "image_id": 7, "category_id": 4, "bbox": [0, 0, 1]}]}, "annotation 5 .*four|left"),
-        ({"annotations": [{"id": 5, "image_id": 7, "category_id": 4, "bbox": [0, 0, 1, None]}]}, "annotation 5"),
-        ({"annotations": [{"id": 5, "image_id": 7, "category_id": 4, "bbox": [0, 0, 1, float("nan")]}]}, "nan"),
+        (box(category_id=8), "annotation 5 .*unknown class 8"),
+        (box(image_id=1), "annotation 5 .*image 1"),
+        (box(image_id="7"), "annotation 5 is on the image '7', which"),
+        (box(bbox=[0, 0, 1]), r"annotations\[0\].bbox must be \[left"),
+        (box(bbox=[0, 0, 1, None]), r"annotations\[0\].bbox must be"),
+        (box(bbox=[0, 0, 1, True]), r"annotations\[0\].bbox must be"),
+        (box(bbox=["0", "0", "9", "9"]), r"annotations\[0\].bbox must be"),
+        (box(bbox=[0, 0, 1, float("nan")]), "annotation 5 has the box .*nan"),
+        (box(bbox=[0, 0, 1, 10**400]), r"boxes\.json: "),
+        (box(bbox=[0.1, 0.2, 0.3, 0.3]), "look like shares of the image"),
+        (box(bbox=[0, 0, 0, 0.5]), "look like shares"),
+        (box(iscrowd=1), "no box to learn from .*all 1 boxes are ignored"),
+        ({"annotations": []}, "no box to learn from .*there is no box"),
+        ({"annotations": CORNERS}, "by their areas the boxes are left, top, right, bottom"),
+        ({"annotations": [5]}, r"annotations\[0\]"),
+        ({"annotations": {}}, "not a COCO detection file"),
         ({"categories": None}, "not a COCO detection file"),
+        ({"categories": []}, r"no classes \(categories\) in it"),
+        ({"categories": [{"id": 4}]}, r"categories\[0\].name is missing"),
+        ({"categories": [{"id": 4, "name": "a"}, {"id": 4, "name": "b"}]}, "the class id 4 is there 2 times"),
+        ({"images": []}, "no images in it"),
+        ({"images": [{"file_name": "a.jpg"}]}, r"images\[0\].id is missing"),
+        ({"images": [{"id": 7}]}, r"images\[0\].file_name is missing"),
+        ({"images": [{"id": {}, "file_name": "a.jpg"}]}, r"images\[0\].id"),
+        ({"images": [*CONTENT["images"], {"id": 7, "file_name": "b.jpg"}]}, "the image id 7 is there 2 times"),
+        ({"images": [{"id": 7, "file_name": "a.jpg", "width": 64, "height": 48}]} | box(), "a.jpg is 60x40, .*64x48"),
+        ({"images": [{"id": 7, "file_name": "a.jpg", "width": 40, "height": 60}]} | box(), "EXIF orientation turns it"),
     ],
 )
 def test_wrong_coco_file_is_one_line(tmp_path: Path, changes: dict[str, Any], line: str) -> None:
     with pytest.raises(InputError, match=line) as error:
         read_labelled([write(tmp_path, **changes)])
     assert "\n" not in str(error.value) and "boxes.json" in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "3", "[" * 100_000, '{"images": ' + "9" * 6000 + "}", "\x00"])
+def test_what_is_no_coco_file_is_one_line(tmp_path: Path, text: str) -> None:
+    (tmp_path / "boxes.json").write_text(text)
+    with pytest.raises(InputError, match=r"boxes\.json: (not valid JSON|not a COCO detection file)") as error:
+        read_labelled([str(tmp_path / "boxes.json")])
+    assert "\n" not in str(error.value) and len(str(error.value)) < 500
+
+
+def test_what_is_harmless_in_a_coco_file(tmp_path: Path) -> None:
+    """A byte order mark, NaN where nobody looks, masks, classes without boxes, sizes that are right."""
+    content = {**CONTENT, "images": SIZED, **box(area=float("nan"), segmentation=[[1, 2]], track_id="x"), "info": None}
+    file = write(tmp_path, **content)
+    Path(file).write_bytes(b"\xef\xbb\xbf" + Path(file).read_bytes())
+    labels = read_labelled([file])
+    assert labels.boxes.tolist() == [[0, 0, 9, 9]] and labels.class_names == ("person", "car") and labels.notes == ()
+
+
+def test_doubts_about_a_coco_file_are_told(tmp_path: Path) -> None:
+    corners = [{**row, "bbox": [30 + row["id"], 3, 44 + row["id"], 23], "area": 1} for row in CORNERS]
+    (note,) = read_labelled([write(tmp_path, images=SIZED, annotations=corners)]).notes
+    assert "bbox looks like left, top, right and bottom" in note
+    (note,) = read_labelled([write(tmp_path, **{"annotations": 2 * box()["annotations"]})]).notes
+    assert "the annotation id 5 is there 2 times" in note
+
+
+@pytest.mark.parametrize(
+    ("file", "images", "name"),
+    [
+        ("set/boxes.json", "set", "a.jpg"),
+        ("set/boxes.json", "set/images", "a.jpg"),
+        ("set/annotations/boxes.json", "set/images", "a.jpg"),
+        ("set/annotations/boxes.json", "set/images/default", "a.jpg"),
+        ("set/annotations/instances_train2017.json", "set/train2017", "a.jpg"),
+        ("set/annotations/boxes.json", "set", "images\\default\\a.jpg"),
+    ],
+)
+def test_images_are_found_where_exporters_put_them(tmp_path: Path, file: str, images: str, name: str) -> None:
+    target = tmp_path / images / name.replace("\\", "/")
+    target.parent.mkdir(parents=True)
+    cv2.imwrite(str(target), np.zeros((40, 60, 3), np.uint8))
+    path = tmp_path / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({**CONTENT, **box(), "images": [{"id": 7, "file_name": name}]}))
+    assert read_labelled([str(path)]).paths[0].resolve() == target
+
+
+def test_the_folder_of_the_images_may_be_named(tmp_path: Path) -> None:
+    file = write(tmp_path / "here", images=SIZED, **box())
+    (tmp_path / "here" / "a.jpg").rename(tmp_path / "a.jpg")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "a.jpg").rename(tmp_path / "elsewhere" / "b.jpg")
+    with pytest.raises(InputError, match=r"boxes\.json: no image .*a\.jpg; --image-root"):
+        read_labelled([file])
+    (tmp_path / "elsewhere" / "b.jpg").rename(tmp_path / "elsewhere" / "a.jpg")
+    labels = read_labelled([file], image_root=str(tmp_path / "elsewhere"))
+    assert labels.paths == (tmp_path / "elsewhere" / "a.jpg",)
+    with pytest.raises(InputError, match=r"no image .*nowhere/a\.jpg$"):
+        read_labelled([file], image_root=str(tmp_path / "nowhere"))
 
 
 def sequence(folder: Path, frames: int, rows: list[str]) -> Path:

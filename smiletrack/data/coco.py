@@ -17,6 +17,8 @@ pydantic = LazyModule("pydantic")
 
 Key = int | str
 Number = int | float
+_LONGEST_NAME = 255
+"""Bytes of a file's name in the usual file systems."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,9 @@ def _check_ids(coco: CocoFile) -> None:
             raise InputError(f"{coco.path}: no {'images' if kind == 'image' else 'classes (categories)'} in it")
         if twice := _repeated(entry.id for entry in entries):
             raise InputError(f"{coco.path}: the {kind} id {twice[0]!r} is there {twice[1]} times; ids must differ")
+    for image in coco.images:
+        if "\0" in image.file_name or max(len(part.encode()) for part in image.file_name.split("/")) > _LONGEST_NAME:
+            raise InputError(f"{coco.path}: image {image.id}: its file_name cannot be that of a file")
     images = {image.id for image in coco.images}
     categories = {category.id for category in coco.categories}
     for annotation in coco.annotations:

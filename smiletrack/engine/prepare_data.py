@@ -155,6 +155,9 @@ def _read(data: DataConfig, source: Path, split: str) -> list[AnnotatedImage]:
 def _import_split(data: DataConfig, split: str, source: Path, output: Path, skip_bad: bool) -> SplitReport:
     notify(f"{split}: reading {source}")
     annotated = _read(data, source, split)
+    notify(
+        *(f"{split}: truth: {dialect}" for dialect in dict.fromkeys(image.dialect for image in annotated) if dialect)
+    )
     states = probe_images((image.path for image in annotated), output / "looked_at.tsv")
     allowed = KINDS if skip_bad else (BAD_BOX,) if data.skip_bad_boxes else ()
     problems = Problems(frozenset(allowed))

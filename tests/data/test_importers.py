@@ -6,6 +6,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import PIL.Image
 import pytest
 from scipy.io import savemat
 
@@ -336,6 +337,14 @@ def test_probe(tmp_path: Path) -> None:
     (tmp_path / "cut.png").write_bytes(png.read_bytes()[:-8])
     assert probe(tmp_path / "cut.png").problem == UNREADABLE
     assert probe(tmp_path / "none.jpg").problem == MISSING
+
+
+def test_probe_sees_what_is_upright(tmp_path: Path) -> None:
+    """A phone's picture: 64x48 pixels, seen as 48x64."""
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 6
+    PIL.Image.new("RGB", (64, 48)).save(tmp_path / "a.jpg", exif=exif)
+    assert probe(tmp_path / "a.jpg") == ImageState(48, 64)
 
 
 def test_probe_remembers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import PIL.Image
 import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
@@ -284,3 +285,43 @@ def test_the_command(mot17: Path, run_tool) -> None:  # type: ignore[no-untyped-
     assert done.returncode == 0 and "112,297" in done.stdout and done.stderr.count("warning") == 3
     wrong = run_tool("prepare_data", "mot20", "--source", mot17, "--output", mot17.parent / "o")
     assert wrong.returncode == 2 and wrong.stderr.count("error") == 1 and "Traceback" not in wrong.stderr
+
+
+def turned(path: Path) -> None:
+    """Write a picture of 120x160 that is seen as 160x120, by orientation 6."""
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 6
+    PIL.Image.new("RGB", (120, 160)).save(path, exif=exif)
+
+
+def test_phone_pictures_have_the_size_that_is_seen(mot17: Path) -> None:
+    for path in mot17.rglob("*.jpg"):
+        turned(path)
+    assert imported(mot17, "splits=train")["train"].problems == {}
+    jde = mot17.parent / "jde"
+    for part in ("images", "labels_with_ids"):
+        (jde / part).mkdir(parents=True)
+    turned(jde / "images" / "a.jpg")
+    (jde / "labels_with_ids" / "a.txt").write_text("0 1 0.5 0.5 0.25 0.5\n")
+    settings = PrepareDataConfig(DataConfig(format="labels_with_ids"), str(jde), str(jde.parent / "out/jde"))
+    prepare_data(settings)
+    (image,) = read_coco_images(jde.parent / "out/jde/annotations/train.json")
+    assert (image.width, image.height) == (160, 120) and image.boxes.tolist() == [[60, 30, 100, 90]]
+
+
+def test_what_the_columns_were_taken_for_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """VisDrone's cars are no people, MOT15's tabs no reason to lose a box."""
+    sequence(tmp_path / "V/train/A", "1,0,10,20,30,60,1,1,0,0\n1,1,60,20,30,60,1,4,0,2\n", 1)
+    sequence(tmp_path / "T/train/A", "1\t1\t10\t20\t30\t60\t1\t-1\t-1\t-1\n", 1)
+    for name, words in (("V", "VisDrone's columns"), ("T", "MOT15's columns")):
+        (report,) = prepare_data(PrepareDataConfig(DataConfig(), str(tmp_path / name), str(tmp_path / "out" / name)))
+        assert report.written == Counts(1, 1, 1) and f"train: truth: {words}" in capsys.readouterr().err
+
+
+def test_a_set_of_which_a_part_is_unpacked(tmp_path: Path) -> None:
+    """DanceTrack's archives come one by one."""
+    sequence(tmp_path / "DanceTrack/val/dancetrack0004", "1,0,10,20,30,60,1,1,1\n", 1)
+    with pytest.raises(InputError, match=r"no folder train in it; .*; data\.splits=val imports what is there"):
+        imported(tmp_path / "DanceTrack", name="dancetrack")
+    report = imported(tmp_path / "DanceTrack", "splits=val", name="dancetrack")["val"]
+    assert report.written == Counts(1, 1, 1)

@@ -51,7 +51,9 @@ def split_folders(source: Path, name: str) -> list[Path]:
             return [folder / name]
         if parts := sorted(folder.glob(f"{name}[0-9]/")):
             return parts
-    raise InputError(f"{source}: no folder {name} in it; is it the right archive, and all of it unpacked?")
+    there = [part for part in ("train", "val", "test") if any(source.glob(part)) or any(source.glob(f"*/{part}"))]
+    hint = f"; data.splits={','.join(there)} imports what is there" if there else ""
+    raise InputError(f"{source}: no folder {name} in it; is it the right archive, and all of it unpacked?{hint}")
 
 
 def annotated_images(

@@ -10,6 +10,7 @@ from pathlib import Path
 import PIL.Image
 
 from smiletrack.console import ProgressBar
+from smiletrack.data.image_files import upright_size
 
 _ENDS = {b"\xff\xd8": b"\xff\xd9", b"\x89P": b"IEND"}
 """First bytes of a JPEG and a PNG -> what must stand near their end."""
@@ -21,7 +22,7 @@ _BATCH = 512
 
 @dataclass(frozen=True)
 class ImageState:
-    """width, height: px, 0 where unknown. problem: MISSING, UNREADABLE, or nothing."""
+    """width, height: px as the picture is seen (EXIF), 0 where unknown. problem: MISSING, UNREADABLE, or nothing."""
 
     width: int
     height: int
@@ -69,7 +70,7 @@ def probe(path: Path) -> ImageState:
             whole = _ENDS.get(start, b"") in stream.read()
             stream.seek(0)
             with PIL.Image.open(stream) as image:
-                width, height = image.size
+                width, height = upright_size(image)
     except FileNotFoundError:
         return ImageState(0, 0, MISSING)
     except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError):
@@ -78,12 +79,12 @@ def probe(path: Path) -> ImageState:
 
 
 def _key(path: Path) -> str:
-    """Return size, time and path in one line, nothing where there is no such file."""
+    """Return size, time and path in one line, nothing where there is no such file; `upright`: how sizes are meant."""
     try:
         state = path.stat()
     except OSError:
         return ""
-    return f"{state.st_size}\t{state.st_mtime_ns}\t{path}"
+    return f"upright\t{state.st_size}\t{state.st_mtime_ns}\t{path}"
 
 
 def _remembered(memory: Path) -> dict[str, ImageState]:

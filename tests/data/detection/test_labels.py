@@ -23,15 +23,16 @@ CONTENT: dict[str, Any] = {
 }
 
 
-def write(folder: Path, name: str = "boxes.json", **changes: Any) -> str:
+def write(folder: Path, **changes: Any) -> str:
     """Write the file, and 60x40 images with the names that it lists beside it."""
-    file = folder / name
+    file = folder / "boxes.json"
     file.parent.mkdir(parents=True, exist_ok=True)
     content = CONTENT | changes
     file.write_text(json.dumps(content))
     for image in content["images"]:
-        if isinstance(image, dict) and isinstance(image.get("file_name"), str):
-            cv2.imwrite(str(folder / image["file_name"]), np.zeros((40, 60, 3), np.uint8))
+        name = image.get("file_name", "") if isinstance(image, dict) else ""
+        if 0 < len(name) < 256 and "\0" not in name:
+            cv2.imwrite(str(folder / name), np.zeros((40, 60, 3), np.uint8))
     return str(file)
 
 
@@ -84,6 +85,8 @@ CORNERS = [{"id": i, "image_id": 7, "category_id": 4, "bbox": [4 + i, 3, 14 + i,
         ({"images": [{"file_name": "a.jpg"}]}, r"images\[0\].id is missing"),
         ({"images": [{"id": 7}]}, r"images\[0\].file_name is missing"),
         ({"images": [{"id": {}, "file_name": "a.jpg"}]}, r"images\[0\].id"),
+        ({"images": [{"id": 7, "file_name": "a" * 300}]} | box(), "image 7: its file_name cannot be"),
+        ({"images": [{"id": 7, "file_name": "a\0b"}]} | box(), "image 7: its file_name cannot be"),
         ({"images": [*CONTENT["images"], {"id": 7, "file_name": "b.jpg"}]}, "the image id 7 is there 2 times"),
         ({"images": [{"id": 7, "file_name": "a.jpg", "width": 64, "height": 48}]} | box(), "a.jpg is 60x40, .*64x48"),
         ({"images": [{"id": 7, "file_name": "a.jpg", "width": 40, "height": 60}]} | box(), "EXIF orientation turns it"),

@@ -127,9 +127,9 @@ def test_show_data(tmp_path: Path, run_tool) -> None:  # type: ignore[no-untyped
 def test_names_in_a_file_lead_nowhere_else_and_leftovers_are_no_sets(tmp_path: Path) -> None:
     content = {
         "videos": [{"id": 1, "name": "../../outside"}],
-        "images": [{"id": 1, "file_name": "a.jpg", "width": 9, "height": 9, "video_id": 1, "frame": 1}],
+        "images": [{"id": 1, "file_name": "a.jpg", "width": 9, "height": 9, "video_id": 1, "frame_id": 1, "frame": 1}],
         "annotations": [],
-        "categories": [],
+        "categories": [{"id": 1, "name": "pedestrian"}],
     }
     folder = tmp_path / "set" / "annotations"
     folder.mkdir(parents=True)

@@ -116,7 +116,11 @@ def write_identities(path: Path, table: IdentityTable) -> None:
 
 
 def read_identities(path: Path) -> IdentityTable:
-    """Read the table back; InputError where the file is not there, lacks a column or holds a wrong value."""
+    """Read the table back; InputError where the file is not there, lacks a column or holds a wrong value.
+
+    Wrong are boxes that are not finite or have no area, visibility outside [0, 1], identities below 0, frames below -1,
+    and one identity twice in an image.
+    """
     path = Path(path)
     try:
         rows = pandas.read_csv(path, dtype=str, na_filter=False)
@@ -128,9 +132,10 @@ def read_identities(path: Path) -> IdentityTable:
         raise InputError(f"{path}: no such identity table; make one with smiletrack prepare-data") from None
     except InputError:
         raise
-    except (ValueError, UnicodeDecodeError) as error:
+    except (ValueError, OverflowError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not an identity table ({' '.join(str(error).split())})") from None
     indices, names = pandas.factorize(rows["image"])
+    _check_rows(path, indices.astype(np.int64), numbers, whole)
     return IdentityTable(
         tuple(Path(os.path.normpath(path.parent / name)) for name in names),
         indices.astype(np.int64),
@@ -140,6 +145,25 @@ def read_identities(path: Path) -> IdentityTable:
         whole[:, 1],
         rows["sequence"].to_numpy(object).astype(np.str_),
     )
+
+
+def _check_rows(path: Path, images: Ints, numbers: Floats, whole: Ints) -> None:
+    """Raise InputError for the first wrong row. numbers: (N, 5) box and visibility. whole: (N, 2) identity, frame."""
+    people = np.stack([images, whole[:, 0]], axis=1)
+    again = np.ones(len(people), np.bool_)
+    again[np.unique(people, axis=0, return_index=True)[1]] = False
+    with np.errstate(invalid="ignore"):
+        faults = (
+            (~np.isfinite(numbers).all(1), "a number is not finite"),
+            (~(numbers[:, 2:4] > numbers[:, :2]).all(1), "x2 and y2 must be above x1 and y1"),
+            (~((numbers[:, 4] >= 0) & (numbers[:, 4] <= 1)), "the visibility is not in [0, 1]"),
+            (whole[:, 0] < 0, "the identity is below 0"),
+            (whole[:, 1] < -1, "the frame is below -1"),
+            (again, "the identity is in the image twice"),
+        )
+    for wrong, message in faults:
+        if wrong.any():
+            raise InputError(f"{path}:{int(wrong.argmax()) + 2}: {message}")
 
 
 def mot_identities(

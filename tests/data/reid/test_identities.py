@@ -125,6 +125,37 @@ def test_foreign_csv(tmp_path: Path, text: str, message: str) -> None:
         read_identities(tmp_path / "b.csv")
 
 
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("a.jpg,3,4,nan,60,1,1,1,a", "a number is not finite"),
+        ("a.jpg,3,4,inf,60,1,1,1,a", "a number is not finite"),
+        ("a.jpg,30,4,3,60,1,1,1,a", "x2 and y2 must be above"),
+        ("a.jpg,3,4,3,60,1,1,1,a", "x2 and y2 must be above"),
+        ("a.jpg,3,4,30,60,7,1,1,a", "the visibility is not in"),
+        ("a.jpg,3,4,30,60,-0.1,1,1,a", "the visibility is not in"),
+        ("a.jpg,3,4,30,60,1,-2,1,a", "the identity is below 0"),
+        ("a.jpg,3,4,30,60,1,2,-2,a", "the frame is below -1"),
+        ("a.jpg,3,4,30,60,1,9,1,a", "the identity is in the image twice"),
+    ],
+)
+def test_a_wrong_row_is_named(tmp_path: Path, row: str, message: str) -> None:
+    head = "image,x1,y1,x2,y2,visibility,identity,frame,sequence\n"
+    (tmp_path / "a.csv").write_text(head + "a.jpg,1,2,30,40,1,9,1,a\nb.jpg,1,2,30,40,0,9,-1,a\n")
+    assert len(read_identities(tmp_path / "a.csv")) == 2
+    (tmp_path / "a.csv").write_text(head + "a.jpg,1,2,30,40,1,9,1,a\n" + row + "\n")
+    with pytest.raises(InputError, match=rf"a\.csv:3: {message}"):
+        read_identities(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize("identity", ["1.5", "x", "9" * 30, ""])
+def test_identities_are_whole_numbers(tmp_path: Path, identity: str) -> None:
+    head = "image,x1,y1,x2,y2,visibility,identity,frame,sequence\n"
+    (tmp_path / "a.csv").write_text(f"{head}a.jpg,3,4,30,60,1,{identity},1,a\n")
+    with pytest.raises(InputError, match=r"a\.csv: not an identity table"):
+        read_identities(tmp_path / "a.csv")
+
+
 def test_merging_keeps_people_apart() -> None:
     def table(identities: list[int]) -> IdentityTable:
         rows = len(identities)

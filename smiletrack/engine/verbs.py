@@ -126,7 +126,7 @@ VERBS: dict[str, Verb] = {
         LazyModule("smiletrack.engine.benchmarks.association"), "benchmark_association", "AssociationBenchmarkConfig",
     ),
     "benchmark metrics": Verb(
-        "speed of the metrics against TrackEval",
+        "speed of the metrics against TrackEval and motrics",
         LazyModule("smiletrack.engine.benchmarks.metrics"), "benchmark_metrics", "MetricsBenchmarkConfig",
     ),
 }  # fmt: skip

@@ -31,7 +31,7 @@ Evaluator = Callable[[Path, Path, str], Scores]
 
 @dataclass(frozen=True)
 class MetricsBenchmarkConfig(Checked):
-    """Time HOTA + CLEAR + Identity from files against TrackEval: medians of alternating turns.
+    """Time HOTA + CLEAR + Identity from files against TrackEval and motrics: medians of alternating turns.
 
     Reads ground truth and results, without --gt those of two generated data sets. Prints CPU seconds and their ratio;
     --json writes the time of every turn. The peer comes with `pip install 'smiletrack[bench]'`.

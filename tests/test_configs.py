@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from smiletrack.config import CONFIG_ROOT, load_config
+from smiletrack.engine.ablate import AblateConfig
 from smiletrack.engine.make_world import MakeWorldConfig
 from smiletrack.engine.prepare_data import DataConfig
 from smiletrack.engine.train_detector import TrainDetectorConfig
@@ -13,6 +14,7 @@ from smiletrack.engine.tune import TuneConfig
 from smiletrack.tracking.config import TrackerConfig
 
 SCHEMAS = {
+    "ablate": AblateConfig,
     "data": DataConfig,
     "detector": TrainDetectorConfig,
     "slm": TrainSLMConfig,

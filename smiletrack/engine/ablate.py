@@ -1,91 +1,58 @@
-"""The paper's ablation tables, run on the data at hand and printed beside the paper's figures, and one of our own."""
+"""The paper's ablation tables, run on the data at hand and printed beside the paper's figures, and two of our own."""
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from smiletrack.config import altered, load_config, preset_file
-from smiletrack.console import print_table, say
+from smiletrack.config import load_config, preset_file
+from smiletrack.console import say
+from smiletrack.engine.studies.appearance_table import AppearanceTableConfig, appearance_table
 from smiletrack.engine.studies.layouts import CompareLayoutsConfig, compare_layouts
+from smiletrack.engine.studies.paper_tables import NOTES, paper_table
 from smiletrack.engine.studies.robustness import RobustnessConfig, robustness
-from smiletrack.engine.studies.scored_sequences import (
-    ScoredDataConfig,
-    ScoredSequence,
-    mean_hota,
-    measure_tracker,
-    read_scored_sequences,
-)
+from smiletrack.engine.studies.scored_sequences import ScoredDataConfig, ScoredSequence, read_sources
 from smiletrack.errors import InputError
 from smiletrack.files import write_json
-from smiletrack.metrics.table import COMBINED, Measures
 from smiletrack.ranges import Checked
 from smiletrack.tracking.config import TrackerConfig
 
-Changes = dict[str, Any]
-
-_BASE: Changes = {"life": {"new_score": 0.6}, "first": {"fusion": "iou", "gate": None}, "second": {"fusion": "iou"}}
-_SLM: Changes = {"first": {"fusion": "sum"}}
-_SMC: Changes = {"second": {"fusion": "sum", "gate": None}, "templates": {"policy": "bank", "size": 5}}
-_GATE: Changes = {"first": {"gate": 0.3}, "second": {"gate": 0.3}, "life": {"new_score": 0.7}}
-_ONE_TEMPLATE: Changes = {"templates": {"policy": "last"}}
-
-
-@dataclass(frozen=True)
-class Row:
-    """One row of a table. name: what is switched on. changes: laid one over the other. paper: MOTA, IDF1, IDs."""
-
-    name: str
-    changes: tuple[Changes, ...]
-    paper: tuple[str, str, str]
-
-
-TABLE_3 = (
-    Row("ByteTrack", (), ("74.1", "77.0", "803")),
-    Row("SLM", (_BASE, _SLM), ("76.2", "78.4", "647")),
-    Row("SLM SMC", (_BASE, _SLM, _SMC), ("76.9", "79.1", "594")),
-    Row("SLM SMC GF", (_BASE, _SLM, _SMC, _GATE), ("77.5", "79.9", "554")),
-)
-"""YOLOX rows. SLM: appearance in stage I. SMC: appearance in stage II, five templates. GF: both switches of GATE."""
-
-TABLE_5 = (
-    Row("IOU | IOU", (_BASE,), ("76.2", "74.0", "731")),
-    Row("SLM + IOU | IOU", (_BASE, _SLM, _ONE_TEMPLATE), ("76.5", "78.8", "615")),
-    Row("IOU | SLM + IOU", (_BASE, _SMC, _ONE_TEMPLATE), ("76.1", "73.7", "740")),
-    Row("SLM + IOU | SLM + IOU", (_BASE, _SLM, _SMC, _ONE_TEMPLATE), ("76.4", "78.5", "624")),
-    Row("SLM + IOU | SLM (Multi) + IOU", (_BASE, _SLM, _SMC), ("76.5", "78.9", "585")),
-)
-"""Stage I | stage II."""
-
-NOTES = {
-    3: "The paper's Table 3 has 74.1 MOTA and 803 IDs for ByteTrack on MOT17 val, ByteTrack's own paper 76.6 and 159; "
-    "its IoU-only rows disagree with Table 5's (76.2 / 74.0 / 731).",
-    4: "The paper scores trackers in Table 4, with layouts that only a figure defines; here the networks are scored.",
-    5: "The paper's text calls stage II by IoU alone the best '(rows 3 and 5)'; row 3 is the worst of its table and "
-    "row 5 uses templates. Its first row differs from the same method in Table 3.",
-}
+GIVEN = "given"
+"""Stands for the name of a network where the data brings its embeddings."""
 
 
 @dataclass(frozen=True)
 class AblateConfig(Checked):
-    """Run the rows of one of the paper's ablation tables, or track with ever worse embeddings, and print the figures.
+    """Run the rows of one of the paper's ablation tables, or of two of our own, and print the figures.
 
     Reads data with ground truth; without on.data, the generated crowd and its embeddings. Table 4 trains a similarity
     network for every patch layout on the demo world. Robustness makes embeddings from the ground truth, from perfect
-    ones to noise, and shows which trackers gain and which break.
+    ones to noise, and shows which trackers gain and which break. Appearance tells what real networks are worth to
+    trackers, sequence by sequence, with intervals of the differences.
 
       smiletrack ablate --table 3
       smiletrack ablate --table 5 on.data=datasets/MOT17/train on.split=val on.detections=yolox_x on.slm=slm.safetensors
       smiletrack ablate --table 4
+      smiletrack ablate --config configs/ablate/appearance.yaml
       smiletrack ablate --table robustness --json curve.json robustness.plot=curve.png \\
           on.data=datasets/MOT17/train on.split=val on.detections=yolox_x on.camera_motion=file
     """
 
-    table: Literal[3, 4, 5, "robustness"] = 3
+    table: Literal[3, 4, 5, "robustness", "appearance"] = 3
     """Table of the paper: 3 (SLM, SMC and GATE switched on one by one), 4 (patch layouts) or 5 (similarity of each
-    stage); robustness: HOTA and IDF1 over the quality of the embeddings."""
+    stage); robustness: HOTA and IDF1 over the quality of the embeddings; appearance: what each network is worth to each
+    tracker."""
     on: ScoredDataConfig = field(default_factory=ScoredDataConfig)
-    """Data of tables 3 and 5 and of robustness; the tables need embeddings (on.embeddings, or on.slm and frames); empty
-    = the generated crowd."""
+    """Data of all tables but 4; but for robustness it needs embeddings (on.embeddings, or networks, or on.slm, and
+    frames); empty = the generated crowd."""
+    sources: tuple[ScoredDataConfig, ...] = ()
+    """Data sets of several kinds instead of `on` (see configs/ablate/appearance.yaml). A sequence's name may be in one
+    only."""
+    networks: dict[str, str] = field(default_factory=dict)
+    """Similarity networks, files by name, whose embeddings are tried one after another (see `slm` of `track`); empty =
+    the embeddings of the data."""
+    cache: str = "runs/appearance"
+    """Folder in which the embeddings of each of `networks` are kept."""
     base: TrackerConfig = field(
         default_factory=lambda: load_config(TrackerConfig, preset_file("tracker", "smiletrack-paper"))
     )
@@ -94,53 +61,48 @@ class AblateConfig(Checked):
     """Table 4: the layouts and their training."""
     robustness: RobustnessConfig = field(default_factory=RobustnessConfig)
     """Robustness: the qualities, the trackers and the plot."""
+    appearance: AppearanceTableConfig = field(default_factory=AppearanceTableConfig)
+    """Appearance: the trackers and the intervals."""
     json: str = ""
     """JSON file for all figures at full precision; empty = none."""
 
 
 def ablate(config: AblateConfig) -> dict[str, Any]:
-    """Run the rows of a table, print them beside the paper's, and return the figures by row."""
+    """Run the rows of a table, print them beside the paper's, and return the figures by row.
+
+    Tables 3 and 5 with several networks: by network, then by row.
+    """
     if config.table == 4:
         figures: dict[str, Any] = dict(compare_layouts(config.layouts))
         say(f"Note: {NOTES[4]}")
     elif config.table == "robustness":
-        figures = asdict(robustness(config.robustness, read_scored_sequences(config.on)))
+        figures = asdict(robustness(config.robustness, read_sources(_sources(config))))
+    elif config.table == "appearance":
+        figures = appearance_table(config.appearance, _with_networks(config))
     else:
-        rows = TABLE_3 if config.table == 3 else TABLE_5
-        problems = read_scored_sequences(config.on)
-        if not any(problem.given.embeddings.shape[1] for problem in problems):
-            raise InputError("on: no embeddings; name on.embeddings, or on.slm with frames in on.data")
-        measures = {row.name: _measure(row, config.base, problems) for row in rows}
-        _print(config.table, rows, measures)
-        figures = {name: {metric: value for metric, value, _ in _figures(m)} for name, m in measures.items()}
+        figures = {}
+        for network, problems in _with_networks(config).items():
+            say(*([f"embeddings of {network}"] if config.networks else []))
+            figures[network] = paper_table(config.table, config.base, problems)
+        figures = figures if config.networks else figures[GIVEN]
     if config.json:
         write_json(Path(config.json), figures)
     return figures
 
 
-def _measure(row: Row, base: TrackerConfig, problems: list[ScoredSequence]) -> Measures:
-    tracker = load_config(TrackerConfig, preset_file("tracker", "bytetrack")) if not row.changes else base
-    for changes in row.changes:
-        tracker = altered(tracker, changes)
-    return measure_tracker(tracker, problems)[COMBINED]
+def _sources(config: AblateConfig) -> tuple[ScoredDataConfig, ...]:
+    return config.sources or (config.on,)
 
 
-def _figures(measures: Measures) -> tuple[tuple[str, float, str], ...]:
-    """Return (metric, value, as printed) of a row."""
-    mota, idf1, hota = measures["CLEAR"]["MOTA"], measures["Identity"]["IDF1"], mean_hota(measures)
-    switches = measures["CLEAR"]["IDSW"]
-    return (
-        ("MOTA", mota, f"{100 * mota:.2f}"),
-        ("IDF1", idf1, f"{100 * idf1:.2f}"),
-        ("IDs", switches, f"{switches:.0f}"),
-        ("HOTA", hota, f"{100 * hota:.2f}"),
-    )
-
-
-def _print(number: int, rows: tuple[Row, ...], measures: dict[str, Measures]) -> None:
-    headings = ("method", "MOTA", "IDF1", "IDs", "HOTA", "paper: MOTA", "IDF1", "IDs")
-    say(f"Table {number}")
-    print_table(
-        headings, [[row.name, *(text for _, _, text in _figures(measures[row.name])), *row.paper] for row in rows]
-    )
-    say(f"Note: {NOTES[number]}")
+def _with_networks(config: AblateConfig) -> Mapping[str, list[ScoredSequence]]:
+    """Return the sequences by network, with its embeddings; InputError where there are none."""
+    if not config.networks:
+        problems = read_sources(_sources(config))
+        if not any(problem.given.embeddings.shape[1] for problem in problems):
+            raise InputError("no embeddings: name on.embeddings, or networks, or on.slm, with frames in the data")
+        return {GIVEN: problems}
+    answer = {}
+    for name, slm in config.networks.items():
+        folder = str(Path(config.cache) / name)
+        answer[name] = read_sources([replace(s, slm=slm, embeddings="", cache=folder) for s in _sources(config)])
+    return answer

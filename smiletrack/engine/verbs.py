@@ -118,7 +118,7 @@ VERBS: dict[str, Verb] = {
         LazyModule("smiletrack.engine.export"), "export", "ExportConfig", positional="network",
     ),
     "ablate": Verb(
-        "the paper's ablation tables, and trackers with worse and worse embeddings",
+        "the paper's ablation tables, and what embeddings are worth to trackers",
         LazyModule("smiletrack.engine.ablate"), "ablate", "AblateConfig",
     ),
     "benchmark association": Verb(

@@ -77,6 +77,18 @@ def paired_bootstrap(
     return answer
 
 
+def block_draws(comparison: Comparison, block: int = 50, resamples: int = 1000, seed: int = 0) -> Floats:
+    """Return (1 + R, 5) METRICS of one tracker on one sequence: as measured, then for each draw of blocks.
+
+    The draws depend on the length of the sequence, `block` and `seed` alone: those of two trackers pair, and their
+    differences can be averaged over sequences with `estimate.mean_over_sequences`. A block is at most a tenth of the
+    sequence, so that there is something to draw from.
+    """
+    tally = _Tally(comparison, max(1, min(block, comparison.num_frames // 10)))
+    draws = np.random.default_rng(seed).multinomial(tally.count, np.full(tally.count, 1 / tally.count), size=resamples)
+    return _figures(tally.sums(np.concatenate((np.ones((1, tally.count), draws.dtype), draws))))
+
+
 class _Tally:
     """The counts of one comparison by block of frames; `sums` adds them up for any choice of blocks."""
 

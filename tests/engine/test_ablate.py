@@ -1,4 +1,4 @@
-"""The paper's tables and the curve over embedding quality, on the generated crowd."""
+"""The paper's tables, the curve over embedding quality and the table of networks, on the generated crowd."""
 
 import json
 from pathlib import Path
@@ -6,11 +6,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from smiletrack.config import CONFIG_ROOT, load_config, preset_file
 from smiletrack.data.mot import DetectionTable
-from smiletrack.engine.ablate import TABLE_3, TABLE_5, AblateConfig, ablate
+from smiletrack.engine.ablate import AblateConfig, ablate
+from smiletrack.engine.make_world import MakeWorldConfig, make_world
+from smiletrack.engine.studies.appearance_table import AppearanceTableConfig
+from smiletrack.engine.studies.paper_tables import TABLE_3, TABLE_5
 from smiletrack.engine.studies.robustness import RobustnessConfig, detected_identities, embeddings_of_quality
-from smiletrack.engine.studies.scored_sequences import ScoredDataConfig
+from smiletrack.engine.studies.scored_sequences import (
+    ScoredDataConfig,
+    mean_hota,
+    measure_tracker,
+    read_scored_sequences,
+    without_embeddings,
+)
+from smiletrack.errors import InputError
+from smiletrack.tracking.config import TrackerConfig
 from smiletrack.types import TrackTable
+from tests.network_graphs import embedder_file
 
 ON = ScoredDataConfig(sequences=("CROWD-01",), split="val_half")
 
@@ -72,3 +85,66 @@ def test_a_detection_shows_whom_it_overlaps_most_or_nobody() -> None:
 def test_impossible_qualities_are_refused() -> None:
     with pytest.raises(ValueError, match=r"qualities.0 must be in \[0, 1\], not 1.5"):
         RobustnessConfig(qualities=(1.5,))
+
+
+def test_the_appearance_table_is_the_mean_over_sequences_of_paired_differences(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    on = ScoredDataConfig(sequences=("CROWD-01", "CROWD-02"), split="val_half")
+    names = ("smiletrack", "bytetrack", "botsort-reid")
+    asked = AppearanceTableConfig(trackers=names, resamples=20)
+    answer = ablate(AblateConfig(table="appearance", on=on, appearance=asked, json=str(tmp_path / "f.json")))
+    assert json.loads((tmp_path / "f.json").read_text()) == answer
+    problems = read_scored_sequences(on)
+    hota: dict[tuple[str, str], list[float]] = {}
+    for name in names:
+        tracker = load_config(TrackerConfig, preset_file("tracker", name))
+        for label, given in (("given", problems), ("motion only", [without_embeddings(p) for p in problems])):
+            measures = measure_tracker(tracker, given)
+            hota[name, label] = [mean_hota(measures[p.given.name]) for p in problems]
+            if label in answer["figures"][name]:
+                figures = answer["figures"][name][label]
+                assert [figures[p.given.name]["HOTA"] for p in problems] == hota[name, label]
+                assert figures["CROWD-02"]["IDSW"] == measures["CROWD-02"]["CLEAR"]["IDSW"]
+    assert set(answer["figures"]["bytetrack"]) == {"motion only"}, "bytetrack looks at no embeddings"
+    differences = answer["differences"]
+    assert len(differences) == 4
+    others = [("bytetrack", "motion only"), ("botsort-reid", "motion only"), ("botsort-reid", "given")]
+    pairs = [(("smiletrack", "given"), ("smiletrack", "motion only"))]
+    for first, second in pairs + [(("smiletrack", embeddings), (name, embeddings)) for name, embeddings in others]:
+        found = differences[f"{', '.join(first)} minus {', '.join(second)}"]["HOTA"]
+        expected = np.mean(np.subtract(hota[first], hota[second]))
+        assert found["value"] == pytest.approx(expected, abs=1e-12)
+        assert found["low"] <= found["high"] and found["low"] < found["value"] + 0.02
+    printed = capsys.readouterr().out
+    mean = f"{100 * np.mean(hota['smiletrack', 'given']):.2f}"
+    assert mean in printed and "CROWD-02" in printed
+
+
+def a_world() -> None:
+    words = ("val_sequences=0", "scene.width=128", "scene.height=96")
+    make_world(load_config(MakeWorldConfig, CONFIG_ROOT / "world" / "tiny.yaml", words, output="world"))
+
+
+def test_networks_are_run_once_and_named_in_the_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    a_world()
+    networks = {"bands": str(embedder_file(tmp_path / "reid.onnx"))}
+    source = ScoredDataConfig(data="world/train")
+    config = AblateConfig(sources=(source,), networks=networks, cache="kept", table=5)
+    figures = ablate(config)
+    assert list(figures) == ["bands"] and list(figures["bands"]) == [row.name for row in TABLE_5]
+    kept = list((tmp_path / "kept" / "bands").glob("*.npz"))
+    assert len(kept) == 1
+    written = kept[0].stat().st_mtime_ns
+    assert ablate(config) == figures and kept[0].stat().st_mtime_ns == written
+
+
+def test_tables_want_embeddings_and_names_that_differ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    a_world()
+    source = ScoredDataConfig(data="world/train")
+    with pytest.raises(InputError, match="no embeddings: name on"):
+        ablate(AblateConfig(table="appearance", on=source))
+    with pytest.raises(InputError, match="is in two of them"):
+        ablate(AblateConfig(table="robustness", sources=(source, source)))

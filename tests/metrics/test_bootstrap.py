@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from smiletrack.metrics.bootstrap import COMBINED, METRICS, _figures, _Tally, paired_bootstrap
+from smiletrack.metrics.bootstrap import COMBINED, METRICS, _figures, _Tally, block_draws, paired_bootstrap
 from smiletrack.metrics.preprocess import compare
 from smiletrack.metrics.table import combine, measure
 from smiletrack.types import TrackTable
@@ -71,6 +71,17 @@ def test_the_same_tracker_twice_differs_by_nothing_and_a_worse_one_surely() -> N
     answer = paired_bootstrap(worse, resamples=200)[COMBINED]
     assert answer["HOTA"].sure and answer["HOTA"].high < 0 and answer["IDF1"].sure
     assert answer == paired_bootstrap(worse, resamples=200)[COMBINED]
+
+
+def test_draws_of_two_trackers_are_of_the_same_blocks() -> None:
+    first, second = comparison(0, 1.0), comparison(0, 2.0, 0.02)
+    draws = [block_draws(c, block=12, resamples=30, seed=3) for c in (first, second)]
+    blocks = np.random.default_rng(3).multinomial(10, np.full(10, 0.1), size=30)
+    for c, got in zip((first, second), draws, strict=True):
+        np.testing.assert_allclose(got[0], figures_of(measure(c)), rtol=1e-12)
+        np.testing.assert_array_equal(got[1:], _figures(_Tally(c, 12).sums(blocks)))
+    short = compare(*sequence(2, 1.0, frames=30))
+    assert len(np.unique(block_draws(short, block=50, resamples=20)[1:, 0])) > 1, "one block is no interval"
 
 
 @pytest.mark.slow

@@ -5,12 +5,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from smiletrack.data.reid.sightings import SequenceSightings
+from smiletrack.metrics.estimate import Estimate, mean_over_sequences
 from smiletrack.metrics.gap_pairs import (
-    Estimate,
     GapPairs,
     draw_people,
     gap_pairs,
-    mean_over_sequences,
     reassociations,
     weighted_auc,
     weighted_rate,

@@ -6,7 +6,7 @@ have on average; two people have 0. 1 is perfect, 0 is noise.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +18,13 @@ from smiletrack.boxes import iou_matrix
 from smiletrack.config import load_config, preset_file
 from smiletrack.console import print_table, progress, say
 from smiletrack.data.mot import DetectionTable
-from smiletrack.engine.studies.scored_sequences import ScoredSequence, mean_hota, measure_tracker
+from smiletrack.engine.studies.scored_sequences import (
+    ScoredSequence,
+    mean_hota,
+    measure_tracker,
+    with_embeddings_of,
+    without_embeddings,
+)
 from smiletrack.files import atomic_path
 from smiletrack.metrics.table import COMBINED
 from smiletrack.ranges import Checked, Seed, Share
@@ -67,13 +73,14 @@ def robustness(config: RobustnessConfig, problems: Sequence[ScoredSequence]) -> 
     """Track the sequences with embeddings of every quality, print and draw the figures, and return them."""
     trackers = {name: load_config(TrackerConfig, preset_file("tracker", name)) for name in config.trackers}
     identities = [detected_identities(problem.given.detections, problem.truth) for problem in problems]
-    motion = _figures(trackers[config.trackers[0]], [_with(problem, None) for problem in problems])
+    motion = _figures(trackers[config.trackers[0]], [without_embeddings(problem) for problem in problems])
     found: dict[str, list[RobustnessFigures]] = {name: [] for name in trackers}
     for quality in progress(config.qualities, "embeddings"):
         seen = []
         for number, (problem, identity) in enumerate(zip(problems, identities, strict=True)):
             rng = np.random.default_rng((config.seed, number))
-            seen.append(_with(problem, embeddings_of_quality(quality, identity, config.dimensions, rng)))
+            made = embeddings_of_quality(quality, identity, config.dimensions, rng)
+            seen.append(with_embeddings_of(problem, made))
         for name, tracker in trackers.items():
             found[name].append(_figures(tracker, seen))
     curves = Curves(config.qualities, motion, {name: tuple(figures) for name, figures in found.items()})
@@ -125,12 +132,6 @@ def draw(curves: Curves, path: Path) -> None:
 
 def _unit(rows: Floats) -> Floats:
     return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True))
-
-
-def _with(problem: ScoredSequence, embeddings: Floats | None) -> ScoredSequence:
-    if embeddings is None:
-        embeddings = np.zeros((len(problem.given.detections), 0))
-    return replace(problem, given=replace(problem.given, embeddings=embeddings))
 
 
 def _figures(tracker: TrackerConfig, problems: list[ScoredSequence]) -> RobustnessFigures:

@@ -4,6 +4,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
+
 from smiletrack.data.sequences import Sequence, open_sequences
 from smiletrack.engine.inputs.sequence_inputs import (
     SequenceInput,
@@ -13,11 +15,11 @@ from smiletrack.engine.inputs.sequence_inputs import (
 )
 from smiletrack.engine.track import track_sequence
 from smiletrack.errors import InputError
-from smiletrack.metrics.preprocess import compare
+from smiletrack.metrics.preprocess import Comparison, compare
 from smiletrack.metrics.table import COMBINED, Measures, combine, measure
 from smiletrack.tracking.config import TrackerConfig
 from smiletrack.tracking.tracker import Tracker
-from smiletrack.types import TrackTable
+from smiletrack.types import Floats, TrackTable
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,28 @@ def read_scored_sequences(config: ScoredDataConfig, held_out: Collection[str] = 
     ]
 
 
+def read_sources(sources: Iterable[ScoredDataConfig]) -> list[ScoredSequence]:
+    """Return the sequences of several data sets; InputError where two have one name."""
+    problems: list[ScoredSequence] = []
+    for source in sources:
+        known = {problem.given.name for problem in problems}
+        for problem in read_scored_sequences(source):
+            if problem.given.name in known:
+                raise InputError(f"sources: {problem.given.name} is in two of them; take one, or one split of it")
+            problems.append(problem)
+    return problems
+
+
+def without_embeddings(problem: ScoredSequence) -> ScoredSequence:
+    """Return the sequence without appearance: motion alone."""
+    return with_embeddings_of(problem, np.zeros((len(problem.given.detections), 0)))
+
+
+def with_embeddings_of(problem: ScoredSequence, embeddings: Floats) -> ScoredSequence:
+    """Return the sequence with other (N, D) embeddings beside its detections."""
+    return replace(problem, given=replace(problem.given, embeddings=embeddings))
+
+
 def _truth(sequence: Sequence) -> TrackTable:
     truth = sequence.truth()
     if truth is None:
@@ -62,13 +86,15 @@ def _truth(sequence: Sequence) -> TrackTable:
 
 def measure_tracker(tracker: TrackerConfig, problems: Iterable[ScoredSequence]) -> dict[str, Measures]:
     """Return the measures of each sequence and those over all under COMBINED."""
-    measures = {}
-    for problem in problems:
-        given = problem.given
-        found = track_sequence(Tracker(tracker, given.frame_rate), given.frames(), given.warps)
-        comparison = compare(problem.truth, found.table, given.num_frames, problem.benchmark)
-        measures[given.name] = measure(comparison)
+    measures = {problem.given.name: measure(tracked_comparison(tracker, problem)) for problem in problems}
     return measures | {COMBINED: combine(measures)}
+
+
+def tracked_comparison(tracker: TrackerConfig, problem: ScoredSequence) -> Comparison:
+    """Track a sequence and compare what comes out with the truth."""
+    given = problem.given
+    found = track_sequence(Tracker(tracker, given.frame_rate), given.frames(), given.warps)
+    return compare(problem.truth, found.table, given.num_frames, problem.benchmark)
 
 
 def mean_hota(measures: Measures) -> float:

@@ -111,14 +111,17 @@ class AnchorHead(nn.Module):
         return x.view(batch, self.num_anchors, -1, height, width).permute(0, 1, 3, 4, 2)
 
     def decode(self, levels: Sequence[Tensor]) -> Tensor:
-        """Raw lead levels -> (B, N, 5 + classes): xy = (2 sigmoid - 0.5 + cell) stride, wh = (2 sigmoid)^2 anchor."""
+        """Raw lead levels -> (B, N, 5 + classes): xy = (2 sigmoid - 0.5 + cell) stride, wh = (2 sigmoid)^2 anchor.
+
+        Always in float32: half precision has steps of half a pixel from 512 pixels on, and of one from 1024.
+        """
         decoded = []
         for raw, stride, anchors in zip(levels, self.strides, self.anchors, strict=False):
             batch, _, height, width, columns = raw.shape
-            y = raw.sigmoid()
-            cells = cell_grid(height, width, raw)
+            y = raw.float().sigmoid()
+            cells = cell_grid(height, width, y)
             xy = (2 * y[..., :2] - 0.5 + cells) * stride
-            wh = (2 * y[..., 2:4]).square() * anchors.to(raw.dtype)[:, None, None]
+            wh = (2 * y[..., 2:4]).square() * anchors.float()[:, None, None]
             decoded.append(torch.cat([xy, wh, y[..., 4:]], -1).view(batch, -1, columns))
         return torch.cat(decoded, 1)
 

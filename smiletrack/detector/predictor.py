@@ -19,7 +19,7 @@ from torch import Tensor
 from smiletrack.boxes import area, clip_boxes
 from smiletrack.config import nearest
 from smiletrack.detector.checkpoint import load_detector_network
-from smiletrack.detector.deploy import fuse
+from smiletrack.detector.deploy import fuse, halved
 from smiletrack.detector.exported import ExportedDetector
 from smiletrack.detector.foreign import DetectorInterface
 from smiletrack.detector.letterbox import Placement, letterbox, place, to_frame
@@ -91,7 +91,8 @@ class Predictor:
             boxed = boxed.pin_memory().to(self.device, non_blocking=True)
         images = to_input(boxed, self.config.input).contiguous(memory_format=torch.channels_last)
         try:
-            predictions = self.network(images.half() if self.half else images)
+            with torch.autocast(self.device.type, enabled=False):  # a training's bfloat16 is too coarse for boxes
+                predictions = self.network(images.half() if self.half else images)
         except torch.OutOfMemoryError:
             rows, columns = placement.size
             raise InputError(
@@ -129,7 +130,7 @@ def load_detector(spec: str | Path, device: str = "cpu", settings: PredictConfig
         raise InputError(f"device: {device} was asked for, but there is no GPU that PyTorch can use; take cpu")
     net, config = load_detector_network(path)
     ready = fuse(net).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    ready = ready.half() if settings.half and device.startswith("cuda") else ready
+    ready = halved(ready) if settings.half and device.startswith("cuda") else ready
     network = torch.compile(ready) if settings.compile else ready
     return Predictor(network, config, settings, net.rule, max(net.strides), device, _digest(path))
 

@@ -135,8 +135,8 @@ class YOLOX(nn.Module):
         return levels
 
     def decode(self, levels: Sequence[Tensor]) -> Tensor:
-        """Raw levels -> (B, N, 5 + classes), boxes cxcywh in pixels, the rest probabilities."""
-        rows = decode_boxes(levels)
+        """Raw levels -> (B, N, 5 + classes), boxes cxcywh in pixels, the rest probabilities; always in float32."""
+        rows = decode_boxes([raw.float() for raw in levels])
         return torch.cat([rows[..., :4], rows[..., 4:].sigmoid()], -1)
 
     def forward(self, images: Tensor) -> list[Tensor] | Tensor:

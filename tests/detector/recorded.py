@@ -132,3 +132,12 @@ def rows(levels: list[Tensor]) -> Tensor:
     if levels[0].dim() == 5:
         return torch.cat([level.flatten(1, 3) for level in levels], 1)
     return torch.cat([level.flatten(2).transpose(1, 2) for level in levels], 1)
+
+
+def random_predictions(images: int, number: int, classes: int) -> Tensor:
+    """Return (images, number, 5 + classes) decoded predictions that crowd a picture of 640 x 480."""
+    generator = torch.Generator().manual_seed(number + classes)
+    centres = torch.rand(images, number, 2, generator=generator) * torch.tensor([640.0, 480.0])
+    sizes = 20 + 120 * torch.rand(images, number, 2, generator=generator)
+    probabilities = torch.rand(images, number, 1 + classes, generator=generator)
+    return torch.cat([centres, sizes, probabilities], -1)

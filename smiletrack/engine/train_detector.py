@@ -111,22 +111,19 @@ class TrainDetectorConfig(Checked):
 
 def train_detector(config: TrainDetectorConfig) -> FitResult:
     """Train as `config` says; the run folder holds the config, the curves and the weights."""
-    train, val = (config.train, config.val) if config.train else demo_world()
-    labels = read_labelled(train, config.min_visibility, config.train_step, config.image_root)
-    judged = read_labelled(val, config.min_visibility, config.val_step, config.image_root)
-    if judged.class_names != labels.class_names:
-        raise InputError(f"val: has the classes {judged.class_names}, train has {labels.class_names}")
-    network = dataclasses.replace(config.network, class_names=labels.class_names)
-    if config.weights and network.input == ImageFormat():
-        # colours and normalisation are the weights', unless the configuration says otherwise
-        network = dataclasses.replace(network, input=load_detector_network(Path(config.weights))[1].input)
     folder = Path(config.output)
-    notes = [*_summary(labels, "train"), *_summary(judged, "val")]
     with start_runtime(config.device, config.seed, config.deterministic, config.threads) as runtime:
+        train, val = (config.train, config.val) if config.train else runtime.peers.main_first(demo_world)
+        labels = read_labelled(train, config.min_visibility, config.train_step, config.image_root)
+        judged = read_labelled(val, config.min_visibility, config.val_step, config.image_root)
+        if judged.class_names != labels.class_names:
+            raise InputError(f"val: has the classes {judged.class_names}, train has {labels.class_names}")
+        network = _network_config(config, labels.class_names)
         net = build_detector(network)
         for module in net.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.momentum = config.norm_momentum
+        notes = [*_summary(labels, "train"), *_summary(judged, "val")]
         if config.weights and not config.resume:
             notes.append(_take_weights(net, config.weights))
         if runtime.is_main:
@@ -142,6 +139,15 @@ def train_detector(config: TrainDetectorConfig) -> FitResult:
             metadata={KEY: json.dumps(dataclasses.asdict(network))},
         )
         return fit(recipe, config.fit, folder, runtime=runtime, resume=config.resume)
+
+
+def _network_config(config: TrainDetectorConfig, class_names: tuple[str, ...]) -> DetectorConfig:
+    """Return the network's configuration, with the classes of the data."""
+    network = dataclasses.replace(config.network, class_names=class_names)
+    if config.weights and network.input == ImageFormat():
+        # colours and normalisation are the weights', unless the configuration says otherwise
+        network = dataclasses.replace(network, input=load_detector_network(Path(config.weights))[1].input)
+    return network
 
 
 class _Training:
@@ -200,7 +206,10 @@ class _Training:
         height, width = (max(round(side * factor / self.stride), 1) * self.stride for side in self.network.size)
         scale_x, scale_y = width / images.shape[3], height / images.shape[2]
         images = functional.interpolate(images, (height, width), mode="bilinear", align_corners=False)
-        return images, targets * targets.new_tensor([1, 1, scale_x, scale_y, scale_x, scale_y])
+        targets = targets.clone()
+        targets[:, 2::2] *= scale_x
+        targets[:, 3::2] *= scale_y
+        return images, targets
 
 
 def _take_weights(net: Detector, file: str) -> str:

@@ -1,11 +1,11 @@
 """Train the similarity network on identity tables, MOTChallenge folders or the demo world."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import torch
 from annotated_types import Ge, Le
@@ -36,8 +36,6 @@ from smiletrack.training.loop import FitConfig, FitResult, fit
 from smiletrack.training.recipe import Evaluation, Recipe
 from smiletrack.training.runtime import Runtime, start_runtime
 from smiletrack.weights import load_exactly, load_weights
-
-Made = TypeVar("Made")
 
 TEACHER_SAMPLE = 2048
 """Crops that say what a teacher's directions are worth."""
@@ -144,11 +142,11 @@ def train_slm(config: TrainSLMConfig) -> FitResult:
         slm, knowing = _network(config), _who_knows(config, str(runtime.device))
         train, val = config.train, config.val
         if not train:
-            train, val = _main_first(runtime, demo_world)
+            train, val = runtime.peers.main_first(demo_world)
         learned = read_table(train, "train_half", config.min_visibility, config.train_step)
         judged = read_table(val, "val_half", config.min_visibility, config.val_step)
         size = (config.network.width, config.network.height)
-        crops = _main_first(runtime, lambda: training_crops(learned, Path(config.cache), size))
+        crops = runtime.peers.main_first(lambda: training_crops(learned, Path(config.cache), size))
         batches = make_batches(config, learned, crops, runtime)
         teacher = _teacher(config, knowing, learned, crops, runtime) if knowing else None
         if teacher and not config.weights:
@@ -217,16 +215,6 @@ def judge_slm(table: IdentityTable, runtime: Runtime, network: nn.Module) -> Eva
     for gap, scores in score_by_gap(Z, table).items():
         figures |= {f"AUC_{gap}": scores.AUC, f"rank1_{gap}": scores.rank1, f"mAP_{gap}": scores.mAP}
     return Evaluation(figures, {"hardest_pairs": hardest_pairs(table, Z)})
-
-
-def _main_first(runtime: Runtime, make: Callable[[], Made]) -> Made:
-    """Call `make` in the main process, then in the others, who find its files."""
-    if not runtime.is_main:
-        distributed.barrier()
-    made = make()
-    if runtime.is_main and runtime.world_size > 1:
-        distributed.barrier()
-    return made
 
 
 def _who_knows(config: TrainSLMConfig, device: str) -> Embedder | None:

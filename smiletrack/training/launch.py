@@ -8,16 +8,18 @@ import logging
 import os
 import socket
 import sys
+import threading
+import traceback
 from collections.abc import Callable
 from multiprocessing import get_context
 from multiprocessing.queues import SimpleQueue
 from typing import Protocol, TypeVar
 
 import torch
-from torch.multiprocessing.spawn import ProcessExitedException, start_processes
+from torch.multiprocessing.spawn import ProcessExitedException, SpawnContext, start_processes
 
 from smiletrack.errors import InputError
-from smiletrack.training.runtime import choose_device
+from smiletrack.training.runtime import choose_device, stop_signal
 
 
 class Launched(Protocol):
@@ -34,12 +36,19 @@ class Launched(Protocol):
 
 ConfigT = TypeVar("ConfigT", bound=Launched)
 
+_STOPPED = 130
+"""Exit status after Ctrl-C or SIGTERM."""
+
+
+_GRACE_S = 30.0
+"""How long the others may take to save and leave when one process has ended."""
+
 
 def launch(work: Callable[[ConfigT], object], config: ConfigT) -> None:
     """Call `work(config)` in `config.processes` processes that form one group; in this one on a GPU or under torchrun.
 
-    `work` is importable by name. An InputError of any process is raised here; Ctrl-C reaches all, and is raised here
-    when all have saved what they had.
+    `work` is importable by name. An InputError of any process is raised here. Ctrl-C and SIGTERM, wherever they arrive,
+    reach all, and are raised here as KeyboardInterrupt when all have saved what they had.
     """
     if config.processes == 1 or "RANK" in os.environ or choose_device(config.device).type != "cpu":
         work(config)
@@ -49,17 +58,27 @@ def launch(work: Callable[[ConfigT], object], config: ConfigT) -> None:
     arguments = (work, config, _free_port(), threads, refused)
     logging.getLogger(start_processes.__module__).setLevel(logging.ERROR)  # who stopped whom is not the user's concern
     context = start_processes(_process, arguments, config.processes, join=False, start_method="spawn")  # type: ignore[no-untyped-call]
-    try:
-        while not context.join():
-            pass
-    except KeyboardInterrupt:
-        for process in context.processes:
-            process.join()
-        raise
-    except ProcessExitedException as error:
-        if refused.empty():
-            raise InputError(f"{error}; where memory ran out, lower the batch size or `processes`") from None
-        raise InputError(refused.get()) from None
+    with stop_signal() as stop:
+        try:
+            _wait_for(context, stop)
+        except ProcessExitedException as error:
+            if stop.is_set() or error.exit_code == _STOPPED:
+                raise KeyboardInterrupt from None
+            if refused.empty():
+                raise InputError(f"{error}; where memory ran out, lower the batch size or `processes`") from None
+            raise InputError(refused.get()) from None
+
+
+def _wait_for(context: SpawnContext, stop: threading.Event) -> None:
+    """Wait until all have ended; pass a stop on to them, once."""
+    passed_on = False
+    while not context.join(timeout=0.2, grace_period=_GRACE_S):
+        if stop.is_set() and not passed_on:
+            passed_on = True
+            for process in context.processes:
+                process.terminate()
+    if stop.is_set():
+        raise KeyboardInterrupt
 
 
 def _process(
@@ -75,6 +94,12 @@ def _process(
     except InputError as error:
         refused.put(str(error))
         sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(_STOPPED)
+    except Exception as error:  # a fault of the program: the others say the same line, so the trace is shown here
+        traceback.print_exc()
+        refused.put(f"process {rank} of the run failed ({type(error).__name__}: {error})")
+        sys.exit(1)
 
 
 def _free_port() -> int:

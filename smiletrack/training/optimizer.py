@@ -80,12 +80,13 @@ class MovingAverage:
         own, current = list(self.network.state_dict().values()), list(network.state_dict().values())
         self._own = [tensor for tensor in own if tensor.is_floating_point()]
         self._current = [tensor for tensor in current if tensor.is_floating_point()]
-        self._integers = [pair for pair in zip(own, current, strict=True) if not pair[0].is_floating_point()]
+        self._own_integers = [tensor for tensor in own if not tensor.is_floating_point()]
+        self._current_integers = [tensor for tensor in current if not tensor.is_floating_point()]
 
     @torch.no_grad()
     def update(self, step: int) -> None:
         """Move towards the network as it is after optimizer step number `step` (from 1)."""
         decay = min(self.decay, (1 + step) / (10 + step))
         torch._foreach_lerp_(self._own, self._current, 1.0 - decay)
-        for own, current in self._integers:
-            own.copy_(current)
+        if self._own_integers:
+            torch._foreach_copy_(self._own_integers, self._current_integers)

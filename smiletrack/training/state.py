@@ -84,14 +84,14 @@ class TrainingState:
         tensors = {name: part.state_dict() for name, part in self._parts().items()}
         save_state(path, {**identity, **tensors, "progress": dataclasses.asdict(self.progress)})
 
-    def read(self, path: Path, identity: Mapping[str, Mapping[str, Any]]) -> None:
-        """Read back what `write` wrote; InputError where it is something else or of a run with another identity."""
-        state = load_state(path)
+    def restore(self, state: Mapping[str, Any], path: Path, identity: Mapping[str, Mapping[str, Any]]) -> None:
+        """Take over what `load_state` read from `path`; InputError where it is of a run with another identity."""
         for section, now in identity.items():
             refuse_change(path, state[section], now)
         load_exactly(self.network, state["network"], str(path))
         for name, part in self._parts().items():
-            part.load_state_dict(state[name])
+            if name != "scaler" or state[name]:  # a run in full precision has left none
+                part.load_state_dict(state[name])
         self.progress = TrainingProgress(**state["progress"])
 
     def _parts(self) -> dict[str, Any]:

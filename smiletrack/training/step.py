@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -43,24 +44,49 @@ def take_step(
     return figures
 
 
+@dataclass(frozen=True)
+class StepResult:
+    """What is told of an optimizer step."""
+
+    step: int
+    """Its number, from 1."""
+    samples: int
+    """Samples it took, in all processes."""
+    figures: dict[str, float]
+    """Loss, its parts, norm of the gradient."""
+
+
 class StepFigures:
-    """The last step's figures, which are fetched when the next step is on its way: the device never waits for them."""
+    """The last step's figures on their way from the device.
+
+    They are copied while the device computes and read when the next step is on its way, so the device never waits for
+    Python, and Python never for the step that it has just launched.
+    """
 
     def __init__(self) -> None:
-        self._names: list[str] = []
-        self._values: Tensor | None = None
+        self._waiting: tuple[int, int, list[str], Tensor] | None = None
+        self._arrival: torch.cuda.Event | None = None
 
-    def put(self, figures: Mapping[str, Tensor]) -> None:
-        """Leave the figures of a step."""
-        self._names, self._values = list(figures), torch.stack(list(figures.values()))
+    def put(self, step: int, samples: int, figures: Mapping[str, Tensor]) -> None:
+        """Send the figures of step number `step`, scalars on one device, on their way."""
+        values, self._arrival = torch.stack(list(figures.values())), None
+        if values.device.type == "cuda":
+            pinned = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
+            pinned.copy_(values, non_blocking=True)
+            self._arrival = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            self._arrival.record()
+            values = pinned
+        self._waiting = step, samples, list(figures), values
 
-    def take(self) -> dict[str, float] | None:
-        """Return what was left, once; None where nothing was."""
-        if self._values is None:
+    def take(self) -> StepResult | None:
+        """Return what was sent, once, as soon as it has arrived; None where nothing was."""
+        if self._waiting is None:
             return None
-        figures = dict(zip(self._names, self._values.tolist(), strict=True))
-        self._values = None
-        return figures
+        step, samples, names, values = self._waiting
+        if self._arrival is not None:
+            self._arrival.synchronize()
+        self._waiting = None
+        return StepResult(step, samples, dict(zip(names, values.tolist(), strict=True)))
 
 
 def to_device(batch: Any, device: torch.device) -> Any:

@@ -63,10 +63,10 @@ def open_assignment(rows: Ints, columns: Ints, weights: Floats, num_rows: int, n
         row_of=np.full(num_columns, FREE),
         row_price=np.zeros(num_rows),
         column_price=np.zeros(num_columns),
-        distance=np.zeros(num_columns),
-        before=np.full(num_columns, FREE),
+        distance=np.empty(num_columns),
+        before=np.empty(num_columns, np.int64),
         reached=np.full(num_columns, FREE),
-        border=np.full(num_columns, FREE),
+        border=np.empty(num_columns, np.int64),
         least_price=np.zeros(num_columns),
     )
 

@@ -5,14 +5,15 @@ from collections.abc import Sequence
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from smiletrack.metrics.assignment import FREE, Assignment, match_frame, open_assignment, settle_tie
-from smiletrack.metrics.numbering import stable_order
 from smiletrack.metrics.overlap import EPS, Pairs
 from smiletrack.metrics.preprocess import Comparison
 from smiletrack.types import Floats, Ints
 
 Fields = dict[str, float]
+Mask = NDArray[np.bool_]
 
 _CONTINUATION = 1000.0  # worth of keeping the identity of the frame before, in units of IoU
 _SUMS = ("CLR_TP", "CLR_FN", "CLR_FP", "IDSW", "MT", "PT", "ML", "Frag", "CLR_Frames", "MOTP_sum")
@@ -108,15 +109,29 @@ def switches_and_fragments(comparison: Comparison, matched: Pairs) -> tuple[Ints
     """Return the truth rows of identity switches and of fragmentations.
 
     Those are matches to another identity than at the last match, however long ago, and matches that do not follow one
-    in the frame before. Frames are numbered over those that have boxes on both sides.
+    in the frame before.
     """
     both = (np.diff(comparison.truth_starts) > 0) & (np.diff(comparison.result_starts) > 0)
-    matched = matched[stable_order(comparison.truth_ids[matched.truth_rows])]
-    rows, frames = matched.truth_rows, np.cumsum(both)[comparison.truth_frames[matched.truth_rows]]
-    again = np.diff(comparison.truth_ids[rows]) == 0
-    switched = again & (np.diff(comparison.result_ids[matched.result_rows]) != 0)
-    resumed = again & (np.diff(frames) != 1)
-    return rows[1:][switched], rows[1:][resumed]
+    frames: Ints = np.cumsum(both, dtype=np.int64)[
+        comparison.truth_frames[matched.truth_rows]
+    ]  # numbered over those with boxes on both sides
+    truth_ids, result_ids = comparison.truth_ids[matched.truth_rows], comparison.result_ids[matched.result_rows]
+    switched, resumed = _breaks(truth_ids, result_ids, frames, comparison.num_truth_ids)
+    return matched.truth_rows[switched], matched.truth_rows[resumed]
+
+
+@njit(cache=True)
+def _breaks(truth_ids: Ints, result_ids: Ints, frames: Ints, num_truth_ids: int) -> tuple[Mask, Mask]:
+    """Return which matches are to another result identity than that truth identity's last, and which follow a gap."""
+    last, last_frame = np.full(num_truth_ids, FREE), np.zeros(num_truth_ids, np.int64)
+    switched, resumed = np.zeros(len(frames), np.bool_), np.zeros(len(frames), np.bool_)
+    for match in range(len(frames)):
+        truth = truth_ids[match]
+        if last[truth] != FREE:
+            switched[match] = result_ids[match] != last[truth]
+            resumed[match] = frames[match] != last_frame[truth] + 1
+        last[truth], last_frame[truth] = result_ids[match], frames[match]
+    return switched, resumed
 
 
 def _finish(fields: Fields) -> Fields:

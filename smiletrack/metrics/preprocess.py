@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from smiletrack.errors import InputError
 from smiletrack.metrics.assignment import best_pairs
-from smiletrack.metrics.numbering import distinct, stable_order
+from smiletrack.metrics.numbering import distinct
 from smiletrack.metrics.overlap import EPS, Pairs, overlapping_boxes
 from smiletrack.types import Floats, Ints, TrackTable
 
@@ -112,7 +112,7 @@ def _by_frame(table: TrackTable, num_frames: int, source: Source) -> tuple[Track
     lines = np.arange(1, len(table) + 1) if source.lines is None else source.lines
     if (np.diff(table.frames) >= 0).all():
         return table, Source(source.name, lines)
-    order = stable_order(table.frames)
+    order = np.argsort(table.frames, kind="stable")
     return table[order], Source(source.name, lines[order])
 
 
@@ -160,10 +160,6 @@ def _refuse(table: TrackTable, source: Source, wrong: NDArray[np.bool_], message
 def _on_distractors(pairs: Pairs, distractor: NDArray[np.bool_], truth_starts: Ints, result_starts: Ints) -> Ints:
     """Return result rows that the best assignment to all truth rows, ignored ones too, puts on a distractor."""
     near = pairs[pairs.iou >= 0.5 - EPS]
-    frames = _frames(truth_starts)[near.truth_rows]
-    concerned = np.zeros(len(truth_starts), np.bool_)
-    concerned[frames[distractor[near.truth_rows]]] = True
-    near = near[concerned[frames]]
     matched = near[best_pairs(near, near.iou, truth_starts, result_starts)]
     rows: Ints = matched.result_rows[distractor[matched.truth_rows]]
     return rows

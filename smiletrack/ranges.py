@@ -36,8 +36,7 @@ class Checked:
     """
 
     def __post_init__(self) -> None:
-        schema: Any = type(self)
-        for name, annotation in field_annotations(schema).items():
+        for name, annotation in field_annotations(type(self)).items():
             for fault in faults(name, annotation, getattr(self, name)):
                 raise ValueError(fault)
 
@@ -96,9 +95,13 @@ def range_text(annotation: Any) -> str:
     return ""
 
 
-@functools.cache
 def field_annotations(schema: Any) -> dict[str, Any]:
     """Return the annotation of every field of a dataclass, with the marks of `Annotated`."""
+    return _annotations(schema)
+
+
+@functools.cache
+def _annotations(schema: Any) -> dict[str, Any]:
     hints = typing.get_type_hints(schema, include_extras=True)
     return {field.name: hints[field.name] for field in dataclasses.fields(schema)}
 

@@ -8,8 +8,8 @@ from smiletrack.config import CONFIG_ROOT, load_config
 from smiletrack.engine.ablate import AblateConfig
 from smiletrack.engine.make_world import MakeWorldConfig
 from smiletrack.engine.prepare_data import DataConfig
-from smiletrack.engine.train_detector import TrainDetectorConfig
-from smiletrack.engine.train_slm import TrainSLMConfig
+from smiletrack.engine.settings.train_detector import TrainDetectorConfig
+from smiletrack.engine.settings.train_slm import TrainSLMConfig
 from smiletrack.engine.tune import TuneConfig
 from smiletrack.tracking.config import TrackerConfig
 

@@ -7,12 +7,14 @@ rounding, and in what the numbers mean. `ImageFormat` says all of it, and travel
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
 from smiletrack.boxes import clip_boxes
 from smiletrack.images import IMAGENET_MEAN, IMAGENET_STD, Frame, PixelFormat
+from smiletrack.lazy import LazyModule
 from smiletrack.types import Floats
+
+cv2 = LazyModule("cv2")
 
 GREY = 114
 

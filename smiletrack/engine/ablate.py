@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 from smiletrack.config import load_config, preset_file
 from smiletrack.console import say
+from smiletrack.engine.settings.layouts import CompareLayoutsConfig
 from smiletrack.engine.studies.appearance_table import AppearanceTableConfig, appearance_table
-from smiletrack.engine.studies.layouts import CompareLayoutsConfig, compare_layouts
+from smiletrack.engine.studies.layouts import compare_layouts
 from smiletrack.engine.studies.paper_tables import NOTES, paper_table
 from smiletrack.engine.studies.robustness import RobustnessConfig, robustness
 from smiletrack.engine.studies.scored_sequences import ScoredDataConfig, ScoredSequence, read_sources

@@ -15,6 +15,7 @@ from smiletrack.config import field_docs, load_config, nearest
 from smiletrack.console import notify, say
 from smiletrack.engine.verbs import VERBS, Verb
 from smiletrack.errors import InputError
+from smiletrack.input_paths import missing_paths
 from smiletrack.lazy import missing_extra
 from smiletrack.ranges import field_annotations, range_text
 from smiletrack.version import __version__
@@ -60,6 +61,8 @@ def run_verb(name: str, words: Sequence[str]) -> None:
         parser = parser_for(verb, f"smiletrack {name}")
         given = [verb.aliases.get(word, word) for word in words]
         with _figures(parse(parser, verb, given)) as config:
+            for fault in missing_paths(config):
+                raise InputError(fault)
             verb.load_function()(config)
 
 

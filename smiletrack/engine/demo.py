@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-import cv2
 from annotated_types import Ge, Le
 
 from smiletrack.console import notify, progress, say
@@ -19,17 +18,21 @@ from smiletrack.data.sources import open_source
 from smiletrack.data.video import FrameSource, VideoWriter
 from smiletrack.detector.settings import PredictConfig
 from smiletrack.engine.inputs.detection_cache import EMBEDDED_ABOVE, DetectorLike, EmbedderLike, with_embeddings
-from smiletrack.engine.inputs.networks import load_networks
 from smiletrack.engine.track import join_tracks
 from smiletrack.errors import InputError
 from smiletrack.images import Frame
+from smiletrack.input_paths import InputPath
+from smiletrack.lazy import LazyModule
 from smiletrack.motion.camera_motion import CameraMotion, CameraMotionConfig
 from smiletrack.ranges import Checked, Count
 from smiletrack.tracking.config import TrackerConfig
 from smiletrack.tracking.tracker import Tracker, default_config
-from smiletrack.training.runtime import stop_signal
 from smiletrack.types import Floats, Tracks
 from smiletrack.view.drawing import TrackPainter, draw_lines, speed_lines
+
+cv2 = LazyModule("cv2")
+networks = LazyModule("smiletrack.engine.inputs.networks")
+runtime = LazyModule("smiletrack.training.runtime")
 
 _SPEED_OVER = 30
 """Frames over which the speed in the picture is measured."""
@@ -52,11 +55,11 @@ class DemoConfig(Checked):
     source: str = ""
     """Video file, folder of images, MOT sequence, stream address or camera number."""
 
-    detector: str = ""
+    detector: InputPath = ""
     """Detector: a checkpoint, the network file of another program (.onnx, or .xml of OpenVINO), or a class of your own
     (module:Class, docs/detectors.md)."""
 
-    slm: str = "none"
+    slm: InputPath = "none"
     """Similarity network: a checkpoint, the network file (.onnx, OpenVINO's .xml) of any re-identification network, or
     module:Class of your own, or none; FILE@bgr255 says what the file of another program is fed (docs/slm.md)."""
 
@@ -141,7 +144,7 @@ def demo(config: DemoConfig) -> Path | None:
     seconds: dict[str, float] = {}
     failure: InputError | None = None
     with ExitStack() as stack:
-        stop = stack.enter_context(stop_signal())
+        stop = stack.enter_context(runtime.stop_signal())
         window = stack.enter_context(_Window(source.name, stop)) if config.show else None
         writer = stack.enter_context(VideoWriter(save, source.frame_rate)) if save is not None else None
         painter = _Painter(config.trail)
@@ -164,7 +167,7 @@ def demo(config: DemoConfig) -> Path | None:
 
 
 def _pipeline(config: DemoConfig, frame_rate: float) -> Pipeline:
-    detector, embedder = load_networks(config.detector, config.slm, config.device, config.predict)
+    detector, embedder = networks.load_networks(config.detector, config.slm, config.device, config.predict)
     assert detector is not None, "the command asks for one"
     return Pipeline(
         detector=detector,

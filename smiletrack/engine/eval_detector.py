@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,53 +14,16 @@ from smiletrack.detector.postprocess import NMSConfig
 from smiletrack.detector.predictor import PredictConfig, Predictor
 from smiletrack.detector.settings import DetectorConfig
 from smiletrack.engine.inputs.networks import open_detector
+from smiletrack.engine.settings.eval_detector import EvalDetectorConfig
 from smiletrack.errors import InputError
 from smiletrack.files import write_json
 from smiletrack.metrics.detection_figures import detection_figures
-from smiletrack.ranges import Checked, Count, PositiveCount, Share
 from smiletrack.training.log import Picture
 from smiletrack.types import Detections
 from smiletrack.view.drawing import draw_box
 
 JUDGED = NMSConfig(score_threshold=0.001, iou_threshold=0.65, max_detections=300)
 """What is kept for the precision-recall curve; the values of the originals' test scripts."""
-
-
-@dataclass(frozen=True)
-class EvalDetectorConfig(Checked):
-    """Score detectors: COCO's AP, AP50, AP75 and AP by size, precision and recall at the tracker's score, images per
-    second.
-
-    Reads checkpoints and network files, and COCO files or MOTChallenge folders. Prints a table with a row for each
-    detector; --json writes the figures.
-
-      smiletrack eval-detector runs/detector/best.safetensors --data datasets/MOT17/train@val_half
-      smiletrack eval-detector nano.safetensors tiny.safetensors yolox_nano.onnx --data datasets/world/val
-      smiletrack eval-detector runs/detector/best.safetensors --data val.json --step 5 --json figures.json
-    """
-
-    detectors: tuple[str, ...] = ()
-    """Checkpoints (best.safetensors of a run) and network files of other programs (.onnx, .xml) to evaluate."""
-    data: tuple[str, ...] = ()
-    """COCO files (FILE.json) and MOTChallenge folders (FOLDER or FOLDER@SPLIT), all with the same classes."""
-    image_root: str = ""
-    """Folder that the file names in COCO files are relative to; empty = found beside the file."""
-    min_visibility: Share = 0.0
-    """People of lower visibility in MOTChallenge folders are ignored."""
-    step: PositiveCount = 1
-    """Use every n-th image."""
-    operating_score: Share = 0.6
-    """Score threshold of the reported precision and recall: where the tracker's first stage begins."""
-    height: Count = 0
-    """Height of the network's input in pixels; 0 = what it was trained with."""
-    width: Count = 0
-    """Width of the network's input in pixels; 0 = what it was trained with."""
-    device: str = "auto"
-    """Device of the networks: auto, cpu, cuda or cuda:N."""
-    half: bool = False
-    """Use half precision (GPU only)."""
-    json: str = ""
-    """JSON file for all figures at full precision; empty = none."""
 
 
 def eval_detector(config: EvalDetectorConfig) -> dict[str, dict[str, float]]:

@@ -3,13 +3,11 @@
 import itertools
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import cv2
 import numpy as np
-from annotated_types import MinLen
 from numpy.typing import NDArray
 
 from smiletrack.console import print_table, progress, say
@@ -18,6 +16,7 @@ from smiletrack.data.reid.identities import IdentityTable
 from smiletrack.data.reid.sightings import NOBODY, SequenceSightings, joined_people
 from smiletrack.engine.inputs.person_crops import demo_world, read_sightings
 from smiletrack.engine.run_folders.folder import latest_run, start_run
+from smiletrack.engine.settings.eval_slm import GAPS, EvalSLMConfig
 from smiletrack.engine.studies.appearance_by_cover import (
     COVERS,
     FIGURES,
@@ -30,57 +29,16 @@ from smiletrack.engine.studies.appearance_by_cover import (
 from smiletrack.errors import InputError
 from smiletrack.files import atomic_path, write_json
 from smiletrack.images import cut_boxes
+from smiletrack.lazy import LazyModule
 from smiletrack.metrics.retrieval import RetrievalScores, retrieval_scores, time_candidates
-from smiletrack.ranges import Checked, Count, PositiveCount, Share
 from smiletrack.slm.embedder import Embedder, load_embedder
 from smiletrack.training.runtime import choose_device
 from smiletrack.types import Floats, Ints
 from smiletrack.view.crop_pairs import Pair, pair_sheet
 
-GAPS = (5, 30, 90)
+cv2 = LazyModule("cv2")
+
 VISIBILITY_EDGES = (0.0, 0.5, 0.8, 1.0)
-
-
-@dataclass(frozen=True)
-class EvalSLMConfig(Checked):
-    """Score a similarity network: rank-1, rank-5, mAP, verification AUC and equal error rate, by time gap and
-    visibility.
-
-    Reads identity tables, MOTChallenge folders or the demo world; --against scores another network on the same crops in
-    the same run, speed included. Writes summary.json and a picture of the hardest pairs into OUTPUT.
-
-      smiletrack eval-slm                                                # the last SLM run, on the demo world
-      smiletrack eval-slm --checkpoint runs/slm/model.safetensors --data datasets/MOT17/train@val_half
-      smiletrack eval-slm --checkpoint runs/slm/model.safetensors --data datasets/MOT17/train@val_half \\
-          --against osnet_x0_25.onnx
-    """
-
-    checkpoint: str = ""
-    """SLM to evaluate: model.safetensors of a run, a released checkpoint or an .onnx file; empty = that of the last SLM
-    run."""
-    against: tuple[str, ...] = ()
-    """Networks to compare with on the same boxes: other SLMs, or any ONNX re-identification networks (RGB, ImageNet
-    mean and std)."""
-    data: tuple[str, ...] = ()
-    """Identity tables (FILE.csv) and MOTChallenge folders (FOLDER or FOLDER@SPLIT); empty = the demo world."""
-    detections: tuple[str, ...] = ()
-    """Evaluate on stored detections (<seq>/det/NAME.txt) matched to the annotations: names, of which each sequence's
-    first is taken that is there; empty = on the annotated boxes."""
-    gaps: Annotated[tuple[PositiveCount, ...], MinLen(1)] = GAPS
-    """Distances in frames between the boxes of a pair: minimum distances for ranking, exact ones for the pairs of the
-    figures by cover."""
-    step: PositiveCount = 5
-    """Use every n-th frame of a folder, and the frames that follow it by a gap."""
-    min_visibility: Share = 0.3
-    """Boxes of lower visibility are left out of the first table; the figures by cover use all boxes."""
-    resamples: Count = 200
-    """Draws of people and sequences for the intervals; 0 = no intervals."""
-    seed: int = 0
-    """Seed of the draws."""
-    output: str = "runs/slm-eval"
-    """Folder for summary.json and hardest_pairs.png."""
-    device: str = "auto"
-    """Device of the networks: auto, cpu, cuda or cuda:N."""
 
 
 def eval_slm(config: EvalSLMConfig) -> dict[str, Any]:

@@ -1,8 +1,6 @@
 """Networks as ONNX files, checked against the checkpoint they came from."""
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -11,35 +9,14 @@ from smiletrack.console import say
 from smiletrack.detector.checkpoint import load_detector_network
 from smiletrack.detector.exported import ExportedDetector
 from smiletrack.detector.onnx_model import export_detector_onnx
+from smiletrack.engine.settings.export import ExportConfig
 from smiletrack.errors import InputError
 from smiletrack.network_files import open_network
-from smiletrack.ranges import Checked
 from smiletrack.slm.checkpoint import export_slm_onnx, load_slm_network
 from smiletrack.slm.embedder import load_embedder
 
 TOLERANCE = 1e-4
 """Largest difference between the exported network and the checkpoint, in any entry of a unit vector."""
-
-
-@dataclass(frozen=True)
-class ExportConfig(Checked):
-    """Export a trained network to ONNX and check the file against the checkpoint with ONNX Runtime.
-
-    Reads a checkpoint. Writes an .onnx file, which this project and other programs run without PyTorch.
-
-      smiletrack export slm --checkpoint runs/slm/model.safetensors
-      smiletrack export detector --checkpoint runs/detector/best.safetensors
-      smiletrack export detector --checkpoint runs/detector/best.safetensors --output detector.onnx
-    """
-
-    network: str = "slm"
-    """Kind of network: slm or detector."""
-    checkpoint: str = ""
-    """Weights of the network: model.safetensors of a run, or a released checkpoint."""
-    format: Literal["onnx"] = "onnx"
-    """Format of the file."""
-    output: str = ""
-    """File to write; empty = beside the checkpoint."""
 
 
 def export(config: ExportConfig) -> Path:

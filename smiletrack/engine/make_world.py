@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-import cv2
 from annotated_types import Ge, Le
 
 from smiletrack.config import save_config
@@ -19,7 +18,10 @@ from smiletrack.data.world.config import SceneConfig, SyntheticDetectorConfig
 from smiletrack.data.world.scene import Scene
 from smiletrack.data.world.writing import is_made, render_sequence
 from smiletrack.errors import InputError
+from smiletrack.lazy import LazyModule
 from smiletrack.ranges import Checked, Seed
+
+cv2 = LazyModule("cv2")
 
 _VERSION = 1  # of the drawing: sequences made by another version are made again
 

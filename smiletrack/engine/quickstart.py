@@ -10,13 +10,17 @@ from smiletrack.console import notify
 from smiletrack.engine.eval_mot import EvalConfig, eval_mot
 from smiletrack.engine.make_world import MakeWorldConfig, make_world
 from smiletrack.engine.report import ReportConfig, report
+from smiletrack.engine.settings.train_detector import TrainDetectorConfig
+from smiletrack.engine.settings.train_slm import TrainSLMConfig
 from smiletrack.engine.show_tracks import ShowConfig, show_tracks
 from smiletrack.engine.track import TrackConfig, track
-from smiletrack.engine.train_detector import TrainDetectorConfig, train_detector
-from smiletrack.engine.train_slm import TrainSLMConfig, train_slm
+from smiletrack.lazy import LazyModule
 from smiletrack.ranges import Checked, PositiveCount, Seed
 from smiletrack.tracking.config import TrackerConfig
-from smiletrack.training.launch import launch
+
+detector_training = LazyModule("smiletrack.engine.train_detector")
+slm_training = LazyModule("smiletrack.engine.train_slm")
+launching = LazyModule("smiletrack.training.launch")
 
 TRACKERS = {"bytetrack": False, "smiletrack-motion": False, "smiletrack": True}
 """Presets of the table; True: with the SLM."""
@@ -68,8 +72,12 @@ def quickstart(config: QuickstartConfig) -> Path:
         notify(f"{title}: {time.monotonic() - start:.0f} s")
 
     stage("1/5 the world", world / "world.yaml", lambda: make_world(_world(config)))
-    stage("2/5 training the detector", detector, lambda: launch(train_detector, _detector(config, detector.parent)))
-    stage("3/5 training the SLM", slm, lambda: launch(train_slm, _slm(config, slm.parent)))
+    stage(
+        "2/5 training the detector",
+        detector,
+        lambda: launching.launch(detector_training.train_detector, _detector(config, detector.parent)),
+    )
+    stage("3/5 training the SLM", slm, lambda: launching.launch(slm_training.train_slm, _slm(config, slm.parent)))
     runs = {name: output / name for name in TRACKERS}
     for name, run in runs.items():
         settings = _track(config, name, run, detector, slm)

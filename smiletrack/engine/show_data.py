@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import cv2
 import numpy as np
 from annotated_types import Ge, Le
 
@@ -19,11 +18,14 @@ from smiletrack.data.sequences import one_copy_each, open_folders
 from smiletrack.data.truth import IGNORED_CLASSES
 from smiletrack.errors import InputError, shown
 from smiletrack.files import atomic_path, atomic_write, is_plain_name
+from smiletrack.lazy import LazyModule
 from smiletrack.ranges import Checked
 from smiletrack.view.contact_sheets import contact_sheet, people_sheet
 from smiletrack.view.data_page import statistics_page
 from smiletrack.view.drawing import Image
 from smiletrack.view.sequence_statistics import statistics
+
+cv2 = LazyModule("cv2")
 
 
 @dataclass(frozen=True)

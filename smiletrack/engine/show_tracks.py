@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import cv2
-
 from smiletrack.config import nearest
 from smiletrack.console import progress, say
 from smiletrack.data.video import VideoWriter
@@ -16,10 +14,13 @@ from smiletrack.engine.run_folders.results import SequenceRun, benchmark_of, rea
 from smiletrack.errors import InputError
 from smiletrack.files import atomic_write
 from smiletrack.images import Frame
+from smiletrack.lazy import LazyModule
 from smiletrack.ranges import Checked
 from smiletrack.view.drawing import TrackPainter, draw_lines
 from smiletrack.view.error_analysis import find_switches
 from smiletrack.view.mistake_painter import MistakePainter
+
+cv2 = LazyModule("cv2")
 
 
 @dataclass(frozen=True)

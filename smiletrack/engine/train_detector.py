@@ -3,110 +3,33 @@
 import dataclasses
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, cast
+from typing import cast
 
 import numpy as np
 import torch
-from annotated_types import Ge, Gt, Le
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
 from smiletrack.boxes import area
 from smiletrack.console import say
-from smiletrack.data.detection.augment import DetectionAugmentConfig
 from smiletrack.data.detection.dataset import DetectionDataset, ScaledImages, detection_loader
 from smiletrack.data.detection.labels import LabelledImages, read_labelled
 from smiletrack.detector.build import Detector, build_detector, build_loss
 from smiletrack.detector.checkpoint import KEY, load_detector_network, transfer
 from smiletrack.detector.letterbox import ImageFormat
-from smiletrack.detector.settings import DetectorConfig, OTALossConfig
+from smiletrack.detector.settings import DetectorConfig
 from smiletrack.engine.eval_detector import detect_images, in_training, prediction_pictures, score_detections
 from smiletrack.engine.inputs.person_crops import demo_world
 from smiletrack.engine.run_folders.folder import start_run
+from smiletrack.engine.settings.train_detector import TrainDetectorConfig
 from smiletrack.errors import InputError
 from smiletrack.image_tensors import to_input
-from smiletrack.ranges import Checked, Count, PositiveCount, ProperShare, Seed, Share
-from smiletrack.training.loop import FitConfig, FitResult, fit
+from smiletrack.training.loop import FitResult, fit
 from smiletrack.training.recipe import Evaluation, Recipe
 from smiletrack.training.runtime import Runtime, start_runtime
 from smiletrack.weights import load_weights
-
-
-@dataclass(frozen=True)
-class TrainDetectorConfig(Checked):
-    """Train a detector, PRB-Net or YOLOX.
-
-    Reads COCO files, MOTChallenge folders, mixes of them, or the synthetic demo world, which it makes where --train
-    names no data. Writes best.safetensors and model.safetensors (for the tracker), history.json, tensorboard/ (curves
-    and pictures of predictions) and last.pt (for --resume) into OUTPUT.
-
-      smiletrack train-detector --config detector/prb-nano-demo
-      smiletrack train-detector --train datasets/MOT17/train@train_half --val datasets/MOT17/train@val_half \\
-          --weights prb-fpn6-2py.safetensors network.architecture=prb-fpn6-2py network.height=736 network.width=1280
-      torchrun --nproc-per-node 4 -m smiletrack train-detector --config detector/prb-2py-mot17-half
-    """
-
-    train: tuple[str, ...] = ()
-    """Training data: COCO files (FILE.json) and MOTChallenge folders (FOLDER or FOLDER@SPLIT); empty = the training
-    sequences of the demo world, which is made if it is not there."""
-    val: tuple[str, ...] = ()
-    """Validation data in the same form; empty = the validation sequences of the demo world."""
-    output: str = "runs/detector"
-    """Run folder."""
-    resume: bool = False
-    """Continue the run in the folder where it stopped."""
-    weights: str = ""
-    """Checkpoint to start from: best.safetensors of a run, or what import-weights wrote; empty = random weights."""
-    network: DetectorConfig = field(default_factory=DetectorConfig)
-    """Architecture, classes and input size; the classes are those of the data."""
-    loss: OTALossConfig = field(default_factory=OTALossConfig)
-    """Gains of the PRB networks' loss."""
-    augment: DetectionAugmentConfig = field(default_factory=DetectionAugmentConfig)
-    """Augmentation of training images."""
-    closing_epochs: Count = 0
-    """Number of final epochs without mosaic and mixup, and with YOLOX's L1 term."""
-    norm_momentum: Annotated[float, Gt(0), Le(1)] = 0.03
-    """Weight of each batch in the running statistics of batch norm; the originals' 0.03 is slow for short runs."""
-    multi_scale: ProperShare = 0.0
-    """Maximum relative change of the input size from batch to batch."""
-    batch_size: Annotated[int, Ge(1), Le(100_000)] = 16
-    """Images per batch in each process."""
-    epoch_length: Count = 0
-    """Images per epoch; 0 = as many as there are."""
-    workers: Annotated[int, Ge(0), Le(1024)] = 2
-    """Number of processes that prepare images; 0 = the main process does."""
-    cache: bool = False
-    """Keep the decoded images in memory, scaled to the input size."""
-    image_root: str = ""
-    """Folder that the file names in COCO files are relative to; empty = found beside the file."""
-    min_visibility: Share = 0.0
-    """People of lower visibility in MOTChallenge folders are ignored."""
-    train_step: PositiveCount = 1
-    """Train on every n-th image."""
-    val_step: PositiveCount = 1
-    """Validate on every n-th image."""
-    operating_score: Share = 0.6
-    """Score threshold of the reported precision and recall: where the tracker's first stage begins."""
-    fit: FitConfig = field(default_factory=FitConfig)
-    """Length and optimisation of the training."""
-    device: str = "auto"
-    """Device of the networks: auto, cpu, cuda or cuda:N."""
-    seed: Seed = 0
-    """Seed of all random numbers."""
-    deterministic: bool = False
-    """Use deterministic algorithms on a GPU too, which is slower."""
-    processes: Annotated[int, Ge(1), Le(1024)] = 1
-    """Data-parallel processes on this machine's CPU; for GPUs and several machines use torchrun."""
-    threads: Annotated[int, Ge(0), Le(1024)] = 0
-    """Computing threads of each process; 0 = PyTorch's default."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if bool(self.train) != bool(self.val):
-            raise ValueError("train and val must both name data, or neither (the demo world)")
 
 
 def train_detector(config: TrainDetectorConfig) -> FitResult:

@@ -2,29 +2,26 @@
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Annotated
 
 import torch
-from annotated_types import Ge, Le
 from torch import Tensor, distributed, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
 from smiletrack.console import say
 from smiletrack.data.loader_workers import leave_signals_to_main
-from smiletrack.data.reid.batches import AugmentConfig, IdentityBatches
+from smiletrack.data.reid.batches import IdentityBatches
 from smiletrack.data.reid.crop_cache import Crops
 from smiletrack.data.reid.identities import IdentityTable
 from smiletrack.engine.eval_slm import embed_boxes, hardest_pairs, score_by_gap
 from smiletrack.engine.inputs.person_crops import MARGIN, demo_world, read_table, training_crops
 from smiletrack.engine.run_folders.folder import start_run
+from smiletrack.engine.settings.train_slm import TrainSLMConfig
 from smiletrack.errors import InputError
-from smiletrack.ranges import Checked, Count, PositiveCount, Seed, Share
 from smiletrack.slm.checkpoint import metadata
-from smiletrack.slm.config import LossConfig, SLMConfig
+from smiletrack.slm.config import SLMConfig
 from smiletrack.slm.embedder import Embedder, load_embedder
 from smiletrack.slm.losses import SLMLoss
 from smiletrack.slm.network import SLM
@@ -32,94 +29,13 @@ from smiletrack.slm.osnet import OSNetBackbone
 from smiletrack.slm.osnet_weights import load_osnet
 from smiletrack.slm.preprocessing import Preprocessing
 from smiletrack.slm.teacher import Teacher
-from smiletrack.training.loop import FitConfig, FitResult, fit
+from smiletrack.training.loop import FitResult, fit
 from smiletrack.training.recipe import Evaluation, Recipe
 from smiletrack.training.runtime import Runtime, start_runtime
 from smiletrack.weights import load_exactly, load_weights
 
 TEACHER_SAMPLE = 2048
 """Crops that say what a teacher's directions are worth."""
-
-
-@dataclass(frozen=True)
-class TrainSLMConfig(Checked):
-    """Train the Similarity Learning Module (SLM), the network that tells people apart.
-
-    Reads identity tables, MOTChallenge folders or the synthetic demo world, which it makes where --train names no data.
-    Writes model.safetensors (for the tracker), history.json, tensorboard/ and last.pt (for --resume) into OUTPUT.
-
-      smiletrack train-slm
-      smiletrack train-slm --config slm/mot17-half-small
-      smiletrack train-slm --train datasets/MOT17/train,datasets/identities.csv --val datasets/MOT17/train@val_half \\
-          --output runs/slm-mot17 fit.epochs=20 network.channels=[32,64,128,256]
-      torchrun --nproc-per-node 4 -m smiletrack train-slm --config slm/mot17-half-large
-    """
-
-    train: tuple[str, ...] = ()
-    """Training data: identity tables (FILE.csv) and MOTChallenge folders (FOLDER or FOLDER@SPLIT, train_half if no
-    split is named); empty = the demo world, which is made if it is not there."""
-    val: tuple[str, ...] = ()
-    """Validation data in the same form (val_half if no split is named)."""
-    output: str = "runs/slm"
-    """Run folder."""
-    resume: bool = False
-    """Continue the run in the folder where it stopped."""
-    weights: str = ""
-    """Weights of the same network to start from (model.safetensors); empty = random weights."""
-    backbone: str = ""
-    """Public OSNet weights (.onnx, or the authors' checkpoint; an OpenVINO .xml for osnet-lct) to start the backbone
-    from, with network.backbone=osnet or osnet-lct; empty = none."""
-    teacher: str = ""
-    """Trained re-identification network (.onnx, or a checkpoint of an SLM) to distil, alone or together with the losses
-    on identities; empty = none."""
-    network: SLMConfig = field(default_factory=SLMConfig)
-    """Shape of the network."""
-    loss: LossConfig = field(default_factory=LossConfig)
-    """Weights of the losses."""
-    augment: AugmentConfig = field(default_factory=AugmentConfig)
-    """Augmentation of training crops."""
-    identities_per_batch: Annotated[int, Ge(2), Le(100_000)] = 16
-    """Identities in a batch (P)."""
-    crops_per_identity: Annotated[int, Ge(2), Le(100_000)] = 4
-    """Crops of each identity in a batch (K), spread over its lifetime."""
-    sequences_per_batch: Count = 1
-    """Minimum number of sequences whose identities share a batch; 0 = all. A tracker only tells apart people of one
-    sequence."""
-    batches_per_epoch: PositiveCount = 50
-    """Batches per epoch in each process."""
-    min_visibility: Share = 0.3
-    """Boxes of lower visibility are left out."""
-    train_step: PositiveCount = 1
-    """Train on every n-th frame of a MOTChallenge folder."""
-    val_step: PositiveCount = 5
-    """Validate on every n-th frame of a MOTChallenge folder."""
-    workers: Annotated[int, Ge(0), Le(1024)] = 1
-    """Number of processes that prepare batches; 0 = the main process does."""
-    cache: str = "runs/crops"
-    """Folder for cut crops, shared by runs."""
-    fit: FitConfig = field(default_factory=lambda: FitConfig(epochs=10, learning_rate=2e-3, weight_decay=0.05))
-    """Length and optimisation of the training."""
-    device: str = "auto"
-    """Device of the networks: auto, cpu, cuda or cuda:N."""
-    seed: Seed = 0
-    """Seed of all random numbers."""
-    deterministic: bool = False
-    """Use deterministic algorithms on a GPU too, which is slower."""
-    processes: Annotated[int, Ge(1), Le(1024)] = 1
-    """Data-parallel processes on this machine's CPU; for GPUs and several machines use torchrun."""
-    threads: Annotated[int, Ge(0), Le(1024)] = 0
-    """Computing threads of each process; 0 = PyTorch's default."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if bool(self.train) != bool(self.val):
-            raise ValueError("train and val must both name data, or neither (the demo world)")
-        if self.backbone and not self.network.backbone.startswith("osnet"):
-            raise ValueError(
-                "backbone names OSNet weights: set network.backbone=osnet (osnet-lct for an .xml) or leave it empty"
-            )
-        if self.augment.disguise and self.loss.asks_for_labels:
-            raise ValueError("augment.disguise makes people that nobody is: set every weight of loss but teacher to 0")
 
 
 class Trainee(nn.Module):

@@ -13,7 +13,9 @@ _launching = LazyModule("smiletrack.training.launch")
 
 @dataclass(frozen=True)
 class Verb:
-    """A command. `schema` and `function` are names in `home`; the docstring of the schema is the command's help.
+    """A command. `function` is a name in `home`; so is `schema`, unless the configuration has a module of its own.
+
+    The docstring of the schema is the command's help.
 
     positional: the field that words without a flag fill. config: the shipped configuration used where none is given.
     aliases: other names of flags. launched: whether it runs in as many processes as its configuration asks for.
@@ -23,6 +25,7 @@ class Verb:
     home: LazyModule
     function: str
     schema: str
+    settings: LazyModule | None = None
     positional: str | None = None
     config: str | None = None
     aliases: dict[str, str] = field(default_factory=dict)
@@ -30,7 +33,7 @@ class Verb:
 
     def load_schema(self) -> type:
         """Return the dataclass that the command line is parsed into."""
-        schema: type = getattr(self.home, self.schema)
+        schema: type = getattr(self.settings or self.home, self.schema)
         return schema
 
     def load_function(self) -> Callable[[Any], object]:
@@ -94,28 +97,34 @@ VERBS: dict[str, Verb] = {
     ),
     "train-slm": Verb(
         "train a similarity network",
-        LazyModule("smiletrack.engine.train_slm"), "train_slm", "TrainSLMConfig", launched=True,
+        LazyModule("smiletrack.engine.train_slm"), "train_slm", "TrainSLMConfig",
+        settings=LazyModule("smiletrack.engine.settings.train_slm"), launched=True,
     ),
     "eval-slm": Verb(
         "score a similarity network",
         LazyModule("smiletrack.engine.eval_slm"), "eval_slm", "EvalSLMConfig",
+        settings=LazyModule("smiletrack.engine.settings.eval_slm"),
     ),
     "train-detector": Verb(
         "train a detector",
-        LazyModule("smiletrack.engine.train_detector"), "train_detector", "TrainDetectorConfig", launched=True,
+        LazyModule("smiletrack.engine.train_detector"), "train_detector", "TrainDetectorConfig",
+        settings=LazyModule("smiletrack.engine.settings.train_detector"), launched=True,
     ),
     "eval-detector": Verb(
         "score detectors",
-        LazyModule("smiletrack.engine.eval_detector"), "eval_detector", "EvalDetectorConfig", positional="detectors",
+        LazyModule("smiletrack.engine.eval_detector"), "eval_detector", "EvalDetectorConfig",
+        settings=LazyModule("smiletrack.engine.settings.eval_detector"), positional="detectors",
     ),
     "import-weights": Verb(
         "convert a public detector checkpoint",
-        LazyModule("smiletrack.engine.import_weights"), "import_weights", "ImportConfig", positional="checkpoint",
+        LazyModule("smiletrack.engine.import_weights"), "import_weights", "ImportConfig",
+        settings=LazyModule("smiletrack.engine.settings.import_weights"), positional="checkpoint",
         aliases={"--as": "--architecture"},
     ),
     "export": Verb(
         "export a network to ONNX",
-        LazyModule("smiletrack.engine.export"), "export", "ExportConfig", positional="network",
+        LazyModule("smiletrack.engine.export"), "export", "ExportConfig",
+        settings=LazyModule("smiletrack.engine.settings.export"), positional="network",
     ),
     "ablate": Verb(
         "the paper's ablation tables, and what embeddings are worth to trackers",

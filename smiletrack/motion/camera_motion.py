@@ -10,13 +10,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-import cv2
 import numpy as np
 from annotated_types import Ge, Gt, Le
 from numpy.typing import NDArray
 
+from smiletrack.lazy import LazyModule
 from smiletrack.ranges import Checked, Count
 from smiletrack.types import Floats
+
+cv2 = LazyModule("cv2")
 
 Image = NDArray[np.uint8]
 Method = Literal["flow", "ecc", "orb"]

@@ -2,15 +2,17 @@
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from smiletrack.lazy import LazyModule
 from smiletrack.slm.embedder import Embedder
 from smiletrack.types import Ints
+
+cv2 = LazyModule("cv2")
 
 Crops = NDArray[np.uint8]
 

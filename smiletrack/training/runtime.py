@@ -14,14 +14,16 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, cast
 
-import cv2
 import torch
 from torch import distributed
 from torch.distributed.distributed_c10d import PrefixStore, ProcessGroup
 from torch.distributed.rendezvous import rendezvous
 
 from smiletrack.errors import InputError
+from smiletrack.lazy import LazyModule
 from smiletrack.training.peers import Peers
+
+cv2 = LazyModule("cv2")
 
 _LONGEST_WAIT = timedelta(minutes=10)
 """Of one process for another at a collective operation. Nothing slow stands before one: files are made, and networks

@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 
 from smiletrack.data.importers.annotations import UNKNOWN, AnnotatedImage
 from smiletrack.images import cut_boxes
+from smiletrack.lazy import LazyModule
 from smiletrack.view.colors import identity_color
 from smiletrack.view.drawing import Image, draw_box, draw_lines
 from smiletrack.view.sequence_statistics import named_rows
+
+cv2 = LazyModule("cv2")
 
 _CELL_WIDTH, _COLUMNS, _GAP = 640, 3, 4
 _CROP = (60, 168)

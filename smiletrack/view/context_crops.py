@@ -4,12 +4,14 @@ import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
+from smiletrack.lazy import LazyModule
 from smiletrack.types import Floats
 from smiletrack.view.colors import identity_color
 from smiletrack.view.drawing import Image, draw_box
+
+cv2 = LazyModule("cv2")
 
 _HEIGHT = 288
 _LEAST, _MOST = 48, 4096

@@ -2,9 +2,12 @@
 
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from smiletrack.lazy import LazyModule
+
+cv2 = LazyModule("cv2")
 
 Picture = NDArray[np.uint8]
 

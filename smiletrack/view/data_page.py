@@ -3,10 +3,10 @@
 import base64
 from collections.abc import Mapping, Sequence
 
-import cv2
 import numpy as np
 from markupsafe import Markup
 
+from smiletrack.lazy import LazyModule
 from smiletrack.types import Floats, Ints
 from smiletrack.view.charts import line_chart
 from smiletrack.view.drawing import Image
@@ -14,6 +14,8 @@ from smiletrack.view.pages import render_page
 from smiletrack.view.row_charts import lives
 from smiletrack.view.sequence_statistics import SequenceStatistics
 from smiletrack.view.svg import tag
+
+cv2 = LazyModule("cv2")
 
 _CHART = (340, 230)
 

@@ -8,18 +8,19 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from smiletrack.lazy import LazyModule
 from smiletrack.types import Floats, Ints
 from smiletrack.view.colors import identity_color
+
+cv2 = LazyModule("cv2")
 
 Image = NDArray[np.uint8]
 Color = tuple[int, int, int]
 Point = tuple[int, int]
 
-_FONT = cv2.FONT_HERSHEY_SIMPLEX
 _FAR = 32767  # OpenCV draws with 16 bit coordinates before it clips
 
 
@@ -50,12 +51,12 @@ def draw_label(image: Image, text: str, corner: Point, color: Color) -> int:
     Returns the height of the plate in pixels.
     """
     scale, thickness = _font_size(image)
-    (width, height), base = cv2.getTextSize(text, _FONT, scale, thickness)
+    (width, height), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, thickness)
     x = min(max(corner[0], 0), max(image.shape[1] - width - 4, 0))
     y = min(max(corner[1], height + base + 2), image.shape[0])
     cv2.rectangle(image, (x, y - height - base - 2), (x + width + 4, y), color, cv2.FILLED)
     ink = (0, 0, 0) if _luminance(color) > 140 else (255, 255, 255)
-    cv2.putText(image, text, (x + 2, y - base), _FONT, scale, ink, thickness, cv2.LINE_AA)
+    cv2.putText(image, text, (x + 2, y - base), cv2.FONT_HERSHEY_SIMPLEX, scale, ink, thickness, cv2.LINE_AA)
     return height + base + 2
 
 
@@ -72,12 +73,21 @@ def draw_lines(image: Image, lines: Iterable[str]) -> None:
     lines = list(lines)
     if not lines:
         return
-    sizes = [cv2.getTextSize(line, _FONT, scale, thickness)[0] for line in lines]
+    sizes = [cv2.getTextSize(line, cv2.FONT_HERSHEY_SIMPLEX, scale, thickness)[0] for line in lines]
     step = round(1.6 * max(height for _, height in sizes))
     plate = image[: step * len(lines) + step // 2, : max(width for width, _ in sizes) + step]
     plate //= 3
     for row, line in enumerate(lines, 1):
-        cv2.putText(image, line, (step // 2, row * step), _FONT, scale, (255, 255, 255), thickness, cv2.LINE_AA)
+        cv2.putText(
+            image,
+            line,
+            (step // 2, row * step),
+            cv2.FONT_HERSHEY_SIMPLEX,
+            scale,
+            (255, 255, 255),
+            thickness,
+            cv2.LINE_AA,
+        )
 
 
 class TrackPainter:

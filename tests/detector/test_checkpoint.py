@@ -17,7 +17,8 @@ from smiletrack.detector.letterbox import BYTETRACK_INPUT, YOLOX_INPUT
 from smiletrack.detector.pickles import StandIn, module_state, read_checkpoint
 from smiletrack.detector.settings import DetectorConfig
 from smiletrack.engine.cli import run
-from smiletrack.engine.import_weights import ImportConfig, import_weights
+from smiletrack.engine.import_weights import import_weights
+from smiletrack.engine.settings.import_weights import ImportConfig
 from smiletrack.errors import InputError
 from smiletrack.weights import save_weights
 from tests.detector.recorded import Record

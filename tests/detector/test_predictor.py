@@ -20,7 +20,8 @@ from smiletrack.detector.onnx_model import export_detector_onnx, import_onnx
 from smiletrack.detector.postprocess import NMSConfig
 from smiletrack.detector.predictor import PredictConfig, load_detector
 from smiletrack.detector.settings import DetectorConfig
-from smiletrack.engine.export import ExportConfig, export
+from smiletrack.engine.export import export
+from smiletrack.engine.settings.export import ExportConfig
 from smiletrack.errors import InputError
 from smiletrack.network_files import open_network
 

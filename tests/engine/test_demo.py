@@ -1,6 +1,7 @@
 """The demo turns a source into a painted video and a result file, and keeps what it made when something fails."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -48,7 +49,7 @@ def walk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for x, y in ((10 + 8 * i, 10), (200 - 8 * i, 90)):
             frame[y : y + 50, x : x + 20] = (20, 20, 230)
         cv2.imencode(".png", frame)[1].tofile(folder / f"{i:03d}.png")
-    monkeypatch.setattr(module, "load_networks", lambda *_: (RedDetector(), PlaceEmbedder()))
+    monkeypatch.setattr(module, "networks", SimpleNamespace(load_networks=lambda *_: (RedDetector(), PlaceEmbedder())))
     return folder
 
 
@@ -78,7 +79,7 @@ def test_what_was_made_before_an_error_is_kept(walk: Path, tmp_path: Path, monke
             return super().detect(frame)
 
     failing = Failing()
-    monkeypatch.setattr(module, "load_networks", lambda *_: (failing, None))
+    monkeypatch.setattr(module, "networks", SimpleNamespace(load_networks=lambda *_: (failing, None)))
     save = tmp_path / "out.mp4"
     with pytest.raises(InputError, match="GPU memory"):
         demo(DemoConfig(source=str(walk), detector="x", save=str(save), device="cpu"))

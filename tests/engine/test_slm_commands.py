@@ -14,11 +14,15 @@ import smiletrack.engine.train_slm as train_module
 from smiletrack.data.reid.batches import AugmentConfig
 from smiletrack.data.reid.identities import write_identities
 from smiletrack.engine.cli import run
-from smiletrack.engine.eval_slm import EvalSLMConfig, eval_slm
-from smiletrack.engine.export import ExportConfig, export
+from smiletrack.engine.eval_slm import eval_slm
+from smiletrack.engine.export import export
 from smiletrack.engine.inputs.person_crops import read_table
-from smiletrack.engine.studies.layouts import CompareLayoutsConfig, compare_layouts
-from smiletrack.engine.train_slm import TrainSLMConfig, train_slm
+from smiletrack.engine.settings.eval_slm import EvalSLMConfig
+from smiletrack.engine.settings.export import ExportConfig
+from smiletrack.engine.settings.layouts import CompareLayoutsConfig
+from smiletrack.engine.settings.train_slm import TrainSLMConfig
+from smiletrack.engine.studies.layouts import compare_layouts
+from smiletrack.engine.train_slm import train_slm
 from smiletrack.errors import InputError
 from smiletrack.slm.checkpoint import load_slm_network
 from smiletrack.slm.config import LossConfig, SLMConfig
@@ -209,7 +213,7 @@ def test_too_few_identities_and_absent_data_are_one_line(street: Path, tmp_path:
     [
         ("export slm", "checkpoint: name the weights"),
         ("export tracker", "'tracker' cannot be exported"),
-        ("eval-slm --checkpoint none.pt", "none.pt: no such SLM file"),
+        ("eval-slm --checkpoint none.pt", "checkpoint: none.pt: no such file or folder"),
         ("train-slm --train x", "train and val must both name data"),
     ],
 )

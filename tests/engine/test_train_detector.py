@@ -15,8 +15,10 @@ from smiletrack.data.mot import read_truth
 from smiletrack.data.sources import open_source
 from smiletrack.detector.predictor import load_detector
 from smiletrack.detector.settings import DetectorConfig, OTALossConfig
-from smiletrack.engine.eval_detector import EvalDetectorConfig, eval_detector
-from smiletrack.engine.train_detector import TrainDetectorConfig, train_detector
+from smiletrack.engine.eval_detector import eval_detector
+from smiletrack.engine.settings.eval_detector import EvalDetectorConfig
+from smiletrack.engine.settings.train_detector import TrainDetectorConfig
+from smiletrack.engine.train_detector import train_detector
 from smiletrack.errors import InputError
 from smiletrack.files import read_json
 from smiletrack.training.loop import FitConfig

@@ -8,14 +8,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
-import cv2
 import numpy as np
 from annotated_types import Ge, Le, Lt
 from numpy.typing import NDArray
 
 from smiletrack.boxes import area, clip_boxes
+from smiletrack.lazy import LazyModule
 from smiletrack.ranges import Checked, NonNegative, ProperShare, Share
 from smiletrack.types import Floats, Ints
+
+cv2 = LazyModule("cv2")
 
 Image = NDArray[np.uint8]
 GREY = 114

@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -15,6 +14,9 @@ from smiletrack.data.detection.augment import DetectionAugmentConfig, Example, I
 from smiletrack.data.detection.labels import LabelledImages
 from smiletrack.data.image_files import read_image
 from smiletrack.data.loader_workers import leave_signals_to_main
+from smiletrack.lazy import LazyModule
+
+cv2 = LazyModule("cv2")
 
 Batch = tuple[Tensor, Tensor]
 """images (B, H, W, 3) uint8 BGR, targets (M, 6): image in the batch, class, centre x, centre y, width, height in px."""

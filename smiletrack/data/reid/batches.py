@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from smiletrack.lazy import LazyModule
 from smiletrack.ranges import Checked, ProperShare, Share
 from smiletrack.types import Ints
+
+cv2 = LazyModule("cv2")
 
 Image = NDArray[np.uint8]
 

@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,7 +22,10 @@ from smiletrack.data.reid.identities import IdentityTable
 from smiletrack.errors import InputError
 from smiletrack.files import atomic_write, read_json, write_json
 from smiletrack.images import Frame, cut_boxes
+from smiletrack.lazy import LazyModule
 from smiletrack.types import Floats, Ints
+
+cv2 = LazyModule("cv2")
 
 _FORMAT = 1
 _BATCH = 64

@@ -2,14 +2,16 @@
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from smiletrack.data.world.figure import palette
 from smiletrack.data.world.scene import CYCLIST_RAISE, Scene, VisiblePeople
 from smiletrack.data.world.street import Pixels, paint_street
+from smiletrack.lazy import LazyModule
 from smiletrack.types import Floats, Ints
+
+cv2 = LazyModule("cv2")
 
 _SOLID = 127  # alpha above which a pixel of a figure counts as the figure's
 _SHADOW = 90  # alpha of the shadow on the ground, below the above

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,7 +9,10 @@ from smiletrack.data.world.camera import Ground, max_pan
 from smiletrack.data.world.layout import Layout, Obstacle
 from smiletrack.data.world.people import Color
 from smiletrack.data.world.scene import Scene
+from smiletrack.lazy import LazyModule
 from smiletrack.types import Floats
+
+cv2 = LazyModule("cv2")
 
 Pixels = NDArray[np.uint8]
 _WALLS: tuple[Color, ...] = (

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from smiletrack.boxes import xyxy_to_xywh
@@ -16,6 +15,9 @@ from smiletrack.data.world.scene import Scene, figures
 from smiletrack.data.world.sequence import WorldSequence, observe
 from smiletrack.errors import InputError
 from smiletrack.files import read_json, write_json
+from smiletrack.lazy import LazyModule
+
+cv2 = LazyModule("cv2")
 
 KNOWN = "known.json"
 """The file that a finished sequence has and a half-made one has not."""

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from smiletrack.array_files import read_arrays
@@ -17,8 +16,11 @@ from smiletrack.data.mot import DetectionTable
 from smiletrack.data.video import FrameSource
 from smiletrack.errors import InputError
 from smiletrack.files import atomic_path, state_of_files
+from smiletrack.lazy import LazyModule
 from smiletrack.motion.camera_motion import CameraMotion, CameraMotionConfig
 from smiletrack.types import Floats
+
+cv2 = LazyModule("cv2")
 
 MASKED_ABOVE = 0.3
 """Detections above this score are left out of the estimate: they move by themselves."""

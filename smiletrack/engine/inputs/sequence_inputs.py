@@ -24,6 +24,7 @@ from smiletrack.engine.inputs.detection_cache import (
 )
 from smiletrack.errors import InputError
 from smiletrack.files import state_of_files
+from smiletrack.input_paths import InputPath
 from smiletrack.lazy import LazyModule
 from smiletrack.motion.camera_motion import CameraMotionConfig
 from smiletrack.ranges import Checked, Seed
@@ -39,7 +40,7 @@ CameraSource = Literal["none", "file", "flow", "ecc", "orb"]
 class SequenceInputConfig(Checked):
     """Which sequences are tracked, and with which detections, embeddings and camera motion."""
 
-    data: str = ""
+    data: InputPath = ""
     """Folder of MOTChallenge sequences, or one such sequence; empty = the generated crowd."""
 
     split: Split = "all"
@@ -54,7 +55,7 @@ class SequenceInputConfig(Checked):
     detections: str = "det"
     """Name of the stored detections, <seq>/det/NAME.txt. Not used with a detector."""
 
-    embeddings: str = ""
+    embeddings: InputPath = ""
     """Folder of <seq>.npz files whose array `embeddings` has a row for every line of the detection file; empty =
     none."""
 
@@ -62,11 +63,11 @@ class SequenceInputConfig(Checked):
     """Frames to track instead of `data`: a video, a folder of images, a stream address or a camera number (Ctrl-C ends
     it)."""
 
-    detector: str = ""
+    detector: InputPath = ""
     """Source of detections: a checkpoint, the network file of another program (.onnx, or .xml of OpenVINO), a class of
     your own (module:Class, docs/detectors.md), or file:NAME (as `detections`); empty = `detections`."""
 
-    slm: str = "none"
+    slm: InputPath = "none"
     """Similarity network that computes embeddings: a checkpoint, the network file (.onnx, OpenVINO's .xml) of any
     re-identification network (FILE@bgr255 says what it is fed, docs/slm.md), module:Class of your own, or none."""
 

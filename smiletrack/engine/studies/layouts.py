@@ -1,31 +1,16 @@
 """The paper's Table 4 for the similarity network: every patch layout trained and scored with the same budget."""
 
 import dataclasses
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
-
-from annotated_types import MinLen
 
 from smiletrack.console import print_table
-from smiletrack.engine.train_slm import TrainSLMConfig, train_slm
+from smiletrack.engine.settings.layouts import CompareLayoutsConfig
 from smiletrack.files import read_json, write_json
-from smiletrack.ranges import Checked
-from smiletrack.slm.config import LayoutName
-from smiletrack.slm.patches import LAYOUTS
-from smiletrack.training.launch import launch
+from smiletrack.lazy import LazyModule
 
-
-@dataclass(frozen=True)
-class CompareLayoutsConfig(Checked):
-    """Which layouts to train, and how."""
-
-    layouts: Annotated[tuple[LayoutName, ...], MinLen(1)] = ("A", "B", "C", "D", "E", "F", "G", "H")
-    """Names of the layouts."""
-    output: str = "runs/layouts"
-    """Folder in which every layout gets a run folder."""
-    training: TrainSLMConfig = field(default_factory=TrainSLMConfig)
-    """Training of every layout; its network.layout and output are set for it."""
+launching = LazyModule("smiletrack.training.launch")
+patches = LazyModule("smiletrack.slm.patches")
+slm_training = LazyModule("smiletrack.engine.train_slm")
 
 
 def compare_layouts(config: CompareLayoutsConfig) -> dict[str, dict[str, float]]:
@@ -38,7 +23,7 @@ def compare_layouts(config: CompareLayoutsConfig) -> dict[str, dict[str, float]]
     for layout in config.layouts:
         network = dataclasses.replace(config.training.network, layout=layout, boxes=())
         training = dataclasses.replace(config.training, network=network, output=str(folder / layout), resume=True)
-        launch(train_slm, training)
+        launching.launch(slm_training.train_slm, training)
         last = read_json(folder / layout / "history.json")[-1]
         figures[layout] = {name: last[name] for name in last if name.partition("_")[0] in ("AUC", "rank1", "mAP")}
     write_json(folder / "layouts.json", figures)
@@ -49,6 +34,7 @@ def compare_layouts(config: CompareLayoutsConfig) -> dict[str, dict[str, float]]
 def _print(figures: dict[str, dict[str, float]]) -> None:
     names = list(next(iter(figures.values())))
     rows = [
-        [layout, str(len(LAYOUTS[layout])), *(f"{row[name]:.4f}" for name in names)] for layout, row in figures.items()
+        [layout, str(len(patches.LAYOUTS[layout])), *(f"{row[name]:.4f}" for name in names)]
+        for layout, row in figures.items()
     ]
     print_table(("layout", "patches", *names), rows)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import matplotlib.pyplot as plt
 import numpy as np
 from annotated_types import Ge, Le, MinLen
 
@@ -26,10 +25,13 @@ from smiletrack.engine.studies.scored_sequences import (
     without_embeddings,
 )
 from smiletrack.files import atomic_path
+from smiletrack.lazy import LazyModule
 from smiletrack.metrics.table import COMBINED
 from smiletrack.ranges import Checked, Seed, Share
 from smiletrack.tracking.config import TrackerConfig
 from smiletrack.types import Floats, Ints, TrackTable
+
+pyplot = LazyModule("matplotlib.pyplot")
 
 SAME_IOU = 0.5
 """A detection shows the annotated person whom it overlaps most, if by at least this much; else it is clutter."""
@@ -116,7 +118,7 @@ def embeddings_of_quality(quality: float, identities: Ints, dimensions: int, rng
 
 def draw(curves: Curves, path: Path) -> None:
     """Draw HOTA and IDF1 over the quality of embeddings into an image file, motion alone as a dashed line."""
-    figure, panes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
+    figure, panes = pyplot.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
     for pane, (attribute, title) in zip(panes, (("hota", "HOTA"), ("idf1", "IDF1")), strict=True):
         for name, figures in curves.trackers.items():
             pane.plot(curves.qualities, [100 * getattr(f, attribute) for f in figures], marker="o", ms=4, label=name)
@@ -127,7 +129,7 @@ def draw(curves: Curves, path: Path) -> None:
     panes[0].legend(fontsize="small")
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=110, format=path.suffix.removeprefix(".") or "png")
-    plt.close(figure)
+    pyplot.close(figure)
 
 
 def _unit(rows: Floats) -> Floats:

@@ -1,0 +1,28 @@
+"""Which network is exported."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from smiletrack.input_paths import InputPath
+from smiletrack.ranges import Checked
+
+
+@dataclass(frozen=True)
+class ExportConfig(Checked):
+    """Export a trained network to ONNX and check the file against the checkpoint with ONNX Runtime.
+
+    Reads a checkpoint. Writes an .onnx file, which this project and other programs run without PyTorch.
+
+      smiletrack export slm --checkpoint runs/slm/model.safetensors
+      smiletrack export detector --checkpoint runs/detector/best.safetensors
+      smiletrack export detector --checkpoint runs/detector/best.safetensors --output detector.onnx
+    """
+
+    network: str = "slm"
+    """Kind of network: slm or detector."""
+    checkpoint: InputPath = ""
+    """Weights of the network: model.safetensors of a run, or a released checkpoint."""
+    format: Literal["onnx"] = "onnx"
+    """Format of the file."""
+    output: str = ""
+    """File to write; empty = beside the checkpoint."""

@@ -88,5 +88,5 @@ def test_colours_scale_and_statistics() -> None:
     expected = [(30 / 255 - 0.485) / 0.229, (20 / 255 - 0.456) / 0.224, (10 / 255 - 0.406) / 0.225]
     assert to_input(pixel, BYTETRACK_INPUT).flatten().tolist() == pytest.approx(expected)
     for wrong in ({"std": (0, 1, 1)}, {"mean": (0.0,)}):
-        with pytest.raises(ValueError, match=r"std must be positive|mean must hold three"):
+        with pytest.raises(ValueError, match=r"std\.0 must be above 0|mean must have 3 entries"):
             PixelFormat(**wrong)  # type: ignore[arg-type]

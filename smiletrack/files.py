@@ -1,9 +1,10 @@
 """Files that are there whole or not at all, and the tables the commands leave beside them."""
 
+import fcntl
 import hashlib
+import itertools
 import json
 import os
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,23 +20,59 @@ _LONGEST_NAME = 200
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` on success, remove it on any error.
 
-    Folders above `path` are made. A reader sees the old file or the new one, never half of one.
+    Folders above `path` are made. A reader sees the old file or the new one, never half of one; what a killed writer
+    left goes with the next one. An OSError that names no file, such as that of a full disk, names `path`.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    handle, temporary = _locked_temporary(path)
     try:
         yield temporary
-        # mkstemp, and some writers, make files private; results are for sharing: the mode that a plain open() gives
+        # results are for sharing: the mode that a plain open() gives, where some writers make files private
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename in (None, str(temporary)):
+            raise OSError(error.errno, error.strerror or str(error), str(path)) from error
         raise
+    finally:
+        os.close(handle)
+
+
+def _locked_temporary(path: Path) -> tuple[int, Path]:
+    """Return an empty hidden file beside `path`, and the handle that locks it as long as it is open.
+
+    Its name is the same every time, so that what a killed writer left is used again; a second writer takes another.
+    """
+    for number in itertools.count():
+        temporary = path.with_name(f".{path.stem}.part{number or ''}{path.suffix}")
+        handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        if _lock(handle) and _is_at(handle, temporary):  # else its writer is at work, or has just put it in place
+            os.ftruncate(handle, 0)
+            return handle, temporary
+        os.close(handle)
+    raise AssertionError("numbers do not end")
+
+
+def _lock(handle: int) -> bool:
+    """Return whether the file is this process's now; so it is on file systems that have no locks."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass
+    return True
+
+
+def _is_at(handle: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), path.lstat())
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager
@@ -74,10 +111,13 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Return the parsed file; raise `InputError` naming file and line where it is missing or not JSON."""
+    """Return the parsed file; raise `InputError` naming file and line where it is missing or not JSON.
+
+    Nests and numbers that are too large for Python's reader are not JSON here.
+    """
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not valid JSON ({error})") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not valid JSON ({' '.join(str(error).split())})") from None

@@ -1,5 +1,6 @@
 """Ground layer: checked arrays, box formats and overlap, files that are whole or absent."""
 
+import errno
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from smiletrack.boxes import (
     xyxy_to_xywh,
 )
 from smiletrack.errors import InputError
-from smiletrack.files import atomic_write, is_plain_name, read_json, write_json
+from smiletrack.files import atomic_path, atomic_write, is_plain_name, read_json, write_json
 from smiletrack.types import Detections, TrackTable
 
 
@@ -108,6 +109,37 @@ def test_a_file_is_whole_or_absent(tmp_path: Path) -> None:
         read_json(target)
     with pytest.raises(InputError, match="no such file"):
         read_json(tmp_path / "none")
+
+
+def test_what_a_killed_writer_left_goes_and_two_writers_do_not_meet(tmp_path: Path) -> None:
+    target = tmp_path / "[a].txt"
+    (tmp_path / ".[a].part.txt").write_text("half of a long file")  # nobody holds its lock: its writer is dead
+    with atomic_path(target) as first, atomic_path(target) as second:
+        assert first != second and first.read_text() == second.read_text() == ""
+        first.write_text("first")
+        write_json(target, "third")
+        second.write_text("second")
+    assert target.read_text() == "first" and list(tmp_path.iterdir()) == [target]
+
+
+def test_a_full_disk_names_the_file_and_keeps_the_old_one(tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    for file in (None, "temporary"):
+        with pytest.raises(OSError, match=r"a\.txt") as caught, atomic_path(target) as temporary:
+            raise OSError(errno.ENOSPC, "No space left on device", str(temporary) if file else None)
+        assert caught.value.errno == errno.ENOSPC and caught.value.filename == str(target)
+    with pytest.raises(FileNotFoundError, match="elsewhere"), atomic_path(target):
+        (tmp_path / "elsewhere").read_text()
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"] and target.read_text() == "old"
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "1" * 5000, '{"a": ' * 50_000])
+def test_json_that_python_cannot_hold_is_one_line(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(InputError, match=r"a\.json: not valid JSON") as caught:
+        read_json(tmp_path / "a.json")
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 300
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "/a", "..\\a", "a\0b", "a\nb", "x" * 201, "\u00e9" * 101])

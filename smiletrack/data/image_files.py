@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smiletrack.errors import InputError
+from smiletrack.files import atomic_write
 from smiletrack.images import Frame
 from smiletrack.lazy import LazyModule
 
@@ -49,6 +50,13 @@ def read_image(path: Path) -> Frame:
     if frame is None:
         raise InputError(f"{path}: the image is {'cut short' if cut_short else 'corrupt or of an unknown format'}")
     return np.asarray(frame, np.uint8)
+
+
+def write_image(path: Path, picture: Frame) -> None:
+    """Write a (H, W, 3) BGR picture, atomically, in the form that the name ends in (`.png`, `.jpg`)."""
+    encoded = cv2.imencode(path.suffix, np.ascontiguousarray(picture))[1]  # imwrite says nothing of a full disk
+    with atomic_write(path, "wb") as stream:
+        stream.write(encoded.tobytes())
 
 
 def _check_size(data: NDArray[np.uint8], path: Path) -> None:

@@ -9,7 +9,7 @@ import itertools
 import queue
 import threading
 from collections.abc import Callable, Container, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -198,26 +198,31 @@ class VideoWriter:
         self.path = Path(path)
         self.codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"
         self._rate = Fraction(frame_rate).limit_denominator(1001)
-        self._atomic = atomic_path(self.path)
         self._container: Any = None
         self._stream: Any = None
 
     def __enter__(self) -> "VideoWriter":
-        try:
-            self._temporary = self._atomic.__enter__()
-            self._container = av.open(str(self._temporary), "w")
-        except (OSError, ValueError) as error:
-            raise InputError(f"{self.path}: cannot be written as a video ({error})") from None
+        with ExitStack() as opened:
+            try:
+                self._temporary = opened.enter_context(atomic_path(self.path))
+                self._container = av.open(str(self._temporary), "w")
+            except (OSError, ValueError) as error:
+                raise InputError(f"{self.path}: cannot be written as a video ({error})") from None
+            opened.push(self._finish)
+            self._opened = opened.pop_all()
         return self
 
     def __exit__(self, *error: Any) -> None:
+        nothing = InputError(f"{self.path}: no frames to write")
+        self._opened.__exit__(*(error if self._stream is not None else (InputError, nothing, None)))
+
+    def _finish(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Close the file; what goes wrong there, say a full disk, keeps it from its place like what came before."""
         try:
-            if self._stream is not None and error[0] is None:
+            if kind is None:
                 self._container.mux(self._stream.encode())
-            self._container.close()
         finally:
-            nothing = InputError(f"{self.path}: no frames to write")
-            self._atomic.__exit__(*(error if self._stream is not None else (InputError, nothing, None)))
+            self._container.close()
 
     def write(self, frame: Frame) -> None:
         """Append one frame."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smiletrack.console import print_table, progress, say
-from smiletrack.data.image_files import read_image
+from smiletrack.data.image_files import read_image, write_image
 from smiletrack.data.reid.identities import IdentityTable
 from smiletrack.data.reid.sightings import NOBODY, SequenceSightings, joined_people
 from smiletrack.engine.inputs.person_crops import demo_world, read_sightings
@@ -27,7 +27,7 @@ from smiletrack.engine.studies.appearance_by_cover import (
     sequence_draws,
 )
 from smiletrack.errors import InputError
-from smiletrack.files import atomic_path, write_json
+from smiletrack.files import write_json
 from smiletrack.images import cut_boxes
 from smiletrack.lazy import LazyModule
 from smiletrack.metrics.retrieval import RetrievalScores, retrieval_scores, time_candidates
@@ -64,8 +64,7 @@ def eval_slm(config: EvalSLMConfig) -> dict[str, Any]:
         summary["networks"].append(about | _table_summary(rows, table, config.gaps) | by_cover)
     print_summary(summary)
     first = np.concatenate([part[used] for part, used in zip(answers[0][0], ranked, strict=True)])
-    with atomic_path(folder / "hardest_pairs.png") as path:
-        cv2.imwrite(str(path), hardest_pairs(table, first)[:, :, ::-1])
+    write_image(folder / "hardest_pairs.png", hardest_pairs(table, first)[:, :, ::-1])
     write_json(folder / "summary.json", summary)
     say(f"{folder}/summary.json, {folder}/hardest_pairs.png")
     return summary

@@ -10,22 +10,19 @@ from annotated_types import Ge, Le
 
 from smiletrack.config import nearest
 from smiletrack.console import notify, progress, say
-from smiletrack.data.image_files import read_image
+from smiletrack.data.image_files import read_image, write_image
 from smiletrack.data.importers.annotations import AnnotatedImage
 from smiletrack.data.importers.motchallenge import annotated_images
 from smiletrack.data.importers.outputs import read_coco_images
 from smiletrack.data.sequences import one_copy_each, open_folders
 from smiletrack.data.truth import IGNORED_CLASSES
 from smiletrack.errors import InputError, shown
-from smiletrack.files import atomic_path, atomic_write, is_plain_name
-from smiletrack.lazy import LazyModule
+from smiletrack.files import atomic_write, is_plain_name
 from smiletrack.ranges import Checked
 from smiletrack.view.contact_sheets import contact_sheet, people_sheet
 from smiletrack.view.data_page import statistics_page
 from smiletrack.view.drawing import Image
 from smiletrack.view.sequence_statistics import statistics
-
-cv2 = LazyModule("cv2")
 
 
 @dataclass(frozen=True)
@@ -66,8 +63,7 @@ def show_data(config: ShowDataConfig) -> Path:
         figures.append(statistics(name, images, len(images) - len(present)))
         sheets[name] = _sheets(_spread(present, config.frames))
         for suffix, (_, sheet) in zip(("", "-people"), sheets[name], strict=False):
-            with atomic_path(output / f"{name}{suffix}.png") as temporary:
-                cv2.imwrite(str(temporary), sheet)
+            write_image(output / f"{name}{suffix}.png", sheet)
     page = output / "index.html"
     with atomic_write(page) as stream:
         stream.write(statistics_page(config.data, figures, sheets))

@@ -8,11 +8,11 @@ from typing import Literal
 
 from smiletrack.config import nearest
 from smiletrack.console import progress, say
+from smiletrack.data.image_files import write_image
 from smiletrack.data.video import VideoWriter
 from smiletrack.engine.run_folders.folder import latest_run
 from smiletrack.engine.run_folders.results import SequenceRun, benchmark_of, read_run, read_sequence_run
 from smiletrack.errors import InputError
-from smiletrack.files import atomic_write
 from smiletrack.images import Frame
 from smiletrack.lazy import LazyModule
 from smiletrack.ranges import Checked
@@ -127,7 +127,6 @@ def _images(folder: Path) -> Iterator[Callable[[Frame], None]]:
     def write(image: Frame) -> None:
         nonlocal written
         written += 1
-        with atomic_write(folder / f"{written:06d}.jpg", "wb") as stream:
-            stream.write(cv2.imencode(".jpg", image)[1].tobytes())
+        write_image(folder / f"{written:06d}.jpg", image)
 
     yield write

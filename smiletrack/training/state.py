@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from smiletrack.errors import InputError
-from smiletrack.files import atomic_path
+from smiletrack.files import atomic_write
 from smiletrack.training.config import FitConfig
 from smiletrack.training.optimizer import MovingAverage, make_optimizer
 from smiletrack.training.runtime import Runtime, autocast_type
@@ -101,8 +101,8 @@ class TrainingState:
 
 def save_state(path: Path, state: Mapping[str, Any]) -> None:
     """Write tensors, containers, numbers and text to `path`, atomically."""
-    with atomic_path(Path(path)) as temporary:
-        torch.save({"format": _FORMAT, **state}, temporary)
+    with atomic_write(Path(path), "wb") as stream:  # PyTorch's own file says nothing of a full disk
+        torch.save({"format": _FORMAT, **state}, stream)
 
 
 def load_state(path: Path) -> dict[str, Any]:

@@ -1,16 +1,19 @@
 """Modules that are slow to import or come with an extra, loaded at their first use."""
 
 import importlib
+from importlib.util import find_spec
 from typing import Any
 
+from smiletrack.errors import InputError
+
 EXTRAS = {
-    **dict.fromkeys(("torch", "torchvision", "tensorboard", "pycocotools", "safetensors"), "train"),
+    **dict.fromkeys(("torch", "torchvision", "tensorboard", "pandas", "pycocotools", "safetensors"), "train"),
     **dict.fromkeys(("onnx", "onnxruntime"), "train"),
     **dict.fromkeys(("cv2", "av"), "video"),
     **dict.fromkeys(("optuna", "matplotlib"), "tune"),
-    "motmetrics": "eval",
+    "motmetrics": "cross-check",
     "openvino": "openvino",
-    **dict.fromkeys(("trackers", "trackeval", "supervision"), "bench"),
+    **dict.fromkeys(("trackers", "trackeval", "motrics", "supervision"), "bench"),
 }
 """Module -> the extra of this package that installs it; everything else comes with the package itself."""
 
@@ -30,8 +33,17 @@ class LazyModule:
         return value
 
 
-def missing_extra(module: str) -> str:
-    """Return the line that tells which extra a module comes with; nothing for a module of no extra."""
-    package = module.partition(".")[0]
-    extra = EXTRAS.get(package)
-    return f"{package} is not installed; pip install 'smiletrack[{extra}]' brings it" if extra else ""
+def require_modules(*names: str) -> None:
+    """Raise InputError where one of these is not installed: a long run does not find that out at its end."""
+    missing = [name for name in names if find_spec(name) is None]
+    if missing:
+        raise InputError(missing_extras(*missing))
+
+
+def missing_extras(*modules: str) -> str:
+    """Return the line that tells which extras these modules come with; nothing where they are of no extra."""
+    packages = dict.fromkeys(module.partition(".")[0] for module in modules)
+    extras = dict.fromkeys(EXTRAS[package] for package in packages if package in EXTRAS)
+    state, what = ("is", "it") if len(packages) == 1 else ("are", "them")
+    said = f"{', '.join(packages)} {state} not installed; pip install 'smiletrack[{','.join(extras)}]' brings {what}"
+    return said if extras else ""

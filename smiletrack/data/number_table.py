@@ -104,7 +104,7 @@ def _parse(text: Bytes, separator: int, values: Floats, hard: NDArray[np.int64])
                 mark = text[place]
                 if _ZERO <= mark <= _NINE:
                     if mantissa < _EXACT:  # beyond it is hard anyhow; no overflow this way
-                        mantissa = mantissa * 10 + (mark - _ZERO)
+                        mantissa = mantissa * 10 + int(mark - _ZERO)
                     digits += 1
                     decimals += point
                 elif mark == _POINT and not point:

@@ -15,6 +15,7 @@ from smiletrack.engine.studies.robustness import RobustnessConfig, robustness
 from smiletrack.engine.studies.scored_sequences import ScoredDataConfig, ScoredSequence, read_sources
 from smiletrack.errors import InputError
 from smiletrack.files import write_json
+from smiletrack.lazy import require_modules
 from smiletrack.ranges import Checked
 from smiletrack.tracking.config import TrackerConfig
 
@@ -77,6 +78,7 @@ def ablate(config: AblateConfig) -> dict[str, Any]:
         figures: dict[str, Any] = dict(compare_layouts(config.layouts))
         say(f"Note: {NOTES[4]}")
     elif config.table == "robustness":
+        require_modules(*(["matplotlib"] if config.robustness.plot else []))
         figures = asdict(robustness(config.robustness, read_sources(_sources(config))))
     elif config.table == "appearance":
         figures = appearance_table(config.appearance, _with_networks(config))

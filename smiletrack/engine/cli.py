@@ -16,7 +16,7 @@ from smiletrack.console import notify, say
 from smiletrack.engine.verbs import VERBS, Verb
 from smiletrack.errors import InputError
 from smiletrack.input_paths import missing_paths
-from smiletrack.lazy import missing_extra
+from smiletrack.lazy import missing_extras
 from smiletrack.ranges import field_annotations, range_text
 from smiletrack.version import __version__
 
@@ -158,7 +158,7 @@ def failures_in_one_line(program: str) -> Iterator[None]:
         names = [str(name) for name in (error.filename, error.filename2) if name is not None]
         _stop(program, ": ".join([*names, error.strerror or str(error)]))
     except ModuleNotFoundError as error:
-        hint = missing_extra(error.name or "")
+        hint = missing_extras(error.name or "")
         if not hint:
             raise
         _stop(program, hint)

@@ -14,7 +14,7 @@ from smiletrack.engine.settings.train_detector import TrainDetectorConfig
 from smiletrack.engine.settings.train_slm import TrainSLMConfig
 from smiletrack.engine.show_tracks import ShowConfig, show_tracks
 from smiletrack.engine.track import TrackConfig, track
-from smiletrack.lazy import LazyModule
+from smiletrack.lazy import LazyModule, require_modules
 from smiletrack.ranges import Checked, PositiveCount, Seed
 from smiletrack.tracking.config import TrackerConfig
 
@@ -58,6 +58,7 @@ class QuickstartConfig(Checked):
 
 def quickstart(config: QuickstartConfig) -> Path:
     """Run what is not there yet, print the table, and return the report's path."""
+    require_modules("torch", "cv2", "av")
     output, world = Path(config.output), Path(config.world)
     detector, slm = output / "detector" / "model.safetensors", output / "slm" / "model.safetensors"
     began = time.monotonic()

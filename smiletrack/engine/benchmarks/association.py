@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from importlib.util import find_spec
 from typing import Annotated, Any
 
 import numpy as np
@@ -13,9 +12,8 @@ from smiletrack.config import load_config, preset_file
 from smiletrack.data.splits import Split
 from smiletrack.engine.benchmarks.timing import Timing, alternate, print_timings
 from smiletrack.engine.inputs.sequence_inputs import SequenceInputConfig, sequence_inputs
-from smiletrack.errors import InputError
 from smiletrack.files import write_json
-from smiletrack.lazy import LazyModule
+from smiletrack.lazy import LazyModule, require_modules
 from smiletrack.ranges import Checked, PositiveCount
 from smiletrack.tracking.config import TrackerConfig
 from smiletrack.tracking.tracker import Tracker
@@ -60,8 +58,7 @@ class AssociationBenchmarkConfig(Checked):
 
 def benchmark_association(config: AssociationBenchmarkConfig) -> Timing:
     """Time the contestants, print the table, return the timings; only `update` calls are inside the clock."""
-    if find_spec("trackers") is None:
-        raise InputError("the peer is not installed: pip install 'smiletrack[bench]'")
+    require_modules("trackers")
     given = SequenceInputConfig(
         data=config.data, split=config.split, detections=config.detections, sequences=config.sequences
     )

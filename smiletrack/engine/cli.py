@@ -102,7 +102,9 @@ def parser_for(verb: Verb, program: str) -> argparse.ArgumentParser:
     parser.add_argument("--config", metavar="FILE", help=help_text)
     types, docs = typing.get_type_hints(schema), field_docs(schema)
     ranges = field_annotations(schema)
-    for field in dataclasses.fields(schema):
+    for field in sorted(
+        dataclasses.fields(schema), key=lambda field: bool(field.kw_only)
+    ):  # what commands share comes last
         if field.name == verb.positional:
             continue
         flag = "--" + field.name.replace("_", "-")

@@ -3,9 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
-
-import numpy as np
+from typing import Literal
 
 from smiletrack.config import nearest
 from smiletrack.console import print_table, say
@@ -13,15 +11,16 @@ from smiletrack.data.column_checks import check_frames
 from smiletrack.data.mot import read_results
 from smiletrack.data.sequences import Sequence, open_sequences
 from smiletrack.data.splits import resolve_split
-from smiletrack.engine.run_folders.cross_check import CrossCheck, combine_checks, cross_check
+from smiletrack.engine.run_folders.cross_check import CrossCheck, combine_checks, cross_check, print_checks
 from smiletrack.engine.run_folders.folder import latest_run
 from smiletrack.engine.run_folders.records import SequenceTiming, frames_per_second
 from smiletrack.engine.run_folders.results import Run, benchmark_of, ends_early, read_run
+from smiletrack.engine.run_folders.shards import Shard, ShardConfig, this_shard
+from smiletrack.engine.run_folders.shared_scores import SequenceScores, share_scores, to_json
 from smiletrack.errors import InputError
 from smiletrack.files import write_json
 from smiletrack.metrics.preprocess import BENCHMARKS, Comparison, Source, compare
 from smiletrack.metrics.table import COMBINED, Measures, cell, combine, measure
-from smiletrack.ranges import Checked
 from smiletrack.types import TrackTable
 
 Tables = TrackTable | Mapping[str, TrackTable]
@@ -38,7 +37,7 @@ _SHOWN = 20
 
 
 @dataclass(frozen=True)
-class EvalConfig(Checked):
+class EvalConfig(ShardConfig):
     """Score tracks against ground truth: HOTA, MOTA, IDF1 and the rest, equal to the official evaluator's.
 
     Reads a result file SEQUENCE.txt (frame,id,x,y,w,h,score lines) for each sequence and the data set as downloaded.
@@ -65,6 +64,11 @@ class EvalConfig(Checked):
     """JSON file for all figures at full precision; empty = none; - = standard output, and nothing else there."""
     cross_check: bool = False
     """Compute MOTA and IDF1 with motmetrics too, and show both."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.shard and self.cross_check:
+            raise ValueError("shard: a cross-check is not shared; leave one of the two out")
 
 
 def evaluate(
@@ -114,13 +118,14 @@ def with_combined(measures: dict[str, Measures]) -> dict[str, Measures]:
 class Scored:
     """What is scored: sequences with their result files, and the rules.
 
-    left_out: one line for each sequence, and for each file of the run, that is not read. run: None where the results
-    are a plain folder.
+    folder: where the results were found. left_out: one line for each sequence, and for each file of the run, that is
+    not read. run: None where the results are a plain folder.
     """
 
     pairs: tuple[tuple[Sequence, Path], ...]
     benchmark: str
     title: str
+    folder: Path
     left_out: tuple[str, ...] = ()
     run: Run | None = None
 
@@ -133,9 +138,9 @@ class Scored:
         why: list[str] = []
         counts = False
         for sequence, file in self.pairs:
-            compared, nothing = _compare_sequence(sequence, file, self.benchmark)
-            counts |= not nothing
-            why += nothing
+            compared = compare_sequence(sequence, file, self.benchmark)
+            counts |= not compared.why_none
+            why.append(compared.why_none)
             yield compared
         if not counts:
             raise InputError(f"nothing to score: {why[0]}")
@@ -143,16 +148,20 @@ class Scored:
 
 @dataclass(frozen=True, eq=False)
 class Compared:
-    """A sequence's preprocessed boxes. dialect: what the truth's columns were taken for. notes: what looks wrong."""
+    """A sequence's preprocessed boxes. dialect: what the truth's columns were taken for. notes: what looks wrong.
+
+    why_none: why no row of the truth counts, "" where one does.
+    """
 
     name: str
     comparison: Comparison
     dialect: str
     notes: tuple[str, ...]
+    why_none: str = ""
 
 
-def _compare_sequence(sequence: Sequence, file: Path, benchmark: str) -> tuple[Compared, list[str]]:
-    """Compare a result file, whose frames count from 1, with the truth; also return why no row counts, if none does."""
+def compare_sequence(sequence: Sequence, file: Path, benchmark: str) -> Compared:
+    """Compare a result file, whose frames count from 1, with the truth."""
     truth = sequence.truth()
     if truth is None:
         raise InputError(f"{sequence.origin}: no ground truth (gt/gt.txt)")
@@ -166,11 +175,11 @@ def _compare_sequence(sequence: Sequence, file: Path, benchmark: str) -> tuple[C
         truth_source=truth.source,
         result_source=source,
     )
-    nothing = [] if len(comparison.truth_ids) else [truth.why_none()]
-    notes = [*sequence.notes, *nothing, *ends_early(int(results.frames.max(initial=0)), sequence)]
+    why_none = "" if len(comparison.truth_ids) else truth.why_none()
+    notes = [*sequence.notes, *filter(None, (why_none,)), *ends_early(int(results.frames.max(initial=0)), sequence)]
     if negative := int((results.ids < 0).sum()):
         notes.append(f"{file}: {negative} rows have an id below 0, which is another person's to the official evaluator")
-    return Compared(sequence.name, comparison, truth.dialect, tuple(notes)), nothing
+    return Compared(sequence.name, comparison, truth.dialect, tuple(notes), why_none)
 
 
 def _compare_tables(
@@ -189,26 +198,30 @@ def _compare_tables(
 
 
 def eval_mot(config: EvalConfig) -> dict[str, Measures]:
-    """Score as configured, print the table, write the JSON files; the command behind `smiletrack eval`."""
+    """Score as configured, print the table, write the JSON files; the command behind `smiletrack eval`.
+
+    As one shard of several it scores what the others have not; the last one prints and writes, the others return {}.
+    """
     scored = find_scored(config)
-    measures: dict[str, Measures] = {}
+    shard = None if config.cross_check else this_shard(config.shard)
     checks: dict[str, CrossCheck] = {}
-    notes = list(scored.left_out)
-    dialects: dict[str, list[str]] = {}
-    for compared in scored.compared():
-        measures[compared.name] = measure(compared.comparison)
-        dialects.setdefault(compared.dialect, []).append(compared.name)
-        notes += [f"{compared.name}: {note}" for note in compared.notes]
-        if config.cross_check:
-            checks[compared.name] = cross_check(compared.comparison)
-    for dialect, names in dialects.items():
-        say(f"truth: {dialect}" + (f" ({', '.join(names)})" if len(dialects) > 1 else ""))
-    measures = with_combined(measures)
+    found: dict[str, SequenceScores] = {}
+    if shard is not None:
+        found = _share(config, scored, shard)
+        if not found:
+            return {}
+    else:
+        for compared in scored.compared():
+            found[compared.name] = _scores(compared)
+            if config.cross_check:
+                checks[compared.name] = cross_check(compared.comparison)
+    _tell_dialects(found)
+    measures = with_combined({name: part.measures for name, part in found.items()})
     speeds = _speeds(scored.run.timing, list(measures)) if scored.run else {}
     _print(measures, speeds, scored.title)
-    say(*notes)
+    say(*scored.left_out, *(f"{name}: {note}" for name, part in found.items() for note in part.notes))
     if config.cross_check:
-        _print_checks(measures, checks | {COMBINED: combine_checks(list(checks.values()))})
+        print_checks(measures, checks | {COMBINED: combine_checks(list(checks.values()))})
     scores = to_json(measures)
     if config.json:
         write_json(Path(config.json), scores)
@@ -216,6 +229,34 @@ def eval_mot(config: EvalConfig) -> dict[str, Measures]:
         speed = {name: {"FPS": speeds[name]} if name in speeds else {} for name in scores}
         write_json(scored.run.folder / "summary.json", {name: scores[name] | speed[name] for name in scores})
     return measures
+
+
+def _scores(compared: Compared) -> SequenceScores:
+    return SequenceScores(measure(compared.comparison), compared.dialect, compared.notes, compared.why_none)
+
+
+def _share(config: EvalConfig, scored: Scored, shard: Shard) -> dict[str, SequenceScores]:
+    """Score what no other process has scored or is at; return all scores if that was the last, else nothing."""
+    pairs = {sequence.name: (sequence, file) for sequence, file in scored.pairs}
+    files = {name: (file, Path(sequence.origin) / "gt" / "gt.txt") for name, (sequence, file) in pairs.items()}
+    found = share_scores(
+        scored.folder, config, shard, files, lambda name: _scores(compare_sequence(*pairs[name], scored.benchmark))
+    )
+    if len(found) < len(pairs):
+        say(f"{len(found)} of {len(pairs)} sequences are scored; other processes have the rest, and the last one tells")
+        return {}
+    if all(part.why_none for part in found.values()):
+        raise InputError(f"nothing to score: {next(iter(found.values())).why_none}")
+    return found
+
+
+def _tell_dialects(found: Mapping[str, SequenceScores]) -> None:
+    """Say what the truth's columns were taken for, and of which sequences where they differ."""
+    names: dict[str, list[str]] = {}
+    for name, part in found.items():
+        names.setdefault(part.dialect, []).append(name)
+    for dialect, of_these in names.items():
+        say(f"truth: {dialect}" + (f" ({', '.join(of_these)})" if len(names) > 1 else ""))
 
 
 def find_scored(config: EvalConfig) -> Scored:
@@ -235,7 +276,7 @@ def find_scored(config: EvalConfig) -> Scored:
     title = f"{run.folder}: {benchmark} rules, split {resolve_split(split, root) if root else split}"
     pairs, left_out = _matched(sequences, run.results, run.folder, set(asked))
     of_a_run = run.settings is not None or bool(run.timing)
-    return Scored(pairs, benchmark, title, (*left_out, *run.damaged), run if of_a_run else None)
+    return Scored(pairs, benchmark, title, run.folder, (*left_out, *run.damaged), run if of_a_run else None)
 
 
 def _matched(
@@ -261,17 +302,6 @@ def _matched(
     return pairs, tuple(notes)
 
 
-def to_json(measures: Mapping[str, Measures]) -> dict[str, Any]:
-    """Return the measures with arrays as lists and numbers as plain ones."""
-    return {
-        sequence: {
-            family: {name: np.asarray(value).tolist() for name, value in fields.items()}
-            for family, fields in families.items()
-        }
-        for sequence, families in measures.items()
-    }
-
-
 def _speeds(timing: Mapping[str, SequenceTiming], names: list[str]) -> dict[str, float]:
     """Return frames per second of each sequence whose time is known, and over all of them."""
     known = {name: timing[name] for name in names if name in timing}
@@ -290,16 +320,3 @@ def _print(measures: Mapping[str, Measures], speeds: Mapping[str, float], title:
     headings = ["sequence", *(name.removeprefix("CLR_") for _, name in columns), *(["FPS"] if speeds else [])]
     say(title)
     print_table(headings, rows, total=True)
-
-
-def _print_checks(measures: Mapping[str, Measures], checks: Mapping[str, CrossCheck]) -> None:
-    rows = []
-    for sequence, check in checks.items():
-        mota, idf1 = measures[sequence]["CLEAR"]["MOTA"], measures[sequence]["Identity"]["IDF1"]
-        rows.append([sequence, *(f"{100 * value:.3f}" for value in (mota, check.mota, idf1, check.idf1))])
-    say("cross-check with motmetrics")
-    print_table(("sequence", "MOTA", "MOTA motmetrics", "IDF1", "IDF1 motmetrics"), rows, total=True)
-    say(
-        "motmetrics keeps a pair from any earlier frame and then matches as many boxes as it can; TrackEval keeps only"
-        " pairs of the frame before and then maximises overlap, so MOTA may differ by some hundredths. IDF1 agrees."
-    )

@@ -1,6 +1,6 @@
 """Import a data set as it was downloaded, or mix imported ones: COCO JSON, identity tables, and counts to trust."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
@@ -20,6 +20,7 @@ from smiletrack.data.importers.person_crops import read_person_crops
 from smiletrack.data.importers.probe import probe_images
 from smiletrack.data.importers.prw import read_prw
 from smiletrack.data.reid.identities import merge_identities, read_identities, write_identities
+from smiletrack.engine.run_folders.shards import ShardConfig, SharedJob, this_shard
 from smiletrack.errors import InputError
 from smiletrack.files import atomic_write
 from smiletrack.ranges import Checked, Count
@@ -27,6 +28,8 @@ from smiletrack.ranges import Checked, Count
 Format = Literal["motchallenge", "crowdhuman", "labels_with_ids", "caltech", "cuhk_sysu", "prw", "person_crops", "mix"]
 _COUNTED = ("images", "identities", "boxes")
 _SHOWN_PROBLEMS = 5
+_PARTS = 4
+"""Parts of a split's images for each process that shares it: who is ready early helps with what is left."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ class DataConfig(Checked):
 
 
 @dataclass(frozen=True)
-class PrepareDataConfig(Checked):
+class PrepareDataConfig(ShardConfig):
     """Import a public data set as it was downloaded, or mix imported ones.
 
     Reads the unpacked archive. Writes OUTPUT/annotations/SPLIT.json (COCO, for detectors) and
@@ -114,6 +117,7 @@ def prepare_data(config: PrepareDataConfig) -> list[SplitReport]:
     """Import all splits, print the counts beside the published ones, and return them.
 
     Running it again continues: images that were looked at are not opened twice, and what is written is replaced whole.
+    Several shards share the look at the images; one of them writes a split, and only that one returns its report.
     InputError for faults that no flag allows.
     """
     if config.data is None:
@@ -128,12 +132,22 @@ def prepare_data(config: PrepareDataConfig) -> list[SplitReport]:
         )
     if not source.is_dir():
         raise InputError(f"{source}: no such folder; datasets/README.md tells where each archive comes from")
-    if data.format == "mix":
-        reports = [_mix(data, source, output)]
-    else:
-        reports = [_import_split(data, split, source, output, config.skip_bad) for split in data.splits]
+    job = SharedJob(output, "prepare-data", this_shard(config.shard))
+    with job.running(config, lambda: None):
+        if data.format == "mix":
+            reports = [_mix(data, source, output) for _ in _unwritten(job, data.splits[0])]
+        else:
+            splits = (_import_split(data, split, source, config, job) for split in data.splits)
+            reports = [report for report in splits if report is not None]
     _print_reports(output, reports)
     return reports
+
+
+def _unwritten(job: SharedJob, split: str) -> Iterator[str]:
+    """Yield the split where it is this process that writes it, and mark it when that went well."""
+    for part in job.claimed([split], job.is_marked):
+        yield part
+        job.mark(part)
 
 
 def _read(data: DataConfig, source: Path, split: str) -> list[AnnotatedImage]:
@@ -152,14 +166,56 @@ def _read(data: DataConfig, source: Path, split: str) -> list[AnnotatedImage]:
     return readers[data.format](source, split)
 
 
-def _import_split(data: DataConfig, split: str, source: Path, output: Path, skip_bad: bool) -> SplitReport:
+def _import_split(
+    data: DataConfig, split: str, source: Path, config: PrepareDataConfig, job: SharedJob
+) -> SplitReport | None:
+    """Look at the images of a split with the other processes; write it and return its report if that is left to do."""
+    if job.shard is not None and job.is_marked(split):
+        notify(f"{split}: is written already")
+        return None
     notify(f"{split}: reading {source}")
     annotated = _read(data, source, split)
     notify(
         *(f"{split}: truth: {dialect}" for dialect in dict.fromkeys(image.dialect for image in annotated) if dialect)
     )
-    states = probe_images((image.path for image in annotated), output / "looked_at.tsv")
-    allowed = KINDS if skip_bad else (BAD_BOX,) if data.skip_bad_boxes else ()
+    if not _look_at(split, [image.path for image in annotated], job):
+        notify(f"{split}: other processes are still looking at its images; the last one writes it")
+        return None
+    reports = [_write_split(data, split, source, config, annotated, job) for _ in _unwritten(job, split)]
+    return reports[0] if reports else None
+
+
+def _look_at(split: str, images: list[Path], job: SharedJob) -> bool:
+    """Look at the images that no other process has looked at or is at; tell whether all have been looked at then."""
+    if job.shard is None:
+        return True  # which they are when they are written
+    number = _PARTS * job.shard.count
+    parts = {
+        f"{split}.{i + 1}-of-{number}": images[i * len(images) // number : (i + 1) * len(images) // number]
+        for i in range(number)
+    }
+    for part in job.claimed(list(parts), job.is_marked):
+        probe_images(parts[part], job.place / f"looked_at.{job.shard.index}.tsv", _looks(job))
+        job.mark(part)
+    return all(job.is_marked(part) for part in parts)
+
+
+def _looks(job: SharedJob) -> list[Path]:
+    return sorted(job.place.glob("looked_at.*.tsv"))
+
+
+def _write_split(
+    data: DataConfig,
+    split: str,
+    source: Path,
+    config: PrepareDataConfig,
+    annotated: list[AnnotatedImage],
+    job: SharedJob,
+) -> SplitReport:
+    """Check what was read and write it."""
+    output = Path(config.output)
+    states = probe_images((image.path for image in annotated), output / "looked_at.tsv", _looks(job))
+    allowed = KINDS if config.skip_bad else (BAD_BOX,) if data.skip_bad_boxes else ()
     problems = Problems(frozenset(allowed))
     written = checked(annotated, states, data.filters, problems)
     if not written:

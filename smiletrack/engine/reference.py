@@ -41,7 +41,7 @@ def _rows(
 ) -> Iterator[tuple[str, str, str, str]]:
     """Yield the rows of `schema` whose defaults `default` has; of those that `known` has too, nothing."""
     annotations, docs = field_annotations(schema), field_docs(schema)
-    for field in dataclasses.fields(schema):
+    for field in sorted(dataclasses.fields(schema), key=lambda field: bool(field.kw_only)):
         made = field.default_factory() if callable(field.default_factory) else field.default
         value, before = getattr(default, field.name, made), getattr(known, field.name, dataclasses.MISSING)
         if value == before:

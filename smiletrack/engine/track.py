@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,9 @@ from smiletrack.console import progress, say
 from smiletrack.data.mot import write_results
 from smiletrack.engine.inputs.sequence_inputs import SequenceInput, SequenceInputConfig, sequence_inputs, sequence_names
 from smiletrack.engine.run_folders.folder import start_run
+from smiletrack.engine.run_folders.shards import ShardConfig, SharedJob, this_shard
 from smiletrack.errors import InputError
-from smiletrack.files import write_json
+from smiletrack.files import read_json, remove_leftovers, write_json
 from smiletrack.tracking.association import solve
 from smiletrack.tracking.config import TrackerConfig
 from smiletrack.tracking.interpolation import InterpolationConfig, interpolate
@@ -23,7 +24,7 @@ from smiletrack.types import Detections, Floats, Tracks, TrackTable
 
 
 @dataclass(frozen=True)
-class TrackConfig(SequenceInputConfig):
+class TrackConfig(SequenceInputConfig, ShardConfig):
     """Track the objects of sequences, videos or a camera.
 
     Reads MOTChallenge sequences (ROOT/<seq>/ with seqinfo.ini, det/NAME.txt, gmc/gmc.txt), or frames for which a
@@ -36,6 +37,7 @@ class TrackConfig(SequenceInputConfig):
       smiletrack track --source street.mp4 --detector yolox_nano.onnx --slm runs/slm/model.safetensors
       smiletrack track --data datasets/MOT17/train --split val --detections yolox_x --tracker botsort \\
           --camera-motion file --output runs/botsort tracker.first.max_cost=0.7 interpolation.method=linear
+      torchrun --nproc-per-node 8 -m smiletrack track --data datasets/MOT20/train --detector yolox-x.safetensors
 
     Presets: bytetrack, botsort, botsort-reid, ocsort, sort, deepsort, strongsort, smiletrack, smiletrack-motion,
     smiletrack-paper, smiletrack-released.
@@ -54,6 +56,11 @@ class TrackConfig(SequenceInputConfig):
     output: str = "runs/track"
     """Run folder for tracks/<seq>.txt, timing.json, config.yaml and environment.json."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.shard and self.source:
+            raise ValueError("shard: one source of frames is not shared; it is for the sequences of `data`")
+
 
 @dataclass(frozen=True, eq=False)
 class TrackedSequence:
@@ -66,31 +73,64 @@ class TrackedSequence:
 
 
 def track(config: TrackConfig) -> Path:
-    """Track every sequence asked for; return the run folder. Each result file is written as soon as it is ready."""
+    """Track every sequence asked for; return the run folder. Each result file is written as soon as it is ready.
+
+    As one shard of several, it tracks what the others have not and are not at.
+    """
     names = sequence_names(config)
     for name in config.sequence_tracker:
         if name not in names:
             raise InputError(f"sequence_tracker.{name}: no such sequence{nearest(name, names)}")
-    inputs: Iterable[SequenceInput] = sequence_inputs(config, Path(config.output) / "detections")
-    if not config.needs_frames:
+    run = Path(config.output)
+    shard = None if config.source else this_shard(config.shard)
+    job = SharedJob(run, "track", shard)
+
+    def done(name: str) -> bool:
+        return _result_file(run, name).exists()
+
+    inputs: Iterable[SequenceInput] = sequence_inputs(config, run / "detections", lambda all: job.claimed(all, done))
+    if shard is None and not config.needs_frames:
         inputs = list(inputs)  # stored files are all read, and found good, before anything is written
-    run = start_run(config.output, config, "track")
-    for old in (run / "tracks").glob("*.txt"):
-        old.unlink()  # of an earlier run into the same folder: its configuration is gone
-    solve(np.zeros((1, 1)))  # loads the solver before any clock runs
     timing: dict[str, Any] = {}
-    for sequence in inputs:
-        say(*sequence.notes)
-        tracker = Tracker(altered(config.tracker, config.sequence_tracker.get(sequence.name, {})), sequence.frame_rate)
-        frames = progress(sequence.frames(), sequence.name, sequence.num_frames)
-        result = track_sequence(tracker, frames, sequence.warps)
-        write_results(run / "tracks" / f"{sequence.name}.txt", interpolate(result.table, config.interpolation))
-        seconds = sequence.seconds | result.seconds
-        timing[sequence.name] = {"frames": result.num_frames, "seconds": seconds, "apart": sequence.apart}
-        write_json(run / "timing.json", timing)
-        say(_line(sequence.name, result), *(f"  {problem}" for problem in sequence.problems))
+    with job.running(config, lambda: _begin(run, config)):
+        solve(np.zeros((1, 1)))  # loads the solver before any clock runs
+        for sequence in inputs:
+            timing[sequence.name] = _track_into(run, sequence, config, job)
     _summary(timing, run)
+    if shard is not None:
+        left = [name for name in names if not done(name)]
+        say(f"{len(names) - len(left)} of {len(names)} sequences are done; other processes have {len(left)}")
     return run
+
+
+def _begin(run: Path, config: TrackConfig) -> None:
+    """Make the run folder this configuration's: what is in it of an earlier run goes."""
+    start_run(run, replace(config, shard=""), "track")
+    for old in (*(run / "tracks").glob("*.txt"), run / "timing.json"):
+        old.unlink(missing_ok=True)
+
+
+def _result_file(run: Path, name: str) -> Path:
+    return run / "tracks" / f"{name}.txt"
+
+
+def _track_into(run: Path, sequence: SequenceInput, config: TrackConfig, job: SharedJob) -> dict[str, Any]:
+    """Track one sequence, write the time it took and then its result file, and return the former."""
+    say(*sequence.notes)
+    tracker = Tracker(altered(config.tracker, config.sequence_tracker.get(sequence.name, {})), sequence.frame_rate)
+    frames = progress(sequence.frames(), sequence.name, sequence.num_frames)
+    result = track_sequence(tracker, frames, sequence.warps)
+    file = _result_file(run, sequence.name)
+    remove_leftovers(file)
+    seconds = sequence.seconds | result.seconds
+    entry = {"frames": result.num_frames, "seconds": seconds, "apart": sequence.apart}
+    with job.lock("timing"):
+        times = run / "timing.json"
+        remove_leftovers(times)
+        write_json(times, (read_json(times) if times.exists() else {}) | {sequence.name: entry})
+    write_results(file, interpolate(result.table, config.interpolation))
+    say(_line(sequence.name, result), *(f"  {problem}" for problem in sequence.problems))
+    return entry
 
 
 def track_sequence(tracker: Tracker, frames: Iterable[Detections], warps: Floats | None = None) -> TrackedSequence:

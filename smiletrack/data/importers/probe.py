@@ -29,13 +29,14 @@ class ImageState:
     problem: str = ""
 
 
-def probe_images(paths: Iterable[Path], memory: Path) -> dict[Path, ImageState]:
+def probe_images(paths: Iterable[Path], memory: Path, others: Iterable[Path] = ()) -> dict[Path, ImageState]:
     """Return the state of each image. No pixel is decoded.
 
     memory: a text file that is read first and grows while images are looked at, so that a run that was stopped, or
-    a second one, opens only files that are new or changed (another size or time).
+    a second one, opens only files that are new or changed (another size or time). others: files of the same kind, which
+    other processes wrote.
     """
-    known = _remembered(memory)
+    known = {key: state for file in (memory, *others) for key, state in _remembered(file).items()}
     states: dict[Path, ImageState] = {}
     todo: list[tuple[Path, str]] = []
     for path in dict.fromkeys(paths):

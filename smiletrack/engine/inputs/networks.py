@@ -1,5 +1,9 @@
 """The networks of a pipeline, ready to run on one device."""
 
+import os
+
+import torch
+
 from smiletrack.console import notify
 from smiletrack.detector.predictor import Predictor, load_detector
 from smiletrack.detector.settings import PredictConfig
@@ -44,5 +48,14 @@ def open_embedder(spec: str, device: str = "auto") -> Embedder:
 
 
 def _place(spec: str, device: str) -> str:
-    """Return where a network runs; a network file's runtime may have no GPU where PyTorch has one, and finds out."""
-    return device if is_network_file(spec) else str(choose_device(device))
+    """Return where a network runs; a network file's runtime may have no GPU where PyTorch has one, and finds out.
+
+    Of several processes that a launcher starts on a machine, each takes a GPU of its own.
+    """
+    if is_network_file(spec):
+        return device
+    chosen = choose_device(device)
+    local = os.environ.get("LOCAL_RANK", os.environ.get("SLURM_LOCALID", ""))
+    if str(chosen) == "cuda" and local.isdecimal():
+        return f"cuda:{int(local) % torch.cuda.device_count()}"
+    return str(chosen)

@@ -184,17 +184,22 @@ class _Networks:
         return load_or_detect(file, fingerprint, look, self.overwrite)
 
 
-def sequence_inputs(config: SequenceInputConfig, cache: str | Path = "runs/detections") -> Iterator[SequenceInput]:
+def sequence_inputs(
+    config: SequenceInputConfig,
+    cache: str | Path = "runs/detections",
+    claimed: Callable[[list[str]], Iterator[str]] = iter,
+) -> Iterator[SequenceInput]:
     """Return the sequences that `config` asks for, each read when its turn comes; the networks are loaded now.
 
     Raises InputError for what is missing or does not fit. cache: folder for what networks see, where the configuration
-    names none.
+    names none. claimed: yields those of the sequences' names whose turn comes at all.
     """
     sequences = [] if config.source else _sequences(config)
     networks = _networks(config, Path(config.cache or cache))
     if config.source:
         return iter([_read_frames(config, networks)])
-    return (_read_sequence(sequence, config, networks) for sequence in sequences)
+    by_name = {sequence.name: sequence for sequence in sequences}
+    return (_read_sequence(by_name[name], config, networks) for name in claimed(list(by_name)))
 
 
 def sequence_names(config: SequenceInputConfig) -> list[str]:

@@ -20,13 +20,18 @@ def start_run(folder: str | Path, config: Any, name: str) -> Path:
 
     `name` is the command ("track", "train_slm" ...). The seed is recorded where `config` has one.
     """
-    path = Path(folder)
+    path = make_folder(Path(folder))
+    save_config(config, path / "config.yaml")
+    write_json(path / "environment.json", _environment(name) | {"seed": getattr(config, "seed", None)})
+    return path
+
+
+def make_folder(path: Path) -> Path:
+    """Make a folder and those above it, where they are not there, and return it."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{path}: cannot be made into a run folder ({error.strerror})") from None
-    save_config(config, path / "config.yaml")
-    write_json(path / "environment.json", _environment(name) | {"seed": getattr(config, "seed", None)})
     return path
 
 
@@ -43,7 +48,7 @@ def _environment(name: str) -> dict[str, Any]:
         "command": name,
         "arguments": sys.argv[1:],
         "time": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        "commit": _commit(),
+        "commit": commit_of_checkout(),
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "packages": {package: _version(package) for package in _RECORDED},
@@ -57,9 +62,9 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _commit() -> str | None:
+def commit_of_checkout() -> str | None:
     """Return the checkout's commit, `+` appended where files differ from it; None outside a checkout."""
-    here = Path(__file__).resolve().parents[2]
+    here = Path(__file__).resolve().parents[3]
     if not (here / ".git").exists():
         return None
 

@@ -32,6 +32,17 @@ Summary = dict[str, dict[str, dict[str, Figure] | float]]
 
 
 @dataclass(frozen=True)
+class StoredScores:
+    """Scores of a sequence between processes. state: of the files they were made from. Others: `SequenceScores`."""
+
+    state: str
+    dialect: str
+    notes: tuple[str, ...]
+    why_none: str
+    measures: dict[str, dict[str, int | float | list[int | float]]]
+
+
+@dataclass(frozen=True)
 class SequenceTiming:
     """How long a sequence took. seconds: by stage, what counts in its speed. apart: by stage, what does not."""
 
@@ -87,6 +98,12 @@ def read_summary(folder: Path) -> Summary:
 def read_environment(folder: Path) -> RunEnvironment:
     """Return what `environment.json` tells."""
     found: RunEnvironment = _read_record(folder / "environment.json", RunEnvironment, RunEnvironment())
+    return found
+
+
+def read_stored_scores(file: Path) -> StoredScores | None:
+    """Return what a process stored of a sequence, None where there is nothing."""
+    found: StoredScores | None = _read_record(file, StoredScores, None)
     return found
 
 

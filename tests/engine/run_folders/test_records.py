@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from smiletrack import TrackTable, evaluate
-from smiletrack.engine.eval_mot import to_json
 from smiletrack.engine.run_folders.folder import start_run
 from smiletrack.engine.run_folders.records import (
     frames_per_second,
@@ -17,6 +16,7 @@ from smiletrack.engine.run_folders.records import (
     read_summary,
 )
 from smiletrack.engine.run_folders.results import read_run
+from smiletrack.engine.run_folders.shared_scores import to_json
 from smiletrack.engine.track import TrackConfig
 from smiletrack.errors import InputError
 from smiletrack.files import write_json

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # torch compiles and computes with every core by default; the suite runs two workers instead
 TEST_JOBS ?= 2
 
-.PHONY: demo test check format clean
+.PHONY: demo test check docs format lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/smiletrack quickstart
@@ -17,6 +17,10 @@ check: $(VENV)/.installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(MAKE) docs
+
+docs: $(VENV)/.installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --config-file .mkdocs/mkdocs.yml
 
 format: $(VENV)/.installed
 	$(BIN)/ruff format .
@@ -28,5 +32,11 @@ $(VENV)/.installed: pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@
 
+# the newest versions that fit together, for every Python and system at once
+lock: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.10 --no-annotate --upgrade --quiet \
+	    --no-emit-index-url --custom-compile-command "make lock" --output-file .github/requirements-dev.lock
+
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache

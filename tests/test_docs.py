@@ -1,5 +1,6 @@
 """The documentation is true: the reference is current, links lead somewhere, commands name flags that exist."""
 
+import json
 import os
 import re
 import shlex
@@ -9,15 +10,21 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+import yaml
 
 from smiletrack.config import CONFIG_ROOT
+from smiletrack.data.video import VideoWriter
 from smiletrack.engine.cli import parser_for
 from smiletrack.engine.reference import configuration_reference
 from smiletrack.engine.verbs import VERBS
+from tests.network_graphs import HEIGHT, WIDTH, detector_file
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", ROOT / "datasets" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "datasets" / "README.md", *sorted((ROOT / ".github").glob("*.md"))]
+PAGES += sorted((ROOT / "docs").glob("*.md"))
+NOTEBOOKS = sorted((ROOT / "docs" / "notebooks").glob("*.ipynb"))
 
 
 def test_the_reference_is_what_make_docs_writes() -> None:
@@ -73,8 +80,49 @@ def test_commands_name_verbs_and_flags_that_exist(page: Path | str) -> None:
         assert used <= flags | set(VERBS[name].aliases), f"{page}: {name} has no {used - flags}"
 
 
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the files that the snippets read: a video and a detector that sees something in it."""
+    folder = tmp_path_factory.mktemp("inputs")
+    detector_file(folder / "yolox_nano.onnx", "yolox", scale=1.0, colour="bgr")
+    with VideoWriter(folder / "street.mp4", 25) as video:
+        for _ in range(4):
+            video.write(np.full((HEIGHT, WIDTH, 3), 255, np.uint8))
+    return folder
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_python_snippets_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_python_snippets_run(page: Path, inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for block in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.S):
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.S)
+    for file in inputs.iterdir() if blocks else ():
+        (tmp_path / file.name).symlink_to(file)
+    for block in blocks:
         exec(compile(block, str(page), "exec"), {})
+    if page.name == "python.md":
+        assert len((tmp_path / "street.txt").read_text().splitlines()) >= 4
+        assert (tmp_path / "tracked.mp4").stat().st_size > 500
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebooks_run(notebook: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run the cells one after another; SMILETRACK_FULL=1 runs them in a kernel as readers do."""
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    cells = [cell for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
+    assert all(cell["outputs"] or not "".join(cell["source"]).count("print(") for cell in cells), (
+        "stored with its output"
+    )
+    if os.environ.get("SMILETRACK_FULL"):
+        command = [sys.executable, "-m", "jupyter", "execute", "--output", str(tmp_path / notebook.name), str(notebook)]
+        subprocess.run(command, check=True, capture_output=True)
+        return
+    names: dict[str, object] = {}
+    for number, cell in enumerate(cells):
+        exec(compile("".join(cell["source"]), f"{notebook.name}, cell {number}", "exec"), names)
+
+
+def test_every_page_is_on_the_site() -> None:
+    navigation = yaml.safe_load((ROOT / ".mkdocs" / "mkdocs.yml").read_text())["nav"]
+    named = set(re.findall(r"[a-z0-9_]+\.md", str(navigation)))
+    assert {page.name for page in (ROOT / "docs").glob("*.md")} <= named

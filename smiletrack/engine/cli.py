@@ -32,6 +32,8 @@ _FOREIGN = (
     "optuna",
     "safetensors",
     "safetensors_rust",
+    "sqlalchemy",
+    "sqlite3",
     "torch",
 )
 """Packages that read users' files; what they raise is about the file or the machine, not about this program."""

@@ -1,6 +1,7 @@
 """Search for tracker parameters on cached detections: the mean HOTA over data sets is what counts."""
 
 import dataclasses
+import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,16 +11,21 @@ from typing import Annotated, Any
 import optuna
 import yaml
 from annotated_types import MinLen
+from optuna.trial import TrialState
 
 from smiletrack.config import altered
 from smiletrack.console import ProgressBar, print_table, say
+from smiletrack.engine.inputs.camera_motion import digest
 from smiletrack.engine.run_folders.folder import start_run
 from smiletrack.engine.studies.scored_sequences import (
     ScoredDataConfig,
+    ScoredSequence,
     mean_hota,
     measure_tracker,
     read_scored_sequences,
 )
+from smiletrack.engine.studies.search_store import create_search, num_done, open_search, reseed, sign
+from smiletrack.errors import InputError, shown
 from smiletrack.files import atomic_write
 from smiletrack.metrics.table import COMBINED
 from smiletrack.ranges import Checked, PositiveCount, Seed
@@ -46,8 +52,16 @@ class RangeConfig(Checked):
         super().__post_init__()
         if bool(self.choices) == (self.low is not None and self.high is not None):
             raise ValueError("choices, or low and high, must be given: one of the two")
-        if self.low is not None and self.high is not None and self.low > self.high:
-            raise ValueError(f"low must not be above high ({self.high}), not {self.low}")
+        if self.low is not None and self.high is not None:
+            if self.low > self.high:
+                raise ValueError(f"low must not be above high ({self.high}), not {self.low}")
+            if self.whole and (self.low % 1 or self.high % 1):
+                raise ValueError(f"low and high must be whole numbers, not {self.low} and {self.high}")
+            if self.log and self.low <= 0:
+                raise ValueError(f"low must be above 0 for a logarithmic scale, not {self.low}")
+        for choice in self.choices:
+            if not isinstance(choice, (str, int, float)) or not math.isfinite(0 if isinstance(choice, str) else choice):
+                raise ValueError(f"choices must be numbers, words or truth values, not {shown(choice)}")
 
 
 @dataclass(frozen=True)
@@ -80,41 +94,77 @@ class TuneConfig(Checked):
 
 
 def tune(config: TuneConfig) -> TrackerConfig:
-    """Search, print what mattered, write `best.yaml` (a preset) and return it."""
-    for key in config.space:
-        _changed(config.tracker, {key: _first_value(config.space[key])})
+    """Search, print what mattered, write `best.yaml` (a preset) and return it.
+
+    What cannot be searched, and a folder with another search in it, is an InputError before anything is written.
+    """
+    _check_space(config)
     problems = [read_scored_sequences(source, config.held_out) for source in config.sources]
-    run = start_run(config.output, config, "tune")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(
-        storage=f"sqlite:///{run / 'study.db'}",
-        study_name="tracker",
-        direction="maximize",
-        load_if_exists=True,
-        sampler=optuna.samplers.TPESampler(seed=config.seed, multivariate=True),
-    )
-    if not study.trials:
-        study.enqueue_trial({k: v for k, v in _values(config.tracker).items() if k in config.space})
-    with ProgressBar("trials", config.trials) as bar:
-
-        def objective(trial: optuna.Trial) -> float:
-            tracker = _changed(config.tracker, {key: _draw(trial, key, r) for key, r in config.space.items()})
-            scores = [mean_hota(measure_tracker(tracker, part)[COMBINED]) for part in problems]
-            trial.set_user_attr("scores", scores)
-            return sum(scores) / len(scores)
-
-        def told(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
-            done = len(study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,)))
-            bar.show(done, "trials", f"best HOTA {100 * study.best_value:.2f}")
-            if done >= config.trials:
-                study.stop()
-
-        if len(study.trials) < config.trials:
-            study.optimize(objective, callbacks=[told])
+    file, search = Path(config.output) / "study.db", _search(config, problems)
+    study = open_search(file, search)
+    run = start_run(config.output, config, "tune")
+    study = study or create_search(file, search)
+    _try(config, problems, study)
     best = _changed(config.tracker, study.best_params)
     _write_preset(run / "best.yaml", config, study)
     _print(config, study, run)
     return best
+
+
+def _search(config: TuneConfig, problems: list[list[ScoredSequence]]) -> dict[str, Any]:
+    """Return all that the scores of a search depend on, as plain values."""
+    settings = {
+        k: v for k, v in dataclasses.asdict(config).items() if k not in ("trials", "seed", "output", "held_out")
+    }
+    data = {
+        problem.given.name: [digest(problem.given.detections), problem.given.embeddings.shape[1], len(problem.truth)]
+        for part in problems
+        for problem in part
+    }
+    return {**settings, "sequences": data}
+
+
+def _try(config: TuneConfig, problems: list[list[ScoredSequence]], study: optuna.Study) -> None:
+    """Try trackers, the start first, until the number asked for is done; several processes share one study."""
+
+    def objective(trial: optuna.Trial) -> float:
+        sign(trial)
+        try:
+            tracker = _changed(config.tracker, {key: _draw(trial, key, r) for key, r in config.space.items()})
+        except InputError as error:  # values that do not go together, such as a low threshold above the high one
+            raise optuna.TrialPruned(str(error)) from None
+        scores = [mean_hota(measure_tracker(tracker, part)[COMBINED]) for part in problems]
+        trial.set_user_attr("scores", scores)
+        return sum(scores) / len(scores)
+
+    if not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.WAITING)):
+        study.enqueue_trial({k: v for k, v in _values(config.tracker).items() if k in config.space})
+    with ProgressBar("trials", config.trials) as bar:
+        while (done := num_done(study)) < config.trials:
+            bar.show(done, "trials", f"best HOTA {100 * study.best_value:.2f}" if done else "")
+            reseed(study, config.seed)
+            study.optimize(objective, n_trials=1)
+
+
+def _check_space(config: TuneConfig) -> None:
+    """Raise InputError for a key that no tracker has, a value that none can have, and a start outside its range."""
+    start = _values(config.tracker)
+    for key, values in config.space.items():
+        ends: tuple[Any, ...] = values.choices
+        if values.low is not None and values.high is not None:
+            ends = (int(values.low), int(values.high)) if values.whole else (values.low, values.high)
+        for value in ends:
+            _changed(config.tracker, {key: value})
+        if key not in start:
+            raise InputError(f"space.{key}: is not a single value of the tracker")
+        inside = start[key] in ends if values.choices else start[key] is not None and ends[0] <= start[key] <= ends[1]
+        if not inside:
+            listed = ", ".join(map(str, ends)) if values.choices else f"{ends[0]} .. {ends[1]}"
+            raise InputError(
+                f"space.{key}: the search starts at {start[key]}, which is not in {listed}; widen it, or start elsewhere: "
+                f"tracker.{key}=..."
+            )
 
 
 def _draw(trial: optuna.Trial, key: str, values: RangeConfig) -> Any:
@@ -124,12 +174,6 @@ def _draw(trial: optuna.Trial, key: str, values: RangeConfig) -> Any:
     if values.whole:
         return trial.suggest_int(key, int(values.low), int(values.high), log=values.log)
     return trial.suggest_float(key, values.low, values.high, log=values.log)
-
-
-def _first_value(values: RangeConfig) -> Any:
-    if values.choices:
-        return values.choices[0]
-    return int(values.low or 0) if values.whole else values.low
 
 
 def _changed(tracker: TrackerConfig, values: dict[str, Any]) -> TrackerConfig:
@@ -165,7 +209,7 @@ def _write_preset(path: Path, config: TuneConfig, study: optuna.Study) -> None:
     sources = ", ".join(f"{s.data} {s.split}" for s in config.sources)
     held = ", ".join(config.held_out) or "none"
     head = (
-        f"# Best of {len(study.trials)} trials, mean HOTA {100 * study.best_value:.2f} on {sources}.\n"
+        f"# Best of {num_done(study)} trials, mean HOTA {100 * study.best_value:.2f} on {sources}.\n"
         f"# Held out: {held}. Made by smiletrack tune; use it with smiletrack track --tracker {path.name}\n"
     )
     tree = dataclasses.asdict(_changed(config.tracker, study.best_params))
@@ -183,14 +227,14 @@ def _print(config: TuneConfig, study: optuna.Study, run: Path) -> None:
     print_table(("key", "start", "best", "importance"), rows)
     scores = " ".join(f"{100 * s:.2f}" for s in study.best_trial.user_attrs["scores"])
     say(
-        f"{len(study.trials)} trials, mean HOTA {100 * study.best_value:.2f} ({scores}) -> {run / 'best.yaml'}",
+        f"{num_done(study)} trials, mean HOTA {100 * study.best_value:.2f} ({scores}) -> {run / 'best.yaml'}",
         f"processes: start the same command again to share the work (this one was {os.getpid()})",
     )
 
 
 def _importances(study: optuna.Study) -> dict[str, float]:
     """Return how much of the difference between good and bad trials each key explains; {} for too few trials."""
-    if len(study.trials) < 10:
+    if num_done(study) < 10:
         return {}
     evaluator = optuna.importance.PedAnovaImportanceEvaluator()
     return optuna.importance.get_param_importances(study, evaluator=evaluator)

@@ -31,6 +31,7 @@ class CocoImage:
     height: Number = 0
     video_id: Any = None
     frame_id: Any = None
+    frame_index: Any = None
     frame: Any = None
 
 
@@ -49,7 +50,9 @@ class CocoAnnotation:
     iscrowd: Number | bool | None = 0
     ignore: Number | bool | None = 0
     track_id: Any = None
+    instance_id: Any = None
     visibility: Any = None
+    score: Any = None
 
 
 @dataclass(frozen=True)
@@ -198,3 +201,23 @@ def doubts_of_coco(coco: CocoFile) -> list[str]:
     if look_like_corners(boxes[:, :2], boxes[:, 2:], limits):
         doubts.append(f"{coco.path}: bbox looks like left, top, right and bottom, not like left, top, width and height")
     return doubts
+
+
+def coco_image_root(coco: CocoFile) -> Path:
+    """Return the folder that the names of images are relative to: the first of the usual ones that has the first."""
+    here = coco.path.parent
+    above = here.resolve().parent
+    usual = [here, here / "images", above / "images", above]
+    below = [folder for place in (here / "images", above / "images", above) for folder in _folders(place)]
+    name = coco.images[0].file_name
+    return next((root for root in (*usual, *below) if coco_image_path(root, name).is_file()), here)
+
+
+def _folders(place: Path) -> list[Path]:
+    return sorted(path for path in place.iterdir() if path.is_dir()) if place.is_dir() else []
+
+
+def coco_image_path(root: Path, name: str) -> Path:
+    """Return the path of an image; names that Windows wrote have other separators."""
+    path = root / name
+    return root / name.replace("\\", "/") if "\\" in name and not path.exists() else path

@@ -151,9 +151,13 @@ def read_results(file: str | Path, min_columns: int = 6, whole: bool = True) -> 
 
 
 def write_results(path: str | Path, table: TrackTable, decimals: int = 2) -> None:
-    """Write a result file of 10 columns, rows in the order of the table, atomically."""
-    rows = zip(table.frames, table.ids, *xyxy_to_xywh(table.boxes).T, table.scores, strict=True)
-    line = "%d,%d," + f"%.{decimals}f," * 4 + "%.4f,-1,-1,-1\n"
+    """Write a result file of 10 columns, rows in the order of the table, atomically.
+
+    The eighth is the class where there is another than 1, else -1 as MOTChallenge has it.
+    """
+    classes = table.classes if (table.classes > 1).any() else np.full(len(table), -1)
+    rows = zip(table.frames, table.ids, *xyxy_to_xywh(table.boxes).T, table.scores, classes, strict=True)
+    line = "%d,%d," + f"%.{decimals}f," * 4 + "%.4f,%d,-1,-1\n"
     with atomic_write(Path(path)) as stream:
         stream.writelines(line % row for row in rows)
 

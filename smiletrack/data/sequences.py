@@ -28,7 +28,7 @@ from smiletrack.data.mot import (
 from smiletrack.data.splits import cut_frames, resolve_split, split_range
 from smiletrack.data.stored_detections import StoredDetections, read_stored_detections
 from smiletrack.data.synthetic import WorldSequence, crowd_sequences
-from smiletrack.data.truth import Truth, read_annotations
+from smiletrack.data.truth import Truth, motchallenge_labels, read_annotations
 from smiletrack.data.video import DEFAULT_RATE, FrameSource, open_images
 from smiletrack.errors import InputError
 from smiletrack.metrics.preprocess import Source
@@ -178,7 +178,9 @@ class GeneratedSequence(Sequence):
 
     def truth(self) -> Truth:
         """Return the known answer."""
-        return _cut_truth(Truth(self.world.truth, Source(f"{self.name} truth"), "generated"), self.first, self.last)
+        table = self.world.truth
+        whole = Truth(table, Source(f"{self.name} truth"), "generated", motchallenge_labels(table.classes))
+        return _cut_truth(whole, self.first, self.last)
 
     def warps(self) -> Floats:
         """Return the camera's true motion."""
@@ -340,7 +342,8 @@ def _cut_truth(truth: Truth, first: int, last: int) -> Truth:
     rows = np.flatnonzero((truth.table.frames >= first) & (truth.table.frames <= last))
     if first == 1 and len(rows) == len(truth):
         return truth
-    return replace(truth, table=cut_frames(truth.table, first, last), source=replace(truth.source, lines=rows + 1))
+    source = replace(truth.source, lines=rows + 1)
+    return replace(truth, table=cut_frames(truth.table, first, last), source=source, labels=truth.labels[rows])
 
 
 def _cut_warps(warps: Floats, first: int, last: int) -> Floats:

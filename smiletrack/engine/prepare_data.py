@@ -19,13 +19,18 @@ from smiletrack.data.importers.outputs import identity_table, merge_coco, write_
 from smiletrack.data.importers.person_crops import read_person_crops
 from smiletrack.data.importers.probe import probe_images
 from smiletrack.data.importers.prw import read_prw
+from smiletrack.data.importers.track_files import read_coco_set, read_tracked_set
+from smiletrack.data.importers.yolo import read_yolo
 from smiletrack.data.reid.identities import merge_identities, read_identities, write_identities
 from smiletrack.engine.run_folders.shards import ShardConfig, SharedJob, this_shard
 from smiletrack.errors import InputError
 from smiletrack.files import atomic_write
 from smiletrack.ranges import Checked, Count
 
-Format = Literal["motchallenge", "crowdhuman", "labels_with_ids", "caltech", "cuhk_sysu", "prw", "person_crops", "mix"]
+Format = Literal[
+    "motchallenge", "crowdhuman", "labels_with_ids", "caltech", "cuhk_sysu", "prw", "person_crops", "yolo", "coco",
+    "cvat", "kitti", "visdrone", "mix",
+]  # fmt: skip
 _COUNTED = ("images", "identities", "boxes")
 _SHOWN_PROBLEMS = 5
 _PARTS = 4
@@ -47,6 +52,10 @@ class DataConfig(Checked):
     ignored_classes: tuple[Count, ...] = ()
     """MOTChallenge classes that are neither right nor wrong: person on vehicle 2, static person 7, distractor 8,
     reflection 12."""
+    targets: Annotated[tuple[str, ...], MinLen(1)] = ("person",)
+    """Names of the classes that are targets (yolo, coco, cvat, kitti, visdrone); the only class of a set always is."""
+    ignored_names: tuple[str, ...] = ()
+    """Names of the classes that are neither right nor wrong, in the same formats."""
     image_list: str = ""
     """File that lists the images (labels_with_ids), with `{split}` for the split; empty = all images below `images`."""
     videos: bool = False
@@ -80,11 +89,12 @@ class PrepareDataConfig(ShardConfig):
 
       smiletrack prepare-data mot17 --source datasets/MOT17 --output datasets/imported/mot17
       smiletrack prepare-data crowdhuman --source datasets/CrowdHuman --output datasets/imported/crowdhuman
+      smiletrack prepare-data yolo --source datasets/street --output datasets/imported/street data.targets=[person]
       smiletrack prepare-data mix-ablation --output datasets/imported/mix-ablation
 
     Data sets: mot15 mot16 mot17 mot20 dancetrack crowdhuman citypersons ethz caltech caltech-jde cuhk-sysu
-    cuhk-sysu-jde prw prw-jde market1501. Mixes: mix-ablation mix-mot17-test mix-mot20-test. Each is a file in
-    configs/data.
+    cuhk-sysu-jde prw prw-jde market1501 kitti visdrone. Of your own: yolo coco cvat. Mixes: mix-ablation
+    mix-mot17-test mix-mot20-test. Each is a file in configs/data.
     """
 
     data: DataConfig | None = None
@@ -156,6 +166,11 @@ def _read(data: DataConfig, source: Path, split: str) -> list[AnnotatedImage]:
         return read_motchallenge(source, split, data.sequences_like, data.ignored_classes, data.all_detectors)
     if data.format == "labels_with_ids":
         return read_labels_with_ids(source, data.image_list.format(split=split), data.videos)
+    if data.format in ("kitti", "visdrone", "cvat"):
+        return read_tracked_set(source, split, data.format, data.targets, data.ignored_names)
+    if data.format in ("yolo", "coco"):
+        reader = read_yolo if data.format == "yolo" else read_coco_set
+        return reader(source, split, data.targets, data.ignored_names)
     readers: dict[str, Callable[[Path, str], list[AnnotatedImage]]] = {
         "crowdhuman": read_crowdhuman,
         "caltech": read_caltech,

@@ -79,6 +79,10 @@ VERBS: dict[str, Verb] = {
         "check a run and pack it for MOTChallenge",
         LazyModule("smiletrack.engine.submit"), "submit", "SubmitConfig", positional="run",
     ),
+    "convert": Verb(
+        "results and annotations from and for CVAT, KITTI, VisDrone, COCO, CSV",
+        LazyModule("smiletrack.engine.convert"), "convert", "ConvertConfig", positional="source",
+    ),
     "tune": Verb(
         "search for the parameters of a tracker",
         LazyModule("smiletrack.engine.tune"), "tune", "TuneConfig",

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smiletrack.boxes import area, xywh_to_xyxy
-from smiletrack.data.coco import CocoFile, doubts_of_coco, read_coco_file
+from smiletrack.data.coco import CocoFile, coco_image_path, coco_image_root, doubts_of_coco, read_coco_file
 from smiletrack.data.image_files import image_size
 from smiletrack.data.sequences import Sequence, one_copy_each, open_sequences
 from smiletrack.data.splits import source_and_split
@@ -152,8 +152,8 @@ def read_coco(file: Path, image_root: str = "") -> LabelledImages:
     without area are `ignored`. InputError names an image that is not there or has another size than the file says.
     """
     coco = read_coco_file(file)
-    root = Path(image_root) if image_root else _image_root(coco)
-    paths = [_image_path(root, image.file_name) for image in coco.images]
+    root = Path(image_root) if image_root else coco_image_root(coco)
+    paths = [coco_image_path(root, image.file_name) for image in coco.images]
     _check_images(coco, paths, image_root)
     numbers = {image.id: index for index, image in enumerate(coco.images)}
     categories = {category.id: index for index, category in enumerate(coco.categories)}
@@ -171,26 +171,6 @@ def read_coco(file: Path, image_root: str = "") -> LabelledImages:
         tuple(category.name for category in coco.categories),
         tuple(doubts_of_coco(coco)),
     )
-
-
-def _image_root(coco: CocoFile) -> Path:
-    """Return the folder that the names of images are relative to: the first of the usual ones that has the first."""
-    here = coco.path.parent
-    above = here.resolve().parent
-    usual = [here, here / "images", above / "images", above]
-    below = [folder for place in (here / "images", above / "images", above) for folder in _folders(place)]
-    name = coco.images[0].file_name
-    return next((root for root in (*usual, *below) if _image_path(root, name).is_file()), here)
-
-
-def _folders(place: Path) -> list[Path]:
-    return sorted(path for path in place.iterdir() if path.is_dir()) if place.is_dir() else []
-
-
-def _image_path(root: Path, name: str) -> Path:
-    """Return the path of an image; names that Windows wrote have other separators."""
-    path = root / name
-    return root / name.replace("\\", "/") if "\\" in name and not path.exists() else path
 
 
 def _check_images(coco: CocoFile, paths: list[Path], image_root: str) -> None:

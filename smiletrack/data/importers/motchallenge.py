@@ -66,7 +66,7 @@ def annotated_images(
     annotations = sequence.truth()
     if annotations is None and needs_truth:
         raise InputError(f"{sequence.folder / 'gt' / 'gt.txt'}: no ground truth")
-    annotations = annotations or Truth(_NOBODY, Source(str(sequence.folder)), "")
+    annotations = annotations or Truth(_NOBODY, Source(str(sequence.folder)), "", _NOBODY.classes)
     truth = annotations.table
     wanted = np.flatnonzero((truth.classes == PEDESTRIAN) | np.isin(truth.classes, ignored_classes))
     wanted = wanted[np.argsort(truth.frames[wanted], kind="stable")]

@@ -140,15 +140,20 @@ def merge_coco(files: Sequence[Path], path: Path) -> Counts:
         for image in coco.images:
             name = os.path.relpath(coco.path.resolve().parent / image.file_name, path.resolve().parent)
             video = image.video_id + moved[2] if image.video_id != UNKNOWN else UNKNOWN
-            images.append(vars(image) | {"id": int(image.id) + moved[0], "file_name": name, "video_id": video})
+            images.append(_told(image) | {"id": int(image.id) + moved[0], "file_name": name, "video_id": video})
         for a in coco.annotations:
             track = a.track_id + starts[coco.path.parent] if a.track_id != UNKNOWN else UNKNOWN
             shifted = {"id": int(a.id) + moved[1], "image_id": int(a.image_id) + moved[0], "track_id": track}
-            annotations.append(vars(a) | shifted)
+            annotations.append(_told(a) | shifted)
         videos += [{"id": int(video.id) + moved[2], "name": video.name} for video in coco.videos]
     _write(path, images, annotations, videos)
     targets = [a for a in annotations if not a["ignore"]]
     return Counts(len(images), len({a["track_id"] for a in targets} - {UNKNOWN}), len(targets))
+
+
+def _told(entry: CocoImage | CocoAnnotation) -> dict[str, Any]:
+    """Return the keys of an entry that say something."""
+    return {key: value for key, value in vars(entry).items() if value is not None}
 
 
 def _write(

@@ -9,6 +9,7 @@ import numpy as np
 from smiletrack.data.mot import read_results
 from smiletrack.data.sequences import Sequence, find_sequence, is_sequence, open_folder, open_sequences
 from smiletrack.data.sources import open_source
+from smiletrack.data.truth import read_class_names
 from smiletrack.data.video import FrameSource
 from smiletrack.engine.run_folders.records import (
     RunSettings,
@@ -40,6 +41,12 @@ class Run:
     timing: dict[str, SequenceTiming]
     damaged: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes 1, 2 ... of its result files, from `labels.txt`; () where nothing tells them."""
+        file = self.folder / "labels.txt"
+        return read_class_names(file) if file.is_file() else ()
 
     @property
     def name(self) -> str:
@@ -164,6 +171,7 @@ def result_files(folder: Path) -> dict[str, Path]:
     below = sorted(path for path in folder.glob("[!.]*/") if path.is_dir())
     for place in (folder / "tracks", folder, folder / "data", *(below if len(below) == 1 else ())):
         results = {path.stem: path for path in sorted(place.glob("[!.]*.txt")) if path.is_file()}
+        results.pop("labels", None)  # names of classes
         if results:
             return results
     missing = (

@@ -1,0 +1,92 @@
+"""MOTChallenge's own form, written: sequence folders with truth, and result files."""
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from smiletrack.boxes import xyxy_to_xywh
+from smiletrack.data.formats.sequence_tracks import NOBODY, SequenceTracks
+from smiletrack.data.mot import write_results
+from smiletrack.data.truth import Truth
+from smiletrack.errors import InputError
+from smiletrack.files import atomic_write
+
+Placing = Literal["link", "copy", "none"]
+
+
+def tracks_of_truth(name: str, truth: Truth) -> SequenceTracks:
+    """Return annotations of a `gt.txt` with the names of their classes."""
+    table = replace(truth.table, classes=truth.labels + 1, scores=truth.table.counted.astype(np.float64))
+    return SequenceTracks(name, table, truth.label_names, True)
+
+
+def write_mot_results(folder: Path, sequences: Sequence[SequenceTracks]) -> list[Path]:
+    """Write `NAME.txt` for each sequence, the boxes that count and have an identity, and `labels.txt` for classes."""
+    names = list(dict.fromkeys(name for sequence in sequences for name in sequence.class_names))
+    made = []
+    for sequence in sequences:
+        table = sequence.table
+        kept = (table.ids != NOBODY) & sequence.counted
+        numbers = np.array([names.index(name) + 1 for name in sequence.class_names])
+        made.append(folder / f"{sequence.name}.txt")
+        write_results(made[-1], replace(table, classes=numbers[table.classes - 1])[np.flatnonzero(kept)])
+    if names != ["pedestrian"]:
+        _write_text(folder / "labels.txt", "".join(f"{name}\n" for name in names))
+    return made
+
+
+def write_mot_folders(folder: Path, sequences: Sequence[SequenceTracks], placing: Placing = "link") -> list[Path]:
+    """Write `NAME/{seqinfo.ini,gt/gt.txt,gt/labels.txt}` for each sequence, and `img1/` where its images are known.
+
+    placing: whether images are linked (a folder of links), copied or left. Raises InputError where a system makes no
+    links, and where `NAME/img1` is there already.
+    """
+    for sequence in sequences:
+        place = folder / sequence.name
+        lines = [f"name={sequence.name}", "imDir=img1", f"seqLength={sequence.length}"]
+        lines += [f"frameRate={sequence.frame_rate:g}"] if sequence.frame_rate else []
+        if sequence.width and sequence.height:
+            lines += [f"imWidth={sequence.width}", f"imHeight={sequence.height}"]
+        if placing != "none" and sequence.images:
+            _place_images(place / "img1", sequence.images, placing)
+        _write_truth(place / "gt" / "gt.txt", sequence)
+        _write_text(place / "gt" / "labels.txt", "".join(f"{name}\n" for name in sequence.class_names))
+        _write_text(place / "seqinfo.ini", "[Sequence]\n" + "".join(f"{line}\n" for line in lines))
+    return [folder / sequence.name for sequence in sequences]
+
+
+def _write_truth(path: Path, sequence: SequenceTracks) -> None:
+    table = sequence.table
+    marks = sequence.counted & (table.ids != NOBODY)
+    # what is nobody's gets numbers of its own: an identity is once in a frame
+    ids = np.where(table.ids == NOBODY, table.ids.max(initial=0) + 1 + np.arange(len(table)), table.ids)
+    columns = (table.frames, ids, *xyxy_to_xywh(table.boxes).T, marks, table.classes, table.visibility)
+    with atomic_write(path) as stream:
+        for frame, identity, x, y, width, height, mark, kind, share in zip(*columns, strict=True):
+            box = f"{x:.3f},{y:.3f},{width:.3f},{height:.3f}"
+            stream.write(f"{frame},{identity},{box},{int(mark)},{kind},{share:g}\n")
+
+
+def _write_text(path: Path, text: str) -> None:
+    with atomic_write(path) as stream:
+        stream.write(text)
+
+
+def _place_images(folder: Path, images: dict[int, Path], placing: Placing) -> None:
+    if folder.exists():
+        raise InputError(f"{folder}: is there already; remove it, or leave the images with --images none")
+    folder.mkdir(parents=True)
+    for frame, image in images.items():
+        target = folder / f"{frame:06d}{image.suffix.lower()}"
+        if placing == "copy":
+            shutil.copyfile(image, target)
+            continue
+        try:
+            target.symlink_to(os.path.relpath(image.resolve(), folder.resolve()))
+        except OSError as error:
+            raise InputError(f"{target}: no link can be made ({error.strerror}); --images copy") from None

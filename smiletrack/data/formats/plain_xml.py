@@ -1,0 +1,53 @@
+"""XML of others, read so that a file can do no more than be wrong: no document types, no entities, bounded size."""
+
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import Element, TreeBuilder
+from xml.parsers import expat
+
+from smiletrack.errors import InputError
+
+_LARGEST = 2**28
+_DEEPEST = 64
+
+
+def read_xml(file: Path) -> Element:
+    """Return the root of an XML file.
+
+    Raises InputError for a file that is not there or not XML, is larger than 256 MB, nests deeper than 64 elements, or
+    declares a document type, by which entities would come.
+    """
+    builder, depth = TreeBuilder(), 0
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        nonlocal depth
+        depth += 1
+        if depth > _DEEPEST:
+            raise InputError(f"{file}: elements nest deeper than {_DEEPEST}")
+        builder.start(name, attributes)
+
+    def end(name: str) -> None:
+        nonlocal depth
+        depth -= 1
+        builder.end(name)
+
+    def refuse(*_: Any) -> None:
+        raise InputError(f"{file}: declares a document type (DOCTYPE), which annotations have no need of; refused")
+
+    parser = expat.ParserCreate()
+    parser.buffer_text = True
+    parser.StartElementHandler, parser.EndElementHandler = start, end
+    parser.CharacterDataHandler = builder.data
+    parser.StartDoctypeDeclHandler = refuse
+    try:
+        if file.stat().st_size > _LARGEST:
+            raise InputError(f"{file}: larger than {_LARGEST // 2**20} MB")
+        with file.open("rb") as stream:
+            parser.ParseFile(stream)
+    except FileNotFoundError:
+        raise InputError(f"{file}: no such file") from None
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read ({error.strerror})") from None
+    except (expat.ExpatError, ValueError) as error:
+        raise InputError(f"{file}: not XML ({error})") from None
+    return builder.close()

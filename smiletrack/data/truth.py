@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from smiletrack.data.class_names import MOTCHALLENGE, VISDRONE, plain_name
 from smiletrack.data.mot import Column, is_whole, read_columns, track_table
 from smiletrack.errors import InputError
+from smiletrack.files import atomic_write
 from smiletrack.metrics.preprocess import Source
 from smiletrack.types import Floats, Ints, TrackTable
 
@@ -126,6 +127,13 @@ def read_class_names(file: Path) -> tuple[str, ...]:
     """Return the names in a `labels.txt`, one a line; the first is class 1."""
     lines = file.read_text(encoding="utf-8-sig", errors="replace").splitlines()
     return tuple(line.strip() for line in lines if line.strip())
+
+
+def write_class_names(file: Path, names: Sequence[str]) -> None:
+    """Write a `labels.txt`; nothing where the only class is a person, which is what files without one hold."""
+    if list(names) not in ([], ["person"], ["pedestrian"]):
+        with atomic_write(file) as stream:
+            stream.writelines(f"{' '.join(name.split()) or '?'}\n" for name in names)
 
 
 def _named(file: Path, numbers: Ints) -> tuple[Ints, str, tuple[str, ...]]:

@@ -66,6 +66,11 @@ class Predictor:
         said = json.dumps([weights_digest, self.size, dataclasses.asdict(settings), list(kept)])
         self.fingerprint = hashlib.sha256(said.encode()).hexdigest()[:16]
 
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes 1, 2 ... of detections."""
+        return tuple(self.config.class_names)
+
     def detect(self, frame: Frame) -> Detections:
         """Return what is seen in a frame, by falling score; classes count from 1."""
         return self.detect_batch([frame])[0]

@@ -28,7 +28,7 @@ from smiletrack.ranges import Checked, Count
 from smiletrack.tracking.config import TrackerConfig
 from smiletrack.tracking.tracker import Tracker, default_config
 from smiletrack.types import Floats, Tracks
-from smiletrack.view.drawing import TrackPainter, draw_lines, speed_lines
+from smiletrack.view.drawing import TrackPainter, class_words, draw_lines, speed_lines
 
 cv2 = LazyModule("cv2")
 networks = LazyModule("smiletrack.engine.inputs.networks")
@@ -147,7 +147,7 @@ def demo(config: DemoConfig) -> Path | None:
         stop = stack.enter_context(runtime.stop_signal())
         window = stack.enter_context(_Window(source.name, stop)) if config.show else None
         writer = stack.enter_context(VideoWriter(save, source.frame_rate)) if save is not None else None
-        painter = _Painter(config.trail)
+        painter = _Painter(config.trail, tuple(getattr(pipeline.detector, "class_names", ())))
         try:
             for frame in _frames(source, config.max_frames, stop):
                 made.append(pipeline.step(frame, seconds))
@@ -188,12 +188,15 @@ def _frames(source: FrameSource, limit: int, stop: threading.Event) -> Iterator[
 class _Painter:
     """Paints tracks and the speed of the last frames."""
 
-    def __init__(self, trail: int) -> None:
+    def __init__(self, trail: int, class_names: tuple[str, ...]) -> None:
         self._tracks = TrackPainter(trail_length=trail)
+        self._class_names, self._several = class_names, False
         self._past: list[dict[str, float]] = []
 
     def paint(self, frame: Frame, tracks: Tracks, seconds: dict[str, float], number: int) -> Frame:
-        picture = self._tracks.paint(frame, tracks.ids, tracks.boxes)
+        self._several |= bool((tracks.classes > 1).any())
+        kinds = class_words(tracks.classes, self._class_names) if self._several else ()
+        picture = self._tracks.paint(frame, tracks.ids, tracks.boxes, kinds=kinds)
         self._past = [*self._past[-_SPEED_OVER:], dict(seconds)]
         first = self._past[0] if number > _SPEED_OVER else {}
         spent = {stage: time_s - first.get(stage, 0.0) for stage, time_s in seconds.items()}

@@ -1,26 +1,26 @@
 """Score result files against ground truth: the figures of TrackEval, a table, and JSON with every field."""
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from smiletrack.config import nearest
 from smiletrack.console import print_table, say
-from smiletrack.data.column_checks import check_frames
-from smiletrack.data.mot import read_results
-from smiletrack.data.sequences import Sequence, open_sequences
+from smiletrack.data.sequences import open_sequences
 from smiletrack.data.splits import resolve_split
+from smiletrack.engine.run_folders.class_views import Numbering, class_views
 from smiletrack.engine.run_folders.cross_check import CrossCheck, combine_checks, cross_check, print_checks
 from smiletrack.engine.run_folders.folder import latest_run
 from smiletrack.engine.run_folders.records import SequenceTiming, frames_per_second
-from smiletrack.engine.run_folders.results import Run, benchmark_of, ends_early, read_run
+from smiletrack.engine.run_folders.results import benchmark_of, read_run
+from smiletrack.engine.run_folders.scored import Compared, Scored, compare_sequence, match_results
 from smiletrack.engine.run_folders.shards import Shard, ShardConfig, this_shard
 from smiletrack.engine.run_folders.shared_scores import SequenceScores, share_scores, to_json
 from smiletrack.errors import InputError
 from smiletrack.files import write_json
 from smiletrack.metrics.preprocess import BENCHMARKS, Comparison, Source, compare
-from smiletrack.metrics.table import COMBINED, Measures, cell, combine, measure
+from smiletrack.metrics.table import COMBINED, Measures, cell, combine, mean_over_classes, measure
 from smiletrack.types import TrackTable
 
 Tables = TrackTable | Mapping[str, TrackTable]
@@ -32,8 +32,8 @@ COLUMNS = {
     "CLEAR ": ("IDSW", "CLR_FP", "CLR_FN", "MT", "ML", "Frag"),
 }
 """The columns of the printed table, by metric family."""
-_SHOWN = 20
-"""Names that a message lists."""
+CLASS_MEAN = "CLASS MEAN"
+"""The name of the row over all classes."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class EvalConfig(ShardConfig):
       smiletrack eval --results runs/botsort
       smiletrack eval --gt datasets/MOT17/train --results my_results --benchmark MOT17 --json scores.json
       smiletrack eval --gt datasets/MOT17/train --results my_results --split val_half --cross-check
+      smiletrack eval --gt datasets/KITTI-mot --results runs/kitti --classes car,pedestrian
     """
 
     gt: str = ""
@@ -62,13 +63,22 @@ class EvalConfig(ShardConfig):
     """Names of sequences or patterns (MOT17-0*-FRCNN), separated by commas; empty = those of the run, else all."""
     json: str = ""
     """JSON file for all figures at full precision; empty = none; - = standard output, and nothing else there."""
+    classes: tuple[str, ...] = ()
+    """Names of classes to score, each by itself (car,person), with a table a class and the mean over them; empty = the
+    benchmark's pedestrians. Truth: MOTChallenge's, VisDrone's and KITTI's classes, and those of a gt/labels.txt."""
+    numbering: Numbering = "auto"
+    """Whose numbers the classes in result files are (column 8); auto = those in RUN/labels.txt, else those of the
+    truth. COCO counts 1 .. 80."""
     cross_check: bool = False
     """Compute MOTA and IDF1 with motmetrics too, and show both."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.shard and self.cross_check:
-            raise ValueError("shard: a cross-check is not shared; leave one of the two out")
+        if self.shard and (self.cross_check or self.classes):
+            what = "a cross-check is" if self.cross_check else "scores of classes are"
+            raise ValueError(f"shard: {what} not shared; leave one of the two out")
+        if self.classes and self.cross_check:
+            raise ValueError("classes and cross_check are both given; take one")
 
 
 def evaluate(
@@ -114,74 +124,6 @@ def with_combined(measures: dict[str, Measures]) -> dict[str, Measures]:
     return measures | {COMBINED: combine(measures)}
 
 
-@dataclass(frozen=True)
-class Scored:
-    """What is scored: sequences with their result files, and the rules.
-
-    folder: where the results were found. left_out: one line for each sequence, and for each file of the run, that is
-    not read. run: None where the results are a plain folder.
-    """
-
-    pairs: tuple[tuple[Sequence, Path], ...]
-    benchmark: str
-    title: str
-    folder: Path
-    left_out: tuple[str, ...] = ()
-    run: Run | None = None
-
-    def only(self, names: Collection[str]) -> "Scored":
-        """Return the same with these sequences alone."""
-        return replace(self, pairs=tuple((sequence, file) for sequence, file in self.pairs if sequence.name in names))
-
-    def compared(self) -> Iterator["Compared"]:
-        """Yield sequence after sequence; InputError, after the last, where no row of the truth counts in any."""
-        why: list[str] = []
-        counts = False
-        for sequence, file in self.pairs:
-            compared = compare_sequence(sequence, file, self.benchmark)
-            counts |= not compared.why_none
-            why.append(compared.why_none)
-            yield compared
-        if not counts:
-            raise InputError(f"nothing to score: {why[0]}")
-
-
-@dataclass(frozen=True, eq=False)
-class Compared:
-    """A sequence's preprocessed boxes. dialect: what the truth's columns were taken for. notes: what looks wrong.
-
-    why_none: why no row of the truth counts, "" where one does.
-    """
-
-    name: str
-    comparison: Comparison
-    dialect: str
-    notes: tuple[str, ...]
-    why_none: str = ""
-
-
-def compare_sequence(sequence: Sequence, file: Path, benchmark: str) -> Compared:
-    """Compare a result file, whose frames count from 1, with the truth."""
-    truth = sequence.truth()
-    if truth is None:
-        raise InputError(f"{sequence.origin}: no ground truth (gt/gt.txt)")
-    results, source = read_results(file, min_columns=7), Source(str(file))
-    check_frames(results.frames, sequence.num_frames, source)
-    comparison = compare(
-        truth.table,
-        results,
-        sequence.num_frames,
-        benchmark,
-        truth_source=truth.source,
-        result_source=source,
-    )
-    why_none = "" if len(comparison.truth_ids) else truth.why_none()
-    notes = [*sequence.notes, *filter(None, (why_none,)), *ends_early(int(results.frames.max(initial=0)), sequence)]
-    if negative := int((results.ids < 0).sum()):
-        notes.append(f"{file}: {negative} rows have an id below 0, which is another person's to the official evaluator")
-    return Compared(sequence.name, comparison, truth.dialect, tuple(notes), why_none)
-
-
 def _compare_tables(
     truth: Tables, results: Tables, benchmark: str, num_frames: int | None
 ) -> Iterator[tuple[str, Comparison]]:
@@ -203,6 +145,8 @@ def eval_mot(config: EvalConfig) -> dict[str, Measures]:
     As one shard of several it scores what the others have not; the last one prints and writes, the others return {}.
     """
     scored = find_scored(config)
+    if config.classes:
+        return _eval_classes(config, scored)
     shard = None if config.cross_check else this_shard(config.shard)
     checks: dict[str, CrossCheck] = {}
     found: dict[str, SequenceScores] = {}
@@ -228,6 +172,27 @@ def eval_mot(config: EvalConfig) -> dict[str, Measures]:
     if scored.run:
         speed = {name: {"FPS": speeds[name]} if name in speeds else {} for name in scores}
         write_json(scored.run.folder / "summary.json", {name: scores[name] | speed[name] for name in scores})
+    return measures
+
+
+def _eval_classes(config: EvalConfig, scored: Scored) -> dict[str, Measures]:
+    """Score each class by itself; return the measures of each over all sequences, and the mean over classes."""
+    views = class_views(config.classes, config.numbering, scored.class_names)
+    by_class: dict[str, dict[str, Measures]] = {}
+    for view in views:
+        found = {compared.name: _scores(compared) for compared in scored.compared(view)}
+        by_class[view.name] = with_combined({name: part.measures for name, part in found.items()})
+        _print(by_class[view.name], {}, f"{scored.title}, class {view.name}")
+        say(*(f"{name}: {note}" for name, part in found.items() for note in part.notes))
+    say(*scored.left_out)
+    measures = {name: part[COMBINED] for name, part in by_class.items()}
+    measures[CLASS_MEAN] = mean_over_classes(measures)
+    _print(measures, {}, f"{scored.title}, over all sequences", "class")
+    scores = {name: to_json(part) for name, part in by_class.items()} | to_json({CLASS_MEAN: measures[CLASS_MEAN]})
+    if config.json:
+        write_json(Path(config.json), scores)
+    if scored.run:
+        write_json(scored.run.folder / "classes.json", scores)
     return measures
 
 
@@ -274,32 +239,9 @@ def find_scored(config: EvalConfig) -> Scored:
     sequences = open_sequences("" if made or root is None else root, split, asked, run.seed)
     benchmark = benchmark_of(root) if config.benchmark == "auto" else config.benchmark
     title = f"{run.folder}: {benchmark} rules, split {resolve_split(split, root) if root else split}"
-    pairs, left_out = _matched(sequences, run.results, run.folder, set(asked))
+    pairs, left_out = match_results(sequences, run.results, run.folder, set(asked))
     of_a_run = run.settings is not None or bool(run.timing)
     return Scored(pairs, benchmark, title, run.folder, (*left_out, *run.damaged), run if of_a_run else None)
-
-
-def _matched(
-    sequences: list[Sequence], results: dict[str, Path], folder: Path, asked: set[str]
-) -> tuple[tuple[tuple[Sequence, Path], ...], tuple[str, ...]]:
-    """Pair sequences with their result files, and name those of either that have no partner.
-
-    Raises InputError for a sequence that is `asked` for by its name and has no result file, and where none has.
-    """
-    missing = [sequence.name for sequence in sequences if sequence.name not in results]
-    lacking = [name for name in missing if name in asked] or (missing if len(missing) == len(sequences) else [])
-    if lacking:
-        there = f"; there are results of {', '.join(results)}" if len(results) <= _SHOWN else ""
-        raise InputError(f"{folder / lacking[0]}.txt: no such file{there}")
-    pairs = tuple((sequence, results[sequence.name]) for sequence in sequences if sequence.name in results)
-    known = {sequence.name for sequence in sequences}
-    strangers = [name for name in results if name not in known] if not asked else []
-    notes = []
-    if missing:
-        notes.append(f"left out, no result file: {', '.join(missing)}")
-    if strangers:
-        notes.append(f"left out, no such sequence: {', '.join(f'{name}.txt' for name in strangers)}")
-    return pairs, tuple(notes)
 
 
 def _speeds(timing: Mapping[str, SequenceTiming], names: list[str]) -> dict[str, float]:
@@ -310,13 +252,13 @@ def _speeds(timing: Mapping[str, SequenceTiming], names: list[str]) -> dict[str,
     return {name: speed for name, speed in speeds.items() if speed is not None}
 
 
-def _print(measures: Mapping[str, Measures], speeds: Mapping[str, float], title: str) -> None:
+def _print(measures: Mapping[str, Measures], speeds: Mapping[str, float], title: str, what: str = "sequence") -> None:
     columns = [(family.strip(), name) for family, names in COLUMNS.items() for name in names]
     rows = []
     for sequence, families in measures.items():
         cells = [cell(name, families[family][name]) for family, name in columns]
         cells += [f"{speeds[sequence]:.1f}" if sequence in speeds else "-"] if speeds else []
         rows.append([sequence, *cells])
-    headings = ["sequence", *(name.removeprefix("CLR_") for _, name in columns), *(["FPS"] if speeds else [])]
+    headings = [what, *(name.removeprefix("CLR_") for _, name in columns), *(["FPS"] if speeds else [])]
     say(title)
     print_table(headings, rows, total=True)

@@ -16,7 +16,7 @@ from smiletrack.errors import InputError
 from smiletrack.images import Frame
 from smiletrack.lazy import LazyModule
 from smiletrack.ranges import Checked
-from smiletrack.view.drawing import TrackPainter, draw_lines
+from smiletrack.view.drawing import TrackPainter, class_words, draw_lines
 from smiletrack.view.error_analysis import find_switches
 from smiletrack.view.mistake_painter import MistakePainter
 
@@ -76,15 +76,15 @@ def show_tracks(config: ShowConfig) -> list[Path]:
         sequence = read_sequence_run(run, name, config.gt, config.split, benchmark)
         if sequence.matching is None and config.marks == "mistakes":
             raise InputError(f"{name}: {'; '.join(sequence.notes)}; --marks tracks shows what the tracker found")
-        made.append(_show(sequence, folder, config))
+        made.append(_show(sequence, folder, config, run.class_names))
     return made
 
 
-def _show(sequence: SequenceRun, folder: Path, config: ShowConfig) -> Path:
+def _show(sequence: SequenceRun, folder: Path, config: ShowConfig, class_names: tuple[str, ...]) -> Path:
     """Paint the frames of a sequence that are there; InputError where none is."""
     source = sequence.images()
     numbers = range(1, sequence.num_frames + 1)
-    paint = _painter(sequence, config.marks)
+    paint = _painter(sequence, config.marks, class_names)
     path = folder / (f"{sequence.name}.mp4" if config.format == "video" else sequence.name)
     shown = 0
     with _video(path, source.frame_rate) if config.format == "video" else _images(path) as write:
@@ -98,15 +98,17 @@ def _show(sequence: SequenceRun, folder: Path, config: ShowConfig) -> Path:
     return path
 
 
-def _painter(sequence: SequenceRun, marks: str) -> Callable[[Frame, int], Frame]:
-    """Return a function: frame and its number in the run -> painted copy."""
+def _painter(sequence: SequenceRun, marks: str, class_names: tuple[str, ...]) -> Callable[[Frame, int], Frame]:
+    """Return a function: frame and its number in the run -> painted copy, with classes where there are several."""
     if sequence.matching is not None and marks != "tracks":
         return MistakePainter(sequence.matching, find_switches(sequence.matching, max_costed=0)).paint
     painter, results = TrackPainter(), sequence.results
+    several = bool((results.classes > 1).any())
 
     def paint(frame: Frame, number: int) -> Frame:
         rows = (results.frames == number).nonzero()[0]
-        image = painter.paint(frame, results.ids[rows], results.boxes[rows])
+        kinds = class_words(results.classes[rows], class_names) if several else ()
+        image = painter.paint(frame, results.ids[rows], results.boxes[rows], kinds=kinds)
         draw_lines(image, [f"frame {number}", f"{len(rows)} tracks"])
         return image
 

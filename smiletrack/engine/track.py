@@ -11,6 +11,7 @@ import numpy as np
 from smiletrack.config import altered, nearest
 from smiletrack.console import progress, say
 from smiletrack.data.mot import write_results
+from smiletrack.data.truth import write_class_names
 from smiletrack.engine.inputs.sequence_inputs import SequenceInput, SequenceInputConfig, sequence_inputs, sequence_names
 from smiletrack.engine.run_folders.folder import start_run
 from smiletrack.engine.run_folders.shards import ShardConfig, SharedJob, this_shard
@@ -54,7 +55,8 @@ class TrackConfig(SequenceInputConfig, ShardConfig):
     """Offline post-processing of finished tracks."""
 
     output: str = "runs/track"
-    """Run folder for tracks/<seq>.txt, timing.json, config.yaml and environment.json."""
+    """Run folder for tracks/<seq>.txt, labels.txt (names of the detector's classes), timing.json, config.yaml and
+    environment.json."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -106,7 +108,7 @@ def track(config: TrackConfig) -> Path:
 def _begin(run: Path, config: TrackConfig) -> None:
     """Make the run folder this configuration's: what is in it of an earlier run goes."""
     start_run(run, replace(config, shard=""), "track")
-    for old in (*(run / "tracks").glob("*.txt"), run / "timing.json"):
+    for old in (*(run / "tracks").glob("*.txt"), run / "timing.json", run / "labels.txt"):
         old.unlink(missing_ok=True)
 
 
@@ -128,6 +130,7 @@ def _track_into(run: Path, sequence: SequenceInput, config: TrackConfig, job: Sh
         times = run / "timing.json"
         remove_leftovers(times)
         write_json(times, (read_json(times) if times.exists() else {}) | {sequence.name: entry})
+    write_class_names(run / "labels.txt", sequence.class_names)
     write_results(file, interpolate(result.table, config.interpolation))
     say(_line(sequence.name, result), *(f"  {problem}" for problem in sequence.problems))
     return entry

@@ -89,7 +89,12 @@ def compare(
     for table, starts, source in ((truth, truth_starts, truth_source), (results, result_starts, result_source)):
         _check_unique(table, starts, source)
         _check_boxes(table, source)
-    _refuse(results, result_source, results.classes > _PEDESTRIAN, "is not pedestrian (1), the one class evaluated")
+    _refuse(
+        results,
+        result_source,
+        results.classes > _PEDESTRIAN,
+        "is not pedestrian (1), the one class evaluated; smiletrack eval --classes names others",
+    )
     pairs = overlapping_boxes(truth_starts, truth.boxes, result_starts, results.boxes)
 
     truth_kept = truth.counted

@@ -23,6 +23,7 @@ _COLUMNS = {
     "Count": "Dets GT_Dets IDs GT_IDs",
 }
 _WHOLE = "CLR_TP CLR_FN CLR_FP IDSW MT PT ML Frag IDTP IDFN IDFP Dets GT_Dets IDs GT_IDs Frames"
+_SUMMED = (*_WHOLE.split(), "HOTA_TP", "HOTA_FN", "HOTA_FP", "CLR_Frames")
 
 PRINTED = {family: tuple(names.split()) for family, names in _COLUMNS.items()}
 """The columns of TrackEval's tables."""
@@ -52,6 +53,20 @@ def combine(sequences: Mapping[str, Measures]) -> Measures:
         "CLEAR": combine_clear([part["CLEAR"] for part in parts]),
         "Identity": combine_identity([part["Identity"] for part in parts]),
         "Count": {name: sum(part["Count"][name] for part in parts) for name in parts[0]["Count"]},
+    }
+
+
+def mean_over_classes(classes: Mapping[str, Measures]) -> Measures:
+    """Return all fields of several classes together: counts are summed, all else is the mean, as TrackEval has it."""
+    parts = list(classes.values())
+    return {
+        family: {
+            name: sum(part[family][name] for part in parts)
+            if name in _SUMMED
+            else np.mean([part[family][name] for part in parts], axis=0)
+            for name in parts[0][family]
+        }
+        for family in parts[0]
     }
 
 

@@ -103,8 +103,13 @@ class TrackPainter:
         self._trails: dict[int, deque[Point]] = {}
         self._last: dict[int, tuple[Floats, int]] = {}
 
-    def paint(self, frame: Image, ids: Ints, boxes: Floats, scores: Floats | None = None) -> Image:
-        """Return a copy of `frame` with the tracks on it. ids (N,), boxes (N, 4), scores (N,) or None."""
+    def paint(
+        self, frame: Image, ids: Ints, boxes: Floats, scores: Floats | None = None, kinds: Sequence[str] = ()
+    ) -> Image:
+        """Return a copy of `frame` with the tracks on it.
+
+        ids (N,), boxes (N, 4), scores (N,) or None. kinds: (N,) what to write before the identities, () for nothing.
+        """
         image: Image = frame.copy()
         self._last = {i: (box, age + 1) for i, (box, age) in self._last.items() if age < self.lost_shown}
         self._trails = {i: trail for i, trail in self._trails.items() if i in self._last}
@@ -120,6 +125,7 @@ class TrackPainter:
             if age > 0:
                 draw_box(image, box, identity_color(identity), f"{identity}?", dashed=True)
         labels = [str(i) for i in ids] if scores is None else [f"{i} {s:.2f}" for i, s in zip(ids, scores, strict=True)]
+        labels = [f"{kind} {label}" for kind, label in zip(kinds, labels, strict=True)] if kinds else labels
         for identity, box, label in zip(ids.tolist(), boxes, labels, strict=True):
             draw_box(image, box, identity_color(identity), label)
         return image
@@ -153,3 +159,13 @@ def _font_size(image: Image) -> tuple[float, int]:
 def _luminance(color: Color) -> float:
     blue, green, red = color
     return 0.114 * blue + 0.587 * green + 0.299 * red
+
+
+def class_words(classes: Ints, names: Sequence[str]) -> list[str]:
+    """Return what each class (N,), from 1, is called; nothing where none but the first of a single class is there.
+
+    names: () where they are not known.
+    """
+    if len(names) <= 1 and (classes <= 1).all():
+        return []
+    return [names[number - 1] if 1 <= number <= len(names) else f"class {number}" for number in classes.tolist()]

@@ -16,7 +16,9 @@ from smiletrack.errors import InputError
 from smiletrack.files import atomic_write
 
 _COLUMNS = 17
-_SPELT = ("Car", "Van", "Truck", "Pedestrian", "Person_sitting", "Cyclist", "Tram", "Misc", "DontCare")
+_SPELT = ("Car", "Van", "Truck", "Pedestrian", "Person", "Cyclist", "Tram", "Misc", "DontCare")
+"""How the label files spell the types; the devkit's readme has Person_sitting for Person."""
+_KINDS = {plain_name(name): kind for names in (KITTI, _SPELT) for kind, name in enumerate(names)}
 _VISIBLE = {0: 1.0, 1: 0.75, 2: 0.25, 3: 0.5}
 """Middle of the visible share that the devkit's occlusion stands for: fully, partly, largely occluded; 3 = unknown."""
 
@@ -46,11 +48,11 @@ def read_kitti_file(file: Path, images: Path | None = None) -> SequenceTracks:
         if not cells:
             continue
         try:
-            frame, identity, kind = int(cells[0]), int(cells[1]), KITTI.index(plain_name(cells[2]))
+            frame, identity, kind = int(cells[0]), int(cells[1]), _KINDS[plain_name(cells[2])]
             numbers = [float(cell) for cell in cells[3:]]
             if len(cells) not in (_COLUMNS, _COLUMNS + 1):
                 raise ValueError
-        except (ValueError, IndexError):
+        except (ValueError, IndexError, KeyError):
             raise InputError(
                 f"{file}:{number}: not a line of KITTI's tracking labels ({_COLUMNS} columns: frame id type truncated "
                 "occluded alpha left top right bottom ...)"

@@ -12,7 +12,7 @@ import numpy as np
 from smiletrack.boxes import xyxy_to_xywh
 from smiletrack.data.formats.sequence_tracks import NOBODY, SequenceTracks
 from smiletrack.data.mot import write_results
-from smiletrack.data.truth import Truth
+from smiletrack.data.truth import Truth, write_class_names
 from smiletrack.errors import InputError
 from smiletrack.files import atomic_write
 
@@ -35,8 +35,7 @@ def write_mot_results(folder: Path, sequences: Sequence[SequenceTracks]) -> list
         numbers = np.array([names.index(name) + 1 for name in sequence.class_names])
         made.append(folder / f"{sequence.name}.txt")
         write_results(made[-1], replace(table, classes=numbers[table.classes - 1])[np.flatnonzero(kept)])
-    if names != ["pedestrian"]:
-        _write_text(folder / "labels.txt", "".join(f"{name}\n" for name in names))
+    write_class_names(folder / "labels.txt", names)
     return made
 
 

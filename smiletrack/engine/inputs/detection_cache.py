@@ -31,7 +31,8 @@ EMBEDDED_ABOVE = 0.1
 class DetectorLike(Protocol):
     """A detector: frames in, `Detections` out; `Predictor`, or a class of your own (docs/detectors.md).
 
-    `fingerprint` names weights and settings: what was seen under an equal one is read from the cache.
+    `fingerprint` names weights and settings: what was seen under an equal one is read from the cache. One that tells
+    classes apart may have `class_names`, what its classes 1, 2 ... are called.
     """
 
     @property

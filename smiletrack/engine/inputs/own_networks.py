@@ -37,6 +37,7 @@ class OwnDetector:
         self._spec = spec
         self._detector: DetectorLike = _make(spec, "detect")
         self.fingerprint = f"{spec} {self._detector.fingerprint}"
+        self.class_names = tuple(map(str, getattr(self._detector, "class_names", ())))
 
     def detect(self, frame: Frame) -> Detections:
         """Return what the detector sees; InputError where that is something else than `Detections`."""

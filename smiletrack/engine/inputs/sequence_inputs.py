@@ -114,6 +114,7 @@ class SequenceInput:
     """What a tracker needs of one sequence. detections: numbered 1 .. num_frames. embeddings: (N, D) rows beside it,
     D = 0 for none. warps: (num_frames, 2, 3), from the frame before; None = the camera stands.
 
+    class_names: what the classes 1, 2 ... of the detections are called, () where nothing tells.
     seconds: time that the networks took, by stage. apart: time of decoding and of the camera's motion, which the
     paper's frames per second leave out. problems: one line for each thing that went wrong and was bridged. notes: one
     line for each thing that was assumed, or is hardly what it is taken for.
@@ -129,6 +130,7 @@ class SequenceInput:
     apart: dict[str, float] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()
 
     def frames(self) -> Iterator[Detections]:
         """Yield the detections frame by frame."""
@@ -146,6 +148,11 @@ class _Networks:
     embedder: EmbedderLike | None
     cache: Path
     overwrite: bool
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes that the detector tells apart, () where it tells none."""
+        return tuple(getattr(self.detector, "class_names", ()))
 
     def see(
         self,
@@ -232,7 +239,7 @@ def _read_sequence(sequence: Sequence, config: SequenceInputConfig, networks: _N
             raise InputError(
                 f"{sequence.origin}: only the first {seen.num_frames} of these have images; all are needed"
             )
-        given = _as_input(sequence, seen)
+        given = replace(_as_input(sequence, seen), class_names=networks.class_names)
     else:
         assert stored is not None
         given = SequenceInput(sequence.name, sequence.frame_rate, sequence.num_frames, stored.table, stored.embeddings)
@@ -252,7 +259,8 @@ def _read_frames(config: SequenceInputConfig, networks: _Networks) -> SequenceIn
             "camera_motion: a camera or stream cannot be looked at again for it; tools/demo.py estimates while it looks"
         )
     seen = networks.see(source.name, _identity(config.source), None, lambda: source)
-    given = replace(_as_input(source, seen), notes=(*source.notes, *_rate_note(source)))
+    notes = (*source.notes, *_rate_note(source))
+    given = replace(_as_input(source, seen), notes=notes, class_names=networks.class_names)
     if config.camera_motion == "none":
         return given
     return _with_estimate(given, source, _identity(config.source), config.camera_motion, networks.cache)

@@ -45,8 +45,7 @@ class Run:
     @property
     def class_names(self) -> tuple[str, ...]:
         """Names of the classes 1, 2 ... of its result files, from `labels.txt`; () where nothing tells them."""
-        file = self.folder / "labels.txt"
-        return read_class_names(file) if file.is_file() else ()
+        return class_names_of(self.folder)
 
     @property
     def name(self) -> str:
@@ -162,6 +161,12 @@ def read_run(folder: str | Path) -> Run:
     return Run(folder, results, settings, summary, timing, tuple(damaged), tuple(notes))
 
 
+def class_names_of(folder: Path) -> tuple[str, ...]:
+    """Return what `labels.txt` in a run or a folder of result files calls the classes 1, 2 ..."""
+    file = folder / "labels.txt"
+    return read_class_names(file) if file.is_file() else ()
+
+
 def result_files(folder: Path) -> dict[str, Path]:
     """Return sequence name -> result file of a run (`tracks/`), of a folder of result files, or of one with them below.
 
@@ -200,6 +205,9 @@ def read_sequence_run(run: Run, name: str, gt: str = "", split: str = "auto", be
     truth = sequence.truth()
     if truth is None:
         return replace(found, notes=["no ground truth"])
+    if (results.classes > 1).any():
+        note = "results of several classes are not compared here; smiletrack eval --classes car,person scores each"
+        return replace(found, notes=[note])
     table = by_frame(truth.table)
     comparison, matching = match_tables(table, results, sequence.num_frames, benchmark)
     notes = ends_early(last, sequence)

@@ -13,6 +13,7 @@ EXTRAS = {
     **dict.fromkeys(("optuna", "matplotlib"), "tune"),
     "motmetrics": "cross-check",
     "openvino": "openvino",
+    "pyarrow": "parquet",
     **dict.fromkeys(("trackers", "trackeval", "motrics", "supervision"), "bench"),
 }
 """Module -> the extra of this package that installs it; everything else comes with the package itself."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from smiletrack.data.formats.sequence_tracks import SequenceTracks, check_rows
 from smiletrack.errors import InputError
 from smiletrack.files import atomic_path, atomic_write, is_plain_name
-from smiletrack.lazy import LazyModule
+from smiletrack.lazy import LazyModule, missing_extras
 from smiletrack.types import Floats, Ints, TrackTable
 
 pyarrow = LazyModule("pyarrow")
@@ -88,7 +88,7 @@ def _with_arrow(work: Callable[[], Value]) -> Value:
     try:
         return work()
     except ImportError:
-        raise InputError("Parquet needs the package pyarrow: pip install pyarrow; .csv holds the same") from None
+        raise InputError(f"{missing_extras('pyarrow')}; .csv holds the same") from None
 
 
 def _numbers(path: Path, name: str, values: Sequence[Any]) -> NDArray[Any]:

@@ -46,16 +46,19 @@ def iou_matrix(boxes_a: Floats, boxes_b: Floats, pixel: float = 0.0) -> Floats:
     return overlap
 
 
-def cover_cells(boxes: Floats, others: Floats, rows: int, columns: int) -> Floats:
+def cover_cells(boxes: Floats, others: Floats, rows: int, columns: int, margin: float = 0.0) -> Floats:
     """(N, 4), (M, 4) -> (N, rows, columns): how much of each cell of each box lies under nearer boxes, in [0, 1].
+
+    margin: the cells are those of the box and this share of its sides on every side of it.
 
     Of two people who stand on one ground the nearer one's box ends further down, so the boxes that cover a box are
     those of `others` whose lower edge is below its own; a box that is among `others` itself never covers itself.
     Where several boxes cut one cell, their shares of it are taken as independent.
     """
     sides = np.maximum(boxes[:, None, 2:] - boxes[:, None, :2], 1e-9)
-    low = np.clip((others[None, :, :2] - boxes[:, None, :2]) / sides, 0, 1)
-    high = np.clip((others[None, :, 2:] - boxes[:, None, :2]) / sides, 0, 1)
+    start, sides = boxes[:, None, :2] - margin * sides, (1 + 2 * margin) * sides
+    low = np.clip((others[None, :, :2] - start) / sides, 0, 1)
+    high = np.clip((others[None, :, 2:] - start) / sides, 0, 1)
     covers = (others[None, :, 3] > boxes[:, None, 3]) & (high > low).all(2)
     i, j = np.nonzero(covers)
     visible = np.ones((len(boxes), rows, columns))

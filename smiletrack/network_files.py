@@ -22,6 +22,8 @@ openvino = LazyModule("openvino")
 
 Arrays = list[NDArray[np.float32]]
 
+MASK = "visibility"
+"""Name of the input of a file that may be left out: (B, rows, columns), how visible each part of an image is."""
 _MOST_IMAGES = 64
 """Images in the largest fixed batch that is taken."""
 _CUDA = "CUDAExecutionProvider"
@@ -32,6 +34,7 @@ class NetworkFile:
     """A network that takes images and gives arrays. `None` is a side or a batch that the file leaves open.
 
     outputs: names of what it gives. metadata: what the exporter wrote into the file. runtime: what runs it, and where.
+    mask_grid: rows and columns of its optional second input, how visible each part of an image is; None = it has none.
     """
 
     path: Path
@@ -41,14 +44,18 @@ class NetworkFile:
     outputs: tuple[str, ...]
     metadata: dict[str, str]
     runtime: str
-    _run: Callable[[NDArray[Any]], list[NDArray[Any]]]
+    _run: Callable[..., list[NDArray[Any]]]
     _dtype: type[np.floating] = np.float32
     _first_layer: Callable[[NDArray[Any]], NDArray[Any] | None] = field(default=lambda _: None)
+    mask_grid: tuple[int, int] | None = None
 
-    def __call__(self, images: NDArray[np.float32]) -> Iterator[tuple[int, Arrays]]:
+    def __call__(
+        self, images: NDArray[np.float32], visibility: NDArray[np.float32] | None = None
+    ) -> Iterator[tuple[int, Arrays]]:
         """(B, 3, H, W) -> the outputs of one pass after another, each with the number of images that it was for.
 
-        A fixed batch is filled up with grey; its outputs then hold more images than that number.
+        A fixed batch is filled up with grey; its outputs then hold more images than that number. visibility: (B,
+        *mask_grid), for a file that has a mask and a free batch.
         """
         step = self.batch or max(len(images), 1)
         for start in range(0, len(images), step):
@@ -56,16 +63,20 @@ class NetworkFile:
             missing = (self.batch or 0) - len(part)
             if missing > 0:
                 part = np.concatenate([part, np.full((missing, *part.shape[1:]), part.mean(), np.float32)])
-            yield min(step, len(images) - start), [np.asarray(array, np.float32) for array in self._answer(part)]
+            masks = () if visibility is None else (visibility[start : start + step],)
+            yield (
+                min(step, len(images) - start),
+                [np.asarray(array, np.float32) for array in self._answer(part, *masks)],
+            )
 
     def first_layer(self, images: NDArray[np.float32]) -> NDArray[np.float32] | None:
         """(1, 3, H, W) -> (C, N) what the first convolution with its batch norm gives, None where there is none."""
         found = self._first_layer(images.repeat(self.batch or 1, 0).astype(self._dtype))
         return None if found is None or found.ndim != 4 else np.asarray(found[0], np.float32).reshape(len(found[0]), -1)
 
-    def _answer(self, images: NDArray[np.float32]) -> list[NDArray[Any]]:
+    def _answer(self, images: NDArray[np.float32], *masks: NDArray[np.float32]) -> list[NDArray[Any]]:
         try:
-            return self._run(np.ascontiguousarray(images, self._dtype))
+            return self._run(np.ascontiguousarray(images, self._dtype), *masks)
         except Exception as error:  # the runtimes' errors share no other base
             shape = " x ".join(map(str, images.shape))
             raise InputError(f"{self.path}: {self.runtime} fails on images {shape} ({_reason(error)})") from None
@@ -119,6 +130,7 @@ def _open_onnx(path: Path, device: str, threads: int) -> NetworkFile:
         session = onnxruntime.InferenceSession(str(path), options, providers=providers)
         inputs, outputs = session.get_inputs(), session.get_outputs()
         metadata = dict(session.get_modelmeta().custom_metadata_map)
+        grids = [entry.shape for entry in session.get_overridable_initializers() if entry.name == MASK]
     except Exception as error:  # ONNX Runtime's errors share no other base
         raise InputError(f"{path}: not an ONNX network ({_reason(error)})") from None
     batch, _, height, width = _image_shape(path, [list(entry.shape or []) for entry in inputs])
@@ -140,6 +152,10 @@ def _open_onnx(path: Path, device: str, threads: int) -> NetworkFile:
         found: NDArray[Any] = part.run(None, {inputs[0].name: images})[0]
         return found
 
+    def run(images: NDArray[Any], *masks: NDArray[Any]) -> list[NDArray[Any]]:
+        given = dict(zip((inputs[0].name, MASK), (images, *masks), strict=False))
+        return list(session.run(None, given))
+
     return NetworkFile(
         path,
         batch,
@@ -148,9 +164,10 @@ def _open_onnx(path: Path, device: str, threads: int) -> NetworkFile:
         tuple(output.name for output in outputs),
         metadata,
         f"ONNX Runtime on {(device if device != 'auto' else 'cuda') if on_gpu else 'cpu'}",
-        lambda images: list(session.run(None, {inputs[0].name: images})),
+        run,
         dtypes[inputs[0].type],
         first_layer,
+        (int(grids[0][1]), int(grids[0][2])) if grids and batch is None else None,
     )
 
 

@@ -5,7 +5,9 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, distributed, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader
@@ -13,6 +15,7 @@ from torch.utils.data import DataLoader
 from smiletrack.console import say
 from smiletrack.data.loader_workers import leave_signals_to_main
 from smiletrack.data.reid.batches import IdentityBatches
+from smiletrack.data.reid.covers import table_covers
 from smiletrack.data.reid.crop_cache import Crops
 from smiletrack.data.reid.identities import IdentityTable
 from smiletrack.engine.eval_slm import embed_boxes, hardest_pairs, score_by_gap
@@ -21,7 +24,6 @@ from smiletrack.engine.run_folders.folder import start_run
 from smiletrack.engine.settings.train_slm import TrainSLMConfig
 from smiletrack.errors import InputError
 from smiletrack.slm.checkpoint import metadata
-from smiletrack.slm.config import SLMConfig
 from smiletrack.slm.embedder import Embedder, load_embedder
 from smiletrack.slm.losses import SLMLoss
 from smiletrack.slm.network import SLM
@@ -39,15 +41,19 @@ TEACHER_SAMPLE = 2048
 
 
 class Trainee(nn.Module):
-    """The network with its loss: crops as they were read, labels, what a teacher says -> total and parts, for DDP."""
+    """The network with its loss: crops, labels, what a teacher says, what is visible -> total and parts, for DDP."""
 
     def __init__(self, slm: SLM, loss: SLMLoss) -> None:
         super().__init__()
         self.slm, self.loss = slm, loss
 
-    def forward(self, objects: Tensor, labels: Tensor, T: Tensor | None) -> tuple[Tensor, Mapping[str, Tensor]]:
-        """(B, 3, H, W), (B,), (B, D) -> loss (scalar), its parts by name."""
-        total: tuple[Tensor, Mapping[str, Tensor]] = self.loss(self.slm(objects), labels, T)
+    def forward(
+        self, objects: Tensor, labels: Tensor, T: Tensor | None, visible: Tensor
+    ) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """(B, 3, H, W), (B,), (B, D), (B, 1, H, W) in [0, 1] -> loss (scalar), its parts by name."""
+        grid = self.slm.mask_grid
+        visibility = functional.interpolate(visible, grid, mode="area")[:, 0] if grid else None
+        total: tuple[Tensor, Mapping[str, Tensor]] = self.loss(self.slm(objects, visibility), labels, T)
         return total
 
 
@@ -63,7 +69,8 @@ def train_slm(config: TrainSLMConfig) -> FitResult:
         judged = read_table(val, "val_half", config.min_visibility, config.val_step)
         size = (config.network.width, config.network.height)
         crops = runtime.peers.main_first(lambda: training_crops(learned, Path(config.cache), size))
-        batches = make_batches(config, learned, crops, runtime)
+        covers = _covers(config, train, learned) if slm.mask_grid else None
+        batches = make_batches(config, learned, crops, runtime, covers)
         teacher = _teacher(config, knowing, learned, crops, runtime) if knowing else None
         if teacher and not config.weights:
             slm.begin_with(teacher.answers)
@@ -84,8 +91,14 @@ def train_slm(config: TrainSLMConfig) -> FitResult:
         return fit(recipe, config.fit, Path(config.output), runtime=runtime, resume=config.resume)
 
 
-def make_batches(config: TrainSLMConfig, table: IdentityTable, crops: Crops, runtime: Runtime) -> IdentityBatches:
-    """Return every batch of the run."""
+def make_batches(
+    config: TrainSLMConfig,
+    table: IdentityTable,
+    crops: Crops,
+    runtime: Runtime,
+    covers: NDArray[np.uint8] | None = None,
+) -> IdentityBatches:
+    """Return every batch of the run; covers: where somebody nearer covers each crop, None = nowhere."""
     try:
         return IdentityBatches(
             crops,
@@ -100,6 +113,7 @@ def make_batches(config: TrainSLMConfig, table: IdentityTable, crops: Crops, run
             size=(config.network.width, config.network.height),
             margin=MARGIN,
             seed=config.seed,
+            covers=covers,
         )
     except ValueError as error:
         raise InputError(f"{error}; lower identities_per_batch or add data") from None
@@ -107,7 +121,7 @@ def make_batches(config: TrainSLMConfig, table: IdentityTable, crops: Crops, run
 
 def epoch_loader(
     config: TrainSLMConfig, batches: IdentityBatches, runtime: Runtime, epoch: int
-) -> Iterable[tuple[Tensor, Tensor]]:
+) -> Iterable[tuple[Tensor, Tensor, Tensor]]:
     """Return this process's share of an epoch: every world_size-th batch."""
     length = config.batches_per_epoch * runtime.world_size
     numbers = range(epoch * length + runtime.rank, (epoch + 1) * length, runtime.world_size)
@@ -123,9 +137,9 @@ def epoch_loader(
 
 def judge_slm(table: IdentityTable, runtime: Runtime, network: nn.Module) -> Evaluation:
     """Return AUC, rank-1 and mAP over the time gaps, by names like AUC_30, and a picture of the hardest pairs."""
-    config: SLMConfig = network.config  # type: ignore[assignment]
-    preprocessing = Preprocessing(config.width, config.height)
-    embedder = Embedder(network, preprocessing, "in training", str(runtime.device))
+    assert isinstance(network, SLM)
+    preprocessing = Preprocessing(network.config.width, network.config.height)
+    embedder = Embedder(network, preprocessing, "in training", str(runtime.device), mask_grid=network.mask_grid)
     Z = embed_boxes([embedder], table.images, table.image_indices, table.boxes, quiet=True)[0][0]
     figures: dict[str, float] = {}
     for gap, scores in score_by_gap(Z, table).items():
@@ -151,6 +165,10 @@ def _network(config: TrainSLMConfig) -> SLM:
     return slm
 
 
+def _covers(config: TrainSLMConfig, sources: tuple[str, ...], table: IdentityTable) -> NDArray[np.uint8]:
+    return table_covers(table, read_table(sources, "train_half", 0.0, config.train_step), MARGIN)
+
+
 def _teacher(
     config: TrainSLMConfig, knowing: Embedder, table: IdentityTable, crops: Crops, runtime: Runtime
 ) -> Teacher:
@@ -158,7 +176,7 @@ def _teacher(
     calm = dataclasses.replace(config.augment, erase=0.0, occlude=0.0, disguise=0.0)
     batches = make_batches(dataclasses.replace(config, augment=calm), table, crops, runtime)
     enough = -(-TEACHER_SAMPLE // (config.identities_per_batch * config.crops_per_identity))
-    teacher = Teacher(knowing, [batches[i] for i in range(min(enough, len(batches)))], config.network.embedding)
+    teacher = Teacher(knowing, [batches[i][:2] for i in range(min(enough, len(batches)))], config.network.embedding)
     if runtime.world_size > 1:
         # the map is unique up to signs, which another machine's arithmetic may choose otherwise
         for tensor in (teacher.map, teacher.answers):
@@ -169,7 +187,7 @@ def _teacher(
 
 
 def _jolt(objects: Tensor) -> Tensor:
-    """(B, 3, H, W) -> the same, moved by up to a few pixels, and half of them mirrored.
+    """(B, C, H, W) -> the same, moved by up to a few pixels, and half of them mirrored.
 
     Only the pupil sees them so, and so it learns the mean of the teacher's answers over such changes.
     """
@@ -182,12 +200,13 @@ def _jolt(objects: Tensor) -> Tensor:
 
 
 def _loss(
-    teacher: Teacher | None, network: nn.Module, batch: tuple[Tensor, Tensor]
+    teacher: Teacher | None, network: nn.Module, batch: tuple[Tensor, Tensor, Tensor]
 ) -> tuple[Tensor, Mapping[str, Tensor]]:
-    crops, labels = batch
-    objects = crops.permute(0, 3, 1, 2)[:, [2, 1, 0]].float() / 255
+    crops, labels, visible = batch
+    seen = torch.cat([crops.permute(0, 3, 1, 2)[:, [2, 1, 0]], visible[:, None]], 1).float() / 255
     T = teacher(crops) if teacher else None
-    answer: tuple[Tensor, Mapping[str, Tensor]] = network(_jolt(objects) if teacher else objects, labels, T)
+    objects = _jolt(seen) if teacher else seen
+    answer: tuple[Tensor, Mapping[str, Tensor]] = network(objects[:, :3].contiguous(), labels, T, objects[:, 3:])
     return answer
 
 

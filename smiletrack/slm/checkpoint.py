@@ -17,6 +17,7 @@ from torch.nn import functional
 from smiletrack.config import build_config
 from smiletrack.errors import InputError
 from smiletrack.files import atomic_write
+from smiletrack.network_files import MASK
 from smiletrack.slm.config import SLMConfig
 from smiletrack.slm.network import SLM
 from smiletrack.slm.preprocessing import Preprocessing
@@ -92,28 +93,39 @@ class _UnitRows(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, objects: Tensor) -> Tensor:
-        return functional.normalize(self.network(objects), dim=1)
+    def forward(self, objects: Tensor, *visibility: Tensor) -> Tensor:
+        return functional.normalize(self.network(objects, *visibility), dim=1)
 
 
 def export_slm_onnx(network: nn.Module, preprocessing: Preprocessing, path: Path) -> None:
-    """Write objects (N, 3, H, W) -> unit rows (N, D) as ONNX, N free, the preprocessing in the file's metadata."""
-    example = torch.zeros(2, 3, preprocessing.height, preprocessing.width)
+    """Write objects (N, 3, H, W) -> unit rows (N, D) as ONNX, N free, the preprocessing in the file's metadata.
+
+    A network with a mask gets a second input, visibility (N, *mask_grid), that may be left out: then all is visible.
+    """
+    mask_grid = network.mask_grid if isinstance(network, SLM) else None
+    examples = [torch.zeros(2, 3, preprocessing.height, preprocessing.width)]
+    names = ["objects"]
+    if mask_grid:
+        examples.append(torch.ones(2, *mask_grid))
+        names.append(MASK)
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         # the newer exporter needs a package more and makes the same graph of so plain a network
         warnings.simplefilter("ignore")
         torch.onnx.export(
             _UnitRows(network).eval(),
-            (example,),
+            tuple(examples),
             buffer,  # type: ignore[arg-type]
-            input_names=["objects"],
+            input_names=names,
             output_names=["embeddings"],
-            dynamic_axes={"objects": {0: "N"}, "embeddings": {0: "N"}},
+            dynamic_axes={name: {0: "M" if name == MASK else "N"} for name in (*names, "embeddings")},
             opset_version=17,
             dynamo=False,
         )
     model = onnx.load_from_string(buffer.getvalue())
+    if mask_grid:
+        # an initializer of an input's name is its default; one mask is for all objects
+        model.graph.initializer.append(onnx.numpy_helper.from_array(np.ones((1, *mask_grid), np.float32), MASK))
     onnx.helper.set_model_props(model, {"preprocessing": preprocessing.to_json()})
     onnx.checker.check_model(model)
     with atomic_write(path, "wb") as stream:

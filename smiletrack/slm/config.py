@@ -8,6 +8,7 @@ from annotated_types import Ge, Le, MinLen, MultipleOf
 from smiletrack.ranges import Checked, NonNegative, Share
 
 AttentionForm = Literal["literal", "positive", "softmax"]
+MaskForm = Literal["none", "hard", "soft"]
 LayoutName = Literal["A", "B", "C", "D", "E", "F", "G", "H"]
 Pixels = Annotated[int, Ge(1), Le(2048)]
 Dimension = Annotated[int, Ge(1), Le(65536)]
@@ -49,6 +50,9 @@ class SLMConfig(Checked):
     """Dimension of the embedding Z."""
     attention: AttentionForm = "softmax"
     """Form of equation 2, whose denominator can be zero or negative: literal (guarded), positive or softmax."""
+    mask: MaskForm = "none"
+    """What happens to places of a patch that lie under boxes nearer to the camera: nothing (the paper), they are left
+    out where at least half covered (hard), or they count by their visible share (soft)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

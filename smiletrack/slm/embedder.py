@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
+from smiletrack.boxes import clip_boxes, cover_cells
 from smiletrack.errors import InputError
 from smiletrack.images import pixel_word
 from smiletrack.network_files import NetworkFile, is_network_file, network_path, open_network
@@ -22,8 +23,12 @@ from smiletrack.slm.foreign import (
     exported_forward,
     split_pixels,
 )
+from smiletrack.slm.network import SLM
 from smiletrack.slm.preprocessing import Crops, Preprocessing
 from smiletrack.types import Floats
+
+_SEEN_CELLS = (16, 8)
+"""Cells by which the visible share of a box is taken where the network asks for none."""
 
 
 class Embedder:
@@ -36,14 +41,18 @@ class Embedder:
 
     def __init__(
         self,
-        forward: Callable[[Tensor], Tensor],
+        forward: Callable[..., Tensor],
         preprocessing: Preprocessing,
         fingerprint: str,
         device: str = "cpu",
         batch: int = 64,
+        mask_grid: tuple[int, int] | None = None,
     ) -> None:
-        """forward: (n, 3, H, W) on `device` -> (n, D) for n up to `batch`."""
-        self.preprocessing, self.fingerprint = preprocessing, fingerprint
+        """forward: (n, 3, H, W) on `device` -> (n, D) for n up to `batch`; with a mask also (n, *mask_grid) visibility.
+
+        mask_grid: rows and columns of the cells of a box whose visibility the network wants to know, None = none.
+        """
+        self.preprocessing, self.fingerprint, self.mask_grid = preprocessing, fingerprint, mask_grid
         self._forward, self._device, self._batch = forward, torch.device(device), batch
         blank = np.zeros((1, preprocessing.height, preprocessing.width, 3), np.uint8)
         self.dimension = int(self._rows(blank).shape[1])
@@ -52,24 +61,41 @@ class Embedder:
         """(H, W, 3) BGR frame, (N, 4) xyxy boxes -> (N, D) float32 unit rows.
 
         Boxes are clipped to the frame; one without area in it (or that is not a number) gets a row of zeros, which
-        the tracker reads as "no appearance". Grey, BGRA and 16-bit frames are converted.
+        the tracker reads as "no appearance". Grey, BGRA and 16-bit frames are converted. A network with a mask is told
+        which parts of each box lie under other ones of `boxes` that are nearer to the camera (`boxes.cover_cells`).
+        """
+        return self.embed_seen(frame, boxes)[0]
+
+    def embed_seen(self, frame: NDArray[Any], boxes: Floats) -> tuple[NDArray[np.float32], Floats]:
+        """Return what `embed` does and (N,) the share of each box that no nearer box covers, in [0, 1].
+
+        0 for a box without area in the frame. A network without a mask was shown the rest, too.
         """
         crops, rows = self.preprocessing.cut(frame, boxes)
-        embeddings = np.zeros((len(boxes), self.dimension), np.float32)
-        embeddings[rows] = self.embed_crops(crops)
-        return embeddings
+        inside = clip_boxes(boxes[rows], frame.shape[1], frame.shape[0])
+        visibility = 1 - cover_cells(inside, inside, *(self.mask_grid or _SEEN_CELLS))
+        embeddings, seen = np.zeros((len(boxes), self.dimension), np.float32), np.zeros(len(boxes))
+        embeddings[rows] = self.embed_crops(crops, visibility if self.mask_grid else None)
+        seen[rows] = visibility.mean((1, 2))
+        return embeddings, seen
 
-    def embed_crops(self, crops: Crops) -> NDArray[np.float32]:
-        """(N, height, width, 3) BGR crops of the network's size -> (N, D) float32 unit rows; zeros stay zeros."""
+    def embed_crops(self, crops: Crops, visibility: Floats | None = None) -> NDArray[np.float32]:
+        """(N, height, width, 3) BGR crops of the network's size -> (N, D) float32 unit rows; zeros stay zeros.
+
+        visibility: (N, *mask_grid) in [0, 1]; None = all is visible, and what a network without a mask takes.
+        """
         if not len(crops):
             return np.zeros((0, self.dimension), np.float32)
-        rows = np.concatenate([self._rows(crops[i : i + self._batch]) for i in range(0, len(crops), self._batch)])
+        steps = [slice(i, i + self._batch) for i in range(0, len(crops), self._batch)]
+        rows = np.concatenate([self._rows(crops[i], None if visibility is None else visibility[i]) for i in steps])
         norms = np.linalg.norm(rows, axis=1, keepdims=True)
         return np.asarray(np.divide(rows, norms, out=np.zeros_like(rows), where=norms > 0))
 
-    def _rows(self, crops: Crops) -> NDArray[np.float32]:
+    def _rows(self, crops: Crops, visibility: Floats | None = None) -> NDArray[np.float32]:
         with torch.inference_mode():
-            rows = self._forward(self.preprocessing.tensor(crops, self._device))
+            objects = self.preprocessing.tensor(crops, self._device)
+            masks = () if visibility is None else (torch.from_numpy(visibility).float().to(self._device),)
+            rows = self._forward(objects, *masks)
         return np.asarray(rows.float().cpu().numpy())
 
 
@@ -92,16 +118,17 @@ def load_embedder(path: str | Path, device: str = "cpu", compile: bool = False) 
     network, preprocessing = load_slm_network(path)
     fuse_norms(network)
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    mask_grid = network.mask_grid if isinstance(network, SLM) else None
     forward = torch.compile(network, dynamic=True) if compile else network
     if torch.device(device).type != "cuda":
-        return Embedder(forward, preprocessing, fingerprint, device)
+        return Embedder(forward, preprocessing, fingerprint, device, mask_grid=mask_grid)
 
-    def half(objects: Tensor) -> Tensor:
+    def half(objects: Tensor, *visibility: Tensor) -> Tensor:
         with torch.autocast("cuda", torch.float16):
-            rows: Tensor = forward(objects.contiguous(memory_format=torch.channels_last))
+            rows: Tensor = forward(objects.contiguous(memory_format=torch.channels_last), *visibility)
         return rows
 
-    return Embedder(half, preprocessing, fingerprint, device, batch=256)
+    return Embedder(half, preprocessing, fingerprint, device, batch=256, mask_grid=mask_grid)
 
 
 def fuse_norms(module: nn.Module) -> None:
@@ -122,6 +149,6 @@ def _exported(file: NetworkFile, pixels: str, fingerprint: str) -> Embedder:
     preprocessing = conclude_preprocessing(file, pixels)
     check_embedder(file, preprocessing)
     fingerprint = f"{fingerprint} {pixel_word(preprocessing)} {file.runtime}"
-    embedder = Embedder(exported_forward(file), preprocessing, fingerprint)
+    embedder = Embedder(exported_forward(file), preprocessing, fingerprint, mask_grid=file.mask_grid)
     embedder.description = embedder_description(file, preprocessing, embedder.dimension)
     return embedder

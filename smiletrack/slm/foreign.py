@@ -50,11 +50,14 @@ def conclude_preprocessing(file: NetworkFile, said: str) -> Preprocessing:
     return Preprocessing(file.width, file.height, **{f.name: getattr(pixels, f.name) for f in fields(PixelFormat)})
 
 
-def exported_forward(file: NetworkFile) -> Callable[[Tensor], Tensor]:
-    """Return the network as a function of crops: (n, 3, H, W) -> (n, D), both on the CPU."""
+def exported_forward(file: NetworkFile) -> Callable[..., Tensor]:
+    """Return the network as a function of crops: (n, 3, H, W) -> (n, D), both on the CPU.
 
-    def forward(objects: Tensor) -> Tensor:
-        passes = file(objects.contiguous().numpy())
+    A file with a mask also takes (n, *mask_grid) visibility.
+    """
+
+    def forward(objects: Tensor, *visibility: Tensor) -> Tensor:
+        passes = file(objects.contiguous().numpy(), *(mask.numpy() for mask in visibility))
         return torch.from_numpy(np.concatenate([embedding_rows(file, outputs, number) for number, outputs in passes]))
 
     return forward

@@ -7,15 +7,19 @@ from torch.nn import functional
 from smiletrack.slm.backbone import CSPBackbone
 from smiletrack.slm.config import SLMConfig
 from smiletrack.slm.osnet import OSNetBackbone
-from smiletrack.slm.patches import LAYOUTS, cell_boxes, cut_patches, pixel_boxes
+from smiletrack.slm.patches import LAYOUTS, cell_boxes, cut_patches, pixel_boxes, place_shares
 from smiletrack.slm.position import sinusoidal
 from smiletrack.slm.psa import PatchSelfAttention
 
 
 class SLM(nn.Module):
-    """Objects (B, 3, H, W), RGB in [0, 1] -> Z (B, D), not normalised."""
+    """Objects (B, 3, H, W), RGB in [0, 1] -> Z (B, D), not normalised.
+
+    `mask_grid`: rows and columns of the cells of an object whose visibilities the network takes, None for none.
+    """
 
     E: Tensor
+    places: Tensor
 
     def __init__(self, config: SLMConfig) -> None:
         super().__init__()
@@ -24,10 +28,12 @@ class SLM(nn.Module):
         patch_height, patch_width = config.patch_height, config.patch_width
         rows, columns = -(-patch_height // scale), -(-patch_width // scale)
         if config.patches_of == "features":
-            self.boxes = cell_boxes(boxes, -(-config.width // scale), -(-config.height // scale))
+            extent, stride = (-(-config.width // scale), -(-config.height // scale)), 1
+            self.boxes = cell_boxes(boxes, *extent)
             patch_height, patch_width = rows, columns
         else:
-            self.boxes = pixel_boxes(boxes, config.width, config.height)
+            extent, stride = (config.width, config.height), scale
+            self.boxes = pixel_boxes(boxes, *extent)
         self.patch_size = (patch_width, patch_height)
         num_patches, shape = len(boxes), (1, patch_height, patch_width)
         if config.position == "sinusoidal":
@@ -40,7 +46,14 @@ class SLM(nn.Module):
             if config.backbone == "csp"
             else OSNetBackbone(config.channels, config.depths, linear_context=config.backbone == "osnet-lct")
         )
-        self.psa = PatchSelfAttention(config.channels[-1], config.d_k, config.d_v, config.attention)
+        self.mask_grid: tuple[int, int] | None = None
+        if config.mask != "none":
+            # cells of half a stride, so that patches begin and end between them
+            self.mask_grid = -(-2 * config.height // scale), -(-2 * config.width // scale)
+            places = place_shares(self.boxes, extent, self.patch_size, stride, self.mask_grid)
+            self.register_buffer("places", places, persistent=False)
+        absent = (num_patches, rows * columns) if self.mask_grid else None
+        self.psa = PatchSelfAttention(config.channels[-1], config.d_k, config.d_v, config.attention, absent)
         # the norm folds into the linear map at inference: Z stays one fully connected layer
         self.fc = nn.Sequential(
             nn.Linear(num_patches * rows * columns * config.d_v, config.embedding, bias=False),
@@ -55,14 +68,26 @@ class SLM(nn.Module):
         norm.bias.copy_(answers.mean(0))
         norm.weight.copy_(answers.std(0))
 
-    def forward(self, objects: Tensor) -> Tensor:
+    def forward(self, objects: Tensor, visibility: Tensor | None = None) -> Tensor:
+        """visibility: (B or 1, *mask_grid), the share of each cell that shows the object, in [0, 1]; None = all of it.
+
+        A network without a mask takes none.
+        """
         behind = self.config.patches_of == "features"
         P = cut_patches(self.backbone(objects) if behind else objects, self.boxes, self.patch_size)
         A = (P + self.E if self.config.position != "none" else P).flatten(0, 1)
         features = A if behind else self.backbone(A)
         F = features.flatten(2).transpose(1, 2).reshape(*P.shape[:2], -1, features.shape[1])
-        Z: Tensor = self.fc(self.psa(F).flatten(1))
+        seen = None if visibility is None else self._seen(visibility)
+        Z: Tensor = self.fc(self.psa(F, seen).flatten(1))
         return Z
+
+    def _seen(self, visibility: Tensor) -> Tensor:
+        """Return (B, N_P, d_f), the visibility of every place of every patch as the config has it."""
+        seen = 1 - (1 - visibility).flatten(1) @ self.places.T
+        if self.config.mask == "hard":
+            seen = (seen >= 0.5).to(seen.dtype)
+        return seen.view(-1, len(self.boxes), len(self.places) // len(self.boxes))
 
 
 def similarity(Z_A: Tensor, Z_B: Tensor) -> Tensor:

@@ -65,3 +65,32 @@ def cut_patches(objects: Tensor, boxes: tuple[tuple[int, int, int, int], ...], s
             patch = functional.interpolate(patch, (height, width), mode="bilinear", align_corners=False)
         patches.append(patch)
     return torch.stack(patches, 1)
+
+
+def place_shares(
+    boxes: tuple[tuple[int, int, int, int], ...],
+    extent: tuple[int, int],
+    size: tuple[int, int],
+    stride: int,
+    grid: tuple[int, int],
+) -> Tensor:
+    """Return (N_P * d_f, R * C): the share of each place of each patch in each cell of the object; rows add up to 1.
+
+    boxes: of the patches, in pixels (or cells) of an object of `extent` = (width, height). size: (W_P, H_P), of which
+    every `stride` makes one place, the last may be cut. grid: R rows and C columns of equal cells over the object.
+    """
+    matrices = []
+    for left, top, right, bottom in boxes:
+        across = _shares(left, right, extent[0], size[0], stride, grid[1])
+        down = _shares(top, bottom, extent[1], size[1], stride, grid[0])
+        matrices.append(torch.kron(down, across))
+    return torch.cat(matrices)
+
+
+def _shares(start: int, end: int, extent: int, size: int, stride: int, cells: int) -> Tensor:
+    """Return (places, cells) for one direction."""
+    inside = torch.arange(0, size + stride, stride, dtype=torch.float64).clamp(max=size) / size
+    edges = (start + inside * (end - start)) / extent * cells
+    cell = torch.arange(cells)
+    overlaps = torch.minimum(edges[1:, None], cell + 1) - torch.maximum(edges[:-1, None], cell)
+    return (overlaps.clamp_min(0) / (edges[1:] - edges[:-1])[:, None]).float()

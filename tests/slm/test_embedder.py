@@ -1,5 +1,6 @@
 """Frame and boxes to unit rows: odd boxes, odd frames, ONNX in place of the checkpoint."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -106,6 +107,49 @@ def test_onnx_agrees_for_any_batch_size(checkpoint: Path, embedder: Embedder, fr
     session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
     (rows,) = session.run(None, {"objects": np.random.default_rng(0).random((5, 3, 224, 80), np.float32)})
     np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def masked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    config = dataclasses.replace(CONFIG, mask="soft", layout="D")
+    network = SLM(config)
+    network.train()(torch.rand(8, 3, 224, 80))
+    torch.nn.init.uniform_(network.psa.absent)
+    file = tmp_path_factory.mktemp("masked") / "model.safetensors"
+    save_weights(file, network.state_dict(), metadata(config))
+    return file
+
+
+def test_the_boxes_of_a_frame_are_the_mask(masked: Path, frame: NDArray[np.uint8]) -> None:
+    """Nobody is covered by himself or by those behind him; what a nearer one covers has no influence."""
+    embedder, alone = load_embedder(masked), np.array([[10.0, 20, 90, 244]])
+    both = np.array([[10.0, 20, 90, 244], [50.0, 132, 130, 290], [np.nan] * 4])
+    rows, seen = embedder.embed_seen(frame, both)
+    np.testing.assert_allclose(seen, [0.75, 1, 0], atol=1e-6)
+    np.testing.assert_array_equal(rows, embedder.embed(frame, both))
+    np.testing.assert_allclose(rows[1], embedder.embed(frame, both[1:2])[0], atol=1e-6)
+    assert not np.allclose(rows[0], embedder.embed(frame, alone)[0], atol=1e-3)
+    painted = frame.copy()
+    painted[132:244, 50:90] = 0
+    np.testing.assert_allclose(embedder.embed(painted, both)[0], rows[0], atol=1e-6)
+
+
+def test_onnx_takes_the_mask_as_a_second_input_and_works_without(
+    masked: Path, frame: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    file = tmp_path / "slm.onnx"
+    export_slm_onnx(*load_slm_network(masked), file)
+    exported, original = load_embedder(file), load_embedder(masked)
+    assert exported.mask_grid == original.mask_grid == (56, 20)
+    boxes = np.array([[10.0, 20, 90, 244], [50.0, 132, 130, 290], [100.0, 60, 190, 220]])
+    np.testing.assert_allclose(exported.embed(frame, boxes), original.embed(frame, boxes), atol=1e-4)
+    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    assert [entry.name for entry in session.get_inputs()] == ["objects"]
+    crops = np.random.default_rng(0).integers(0, 256, (5, 224, 80, 3), dtype=np.uint8)
+    objects = original.preprocessing.tensor(crops).numpy()
+    (without,) = session.run(None, {"objects": objects})
+    np.testing.assert_allclose(without, original.embed_crops(crops), atol=1e-4)
 
 
 def test_a_foreign_reid_network_of_fixed_batch_runs(shared: Path, frame) -> None:  # type: ignore[no-untyped-def]

@@ -13,9 +13,9 @@ from smiletrack.errors import InputError
 from smiletrack.slm.config import SLMConfig
 from smiletrack.slm.embedder import fuse_norms
 from smiletrack.slm.network import SLM, similarity
-from smiletrack.slm.patches import LAYOUTS, cell_boxes, cut_patches, pixel_boxes
+from smiletrack.slm.patches import LAYOUTS, cell_boxes, cut_patches, pixel_boxes, place_shares
 from smiletrack.slm.position import sinusoidal
-from smiletrack.slm.psa import GUARD, AttentionForm, attention
+from smiletrack.slm.psa import GUARD, PRIOR, AttentionForm, attention
 
 TINY = {"channels": (4, 8, 8), "depths": (1, 0), "d_k": 3, "d_v": 5, "embedding": 6}
 
@@ -227,3 +227,99 @@ def test_learned_positions_start_at_zero_and_are_added_to_the_pixels() -> None:
         torch.testing.assert_close(learned(image), plain(image))
         learned.E += 0.25
         torch.testing.assert_close(learned(image), plain(image + 0.25))
+
+
+LAYOUT_AND_FORM = [(layout, form) for layout in "DE" for form in ("literal", "positive", "softmax")]
+
+
+@pytest.mark.parametrize(("layout", "form"), LAYOUT_AND_FORM)
+@pytest.mark.parametrize("patches_of", ["pixels", "features"])
+def test_a_mask_of_ones_changes_no_bit(layout: str, form: AttentionForm, patches_of: str) -> None:
+    plain = make(layout=layout, attention=form, patches_of=patches_of)
+    images = torch.rand(3, 3, 224, 80, generator=torch.Generator().manual_seed(1))
+    for mask in ("hard", "soft"):
+        masked = make(layout=layout, attention=form, patches_of=patches_of, mask=mask)
+        missing = masked.load_state_dict(plain.state_dict(), strict=False)
+        assert missing.missing_keys == ["psa.absent"] and not missing.unexpected_keys
+        masked.psa.absent.data.uniform_()
+        ones = torch.ones(3, *masked.mask_grid)  # type: ignore[misc]
+        with torch.no_grad():
+            expected = plain(images)
+            assert torch.equal(masked(images), expected)
+            assert torch.equal(masked(images, ones), expected) and torch.equal(masked(images, ones[:1]), expected)
+
+
+def quadrant_covered(network: SLM, share: float = 0.0) -> Tensor:
+    """Visibility of an object whose lower right quadrant is seen to a share."""
+    rows, columns = network.mask_grid  # type: ignore[misc]
+    visibility = torch.ones(1, rows, columns)
+    visibility[:, rows // 2 :, columns // 2 :] = share
+    return visibility
+
+
+@pytest.mark.parametrize("form", ["literal", "positive", "softmax"])
+@pytest.mark.parametrize("mask", ["hard", "soft"])
+def test_what_is_covered_has_no_say(form: AttentionForm, mask: str) -> None:
+    network = make(layout="D", attention=form, mask=mask)
+    image = torch.rand(1, 3, 224, 80, generator=torch.Generator().manual_seed(1))
+    other = image.clone()
+    other[:, :, 112:, 40:] = 0
+    visibility = quadrant_covered(network)
+    with torch.no_grad():
+        assert torch.equal(network(image, visibility), network(other, visibility))
+        assert not torch.allclose(network(image), network(other), atol=1e-5)
+        slightly = network(other, quadrant_covered(network, 0.4)) - network(image, quadrant_covered(network, 0.4))
+        assert bool(slightly.any()) is (mask == "soft")
+        nothing = network(image, torch.zeros_like(visibility))
+        assert torch.equal(nothing, network(other, torch.zeros_like(visibility))) and torch.isfinite(nothing).all()
+
+
+def test_masked_attention_is_the_loops() -> None:
+    """V-bar_ip is the mean of what the patches show at place p, by alpha_ij v_jp, with the learned fill beside it."""
+    psa = make(mask="soft").psa
+    generator = torch.Generator().manual_seed(4)
+    F, v = torch.rand(1, 3, 4, 8, generator=generator), torch.rand(1, 3, 4, generator=generator)
+    absent = torch.rand(3, 4, 5, generator=generator)
+    psa.absent = torch.nn.Parameter(absent)
+    with torch.no_grad():
+        found = psa(F, v)[0]
+        Q, K, V = ([W(F[0, i]) * v[0, i, :, None] for i in range(3)] for W in (psa.W_Q, psa.W_K, psa.W_V))
+        s = [[float((Q[i] / Q[i].norm() * (K[j] / K[j].norm())).sum()) for j in range(3)] for i in range(3)]
+    scale = float(psa.scale.detach())
+    for i in range(3):
+        powers = [math.exp(scale * s_ij) for s_ij in s[i]]
+        for p in range(4):
+            weights = [powers[j] / sum(powers) * float(v[0, j, p]) for j in range(3)]
+            length = [math.sqrt(sum(float(x) ** 2 for x in v[0, j]) / 4) / float(V[j].norm()) for j in range(3)]
+            for d in range(5):
+                # V_j is already times v_jp
+                shown = sum(powers[j] / sum(powers) * float(V[j][p, d]) * length[j] for j in range(3))
+                prior = PRIOR * (1 - sum(weights))
+                expected = (shown + prior * float(absent[i, p, d])) / (sum(weights) + prior)
+                assert float(found[i, p, d]) == pytest.approx(expected, abs=1e-5)
+
+
+def test_gradients_flow_through_a_mask() -> None:
+    network = make(mask="soft", layout="D")
+    image = torch.rand(2, 3, 224, 80, generator=torch.Generator().manual_seed(1))
+    network(image, quadrant_covered(network)).square().sum().backward()
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is not None and torch.isfinite(parameter.grad).all(), name
+    assert network.psa.absent.grad is not None and network.psa.absent.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("boxes", [pixel_boxes(LAYOUTS["E"], 80, 224), ((0, 0, 80, 224), (10, 3, 37, 90))])
+def test_places_of_patches_are_painted_cells(boxes: tuple[tuple[int, int, int, int], ...]) -> None:
+    """Every place's visibility is the mean of the pixels that it stands for, cells being painted on the object."""
+    grid = (28, 10)
+    cells = torch.rand(grid, generator=torch.Generator().manual_seed(0))
+    object_ = cells.repeat_interleave(8, 0).repeat_interleave(8, 1).double()
+    shares = place_shares(boxes, (80, 224), (40, 112), 16, grid)
+    assert torch.allclose(shares.sum(1), torch.ones(len(shares)), atol=1e-6) and shares.shape == (len(boxes) * 21, 280)
+    found = (shares @ cells.flatten()).view(len(boxes), 7, 3)
+    for (left, top, right, bottom), places in zip(boxes, found, strict=True):
+        patch = object_[top:bottom, left:right].repeat_interleave(112, 0).repeat_interleave(40, 1)  # each place whole
+        high, wide = patch.shape[0] // 112, patch.shape[1] // 40
+        for row, column in np.ndindex(7, 3):
+            part = patch[16 * row * high : 16 * (row + 1) * high, 16 * column * wide : min(16 * column + 16, 40) * wide]
+            assert float(places[row, column]) == pytest.approx(float(part.mean()), abs=1e-5)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from smiletrack.lazy import LazyModule
 from smiletrack.ranges import Checked, ProperShare, Share
-from smiletrack.types import Ints
+from smiletrack.types import Floats, Ints
 
 cv2 = LazyModule("cv2")
 
@@ -53,36 +53,45 @@ def augment(
     rng: np.random.Generator,
     size: tuple[int, int],
     margin: float,
-) -> Image:
-    """Return a spoilt copy of `crop`, `size` = (width, height) pixels.
+    cover: Image | None = None,
+) -> tuple[Image, Image]:
+    """Return a spoilt copy of `crop`, `size` = (width, height) pixels, and (height, width) how visible its pixels are.
 
     crop, occluder: (h, w, 3) uint8 that show the box and `margin` x its side on every side of it, which is what lets
-    the box jitter without inventing pixels.
+    the box jitter without inventing pixels. cover: (r, c) uint8 over the same, 255 = covered by somebody nearer; None =
+    nobody is. Visibility is 0 to 255; erased rectangles stay visible, for nobody tells a network of those.
     """
-    image = _window(crop, config.jitter, rng, size, margin)
+    edges = _jittered(config.jitter, rng, margin)
+    image = _window(crop, edges, size, margin)
+    visible = np.full((size[1], size[0]), 255, np.uint8) if cover is None else 255 - _window(cover, edges, size, margin)
     if rng.random() < config.flip:
-        image = image[:, ::-1]
+        image, visible = image[:, ::-1], visible[:, ::-1]
     if rng.random() < config.shrink:
         image = _shrink(image, 1 + 3 * rng.random())
     if rng.random() < config.blur:
         image = _motion_blur(image, int(rng.integers(3, 8)), float(rng.uniform(0, np.pi)))
-    image = np.ascontiguousarray(image)
+    image, visible = np.ascontiguousarray(image), np.ascontiguousarray(visible)
     if rng.random() < config.occlude:
-        _occlude(image, _window(occluder, config.jitter, rng, size, margin), rng)
+        _occlude(image, visible, _window(occluder, _jittered(config.jitter, rng, margin), size, margin), rng)
     if config.disguise:
-        image = _disguise(image, _window(occluder, config.jitter, rng, size, margin), config.disguise, rng)
+        other = _window(occluder, _jittered(config.jitter, rng, margin), size, margin)
+        image = _disguise(image, other, config.disguise, rng)
     if config.colour:
         image = _recolour(image, config.colour, rng)
     if rng.random() < config.erase:
         _erase(image, rng)
-    return image
+    return image, visible
 
 
-def _window(crop: Image, jitter: float, rng: np.random.Generator, size: tuple[int, int], margin: float) -> Image:
-    """Cut the box, its four edges moved by `jitter`, out of a crop with a margin and resize it."""
+def _jittered(jitter: float, rng: np.random.Generator, margin: float) -> Floats:
+    """Return the box's edges x1, y1, x2, y2 in a crop with a margin, in sides of the box, each moved by `jitter`."""
+    return np.asarray(np.array([margin, margin, 1 + margin, 1 + margin]) + jitter * rng.standard_normal(4))
+
+
+def _window(crop: Image, edges: Floats, size: tuple[int, int], margin: float) -> Image:
+    """Cut the edges out of a crop with a margin and resize it."""
     height, width = crop.shape[:2]
     side = np.array([width, height] * 2) / (1 + 2 * margin)
-    edges = np.array([margin, margin, 1 + margin, 1 + margin]) + jitter * rng.standard_normal(4)
     left, top, right, bottom = np.clip(np.rint(edges * side), 0, [width, height] * 2).astype(int)
     if right - left < 2 or bottom - top < 2:
         left, top, right, bottom = 0, 0, width, height
@@ -104,19 +113,19 @@ def _motion_blur(image: Image, length: int, angle: float) -> Image:
     return np.asarray(cv2.filter2D(image, -1, kernel / kernel.sum()), np.uint8)
 
 
-def _occlude(image: Image, occluder: Image, rng: np.random.Generator) -> None:
-    """Paste the occluder's near part over a side or the lower part of `image`, in place."""
+def _occlude(image: Image, visible: Image, occluder: Image, rng: np.random.Generator) -> None:
+    """Paste the occluder's near part over a side or the lower part of `image`, in place, and mark it in `visible`."""
     height, width = image.shape[:2]
     cover = rng.uniform(0.15, 0.5)
     if rng.random() < 0.3:
         rows = round(cover * height)
-        image[height - rows :] = occluder[:rows]
+        image[height - rows :], visible[height - rows :] = occluder[:rows], 0
         return
     columns, top = round(cover * width), int(rng.integers(0, height // 3))
     if rng.random() < 0.5:
-        image[top:, :columns] = occluder[: height - top, width - columns :]
+        image[top:, :columns], visible[top:, :columns] = occluder[: height - top, width - columns :], 0
     else:
-        image[top:, width - columns :] = occluder[: height - top, :columns]
+        image[top:, width - columns :], visible[top:, width - columns :] = occluder[: height - top, :columns], 0
 
 
 def _recolour(image: Image, strength: float, rng: np.random.Generator) -> Image:
@@ -162,8 +171,8 @@ def _erase(image: Image, rng: np.random.Generator) -> None:
     image[top : top + rows, left : left + columns] = rng.integers(0, 256, 3)
 
 
-class IdentityBatches(Sequence[tuple[Image, Ints]]):
-    """Batch number -> (P * K crops, their identity labels), a function of seed and number only.
+class IdentityBatches(Sequence[tuple[Image, Ints, Image]]):
+    """Batch number -> (P * K crops, their identity labels, what is visible), a function of seed and number only.
 
     So a run resumed at any batch sees what it would have seen, with any number of loader processes. The P identities
     come from `groups` sequences at a time, because a tracker only ever tells apart objects of one sequence; the K crops
@@ -185,8 +194,12 @@ class IdentityBatches(Sequence[tuple[Image, Ints]]):
         size: tuple[int, int] = (80, 224),
         margin: float = 0.0,
         seed: int = 0,
+        covers: Image | None = None,
     ) -> None:
         """identities, frames, sequences: (N,) of each crop. Labels are 0 ... (number of identities) - 1.
+
+        covers: (N, r, c) uint8, where people nearer to the camera cover each crop, margin included, as `augment` takes
+        it; None = nobody does.
 
         Identities with a single crop have no pair and are left out. Raises ValueError where fewer identities than
         `num_identities` are left.
@@ -205,24 +218,28 @@ class IdentityBatches(Sequence[tuple[Image, Ints]]):
         self.num_labels = len(known)
         self.num_batches, self.seed = num_batches, seed
         self.num_identities, self.crops_per_identity, self.groups = num_identities, crops_per_identity, groups
-        self.augment, self.size, self.margin = augment or AugmentConfig(), size, margin
+        self.augment, self.size, self.margin, self.covers = augment or AugmentConfig(), size, margin, covers
 
     def __len__(self) -> int:
         return self.num_batches
 
-    def __getitem__(self, number: int) -> tuple[Image, Ints]:  # type: ignore[override]
-        """Return (P * K, height, width, 3) uint8 BGR crops, and (P * K,) labels."""
+    def __getitem__(self, number: int) -> tuple[Image, Ints, Image]:  # type: ignore[override]
+        """Return (P * K, height, width, 3) uint8 BGR crops, (P * K,) labels and (P * K, height, width) visibility."""
         if not 0 <= number < self.num_batches:
             raise IndexError(number)
         rng = np.random.default_rng((self.seed, number))
         rows = np.concatenate([self._spread(self.rows[i], rng) for i in self._identities(rng)])
         raw = [self.crops[int(row)] for row in rows]
         occluders = rng.permutation(len(raw))
-        images = [
-            augment(crop, raw[other], self.augment, rng, self.size, self.margin)
-            for crop, other in zip(raw, occluders, strict=True)
-        ]
-        return np.stack(images), self.labels[rows].astype(np.int64)
+        covers = [None if self.covers is None else self.covers[row] for row in rows]
+        images, visible = zip(
+            *(
+                augment(crop, raw[other], self.augment, rng, self.size, self.margin, cover)
+                for crop, other, cover in zip(raw, occluders, covers, strict=True)
+            ),
+            strict=True,
+        )
+        return np.stack(images), self.labels[rows].astype(np.int64), np.stack(visible)
 
     def _identities(self, rng: np.random.Generator) -> Ints:
         """Draw P identities, from as few sequences as hold them but at least `groups`, sequences by their size."""

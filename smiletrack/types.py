@@ -4,9 +4,14 @@ Boxes are (x1, y1, x2, y2) in pixels unless a name says otherwise. Types check s
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from smiletrack.lazy import LazyModule
+
+supervision = LazyModule("supervision")
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -63,6 +68,30 @@ class Detections:
     def __len__(self) -> int:
         return len(self.boxes)
 
+    @classmethod
+    def from_array(cls, rows: ArrayLike) -> "Detections":
+        """Return the detections in (N, 4), (N, 5) or (N, 6) rows of x1, y1, x2, y2, score, class.
+
+        The class counts from 0, as detectors give it, and becomes 1 and up. Raises ValueError for other shapes, and for
+        classes that are no whole numbers.
+        """
+        cells = np.asarray(rows, np.float64)
+        if cells.size == 0:
+            return cls(np.zeros((0, 4)), np.zeros(0))
+        if cells.ndim != 2 or cells.shape[1] not in (4, 5, 6):
+            raise ValueError(f"rows must have shape (N, 4 to 6): x1, y1, x2, y2, score, class; not {cells.shape}")
+        score, kind = (cells[:, column] if column < cells.shape[1] else None for column in (4, 5))
+        if kind is not None and not (np.rint(kind) == kind).all():
+            raise ValueError("the class, column 6, must be a whole number from 0")
+        return cls(cells[:, :4], score, classes=None if kind is None else kind + 1)  # type: ignore[arg-type]
+
+    @classmethod
+    def from_supervision(cls, detections: Any) -> "Detections":
+        """Return `supervision.Detections` as they are, without masks and other data; class 0 becomes 1."""
+        kinds = detections.class_id
+        classes = np.ones(len(detections.xyxy), np.int64) if kinds is None else np.asarray(kinds, np.int64) + 1
+        return cls(detections.xyxy, detections.confidence, classes=classes)
+
     def __getitem__(self, rows: NDArray[np.generic]) -> "Detections":
         """Return the rows that an index array or a boolean mask selects."""
         return Detections(self.boxes[rows], self.scores[rows], self.embeddings[rows], self.classes[rows])
@@ -84,6 +113,25 @@ class Tracks:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def ids_of(self, detections: Detections) -> Ints:
+        """(N,) the identity of each detection of the frame that these tracks are the answer to, -1 for none."""
+        ids = np.full(len(detections), -1)
+        matched = self.detection_indices >= 0
+        ids[self.detection_indices[matched]] = self.ids[matched]
+        return ids
+
+    def to_supervision(self) -> Any:
+        """Return the tracks as `supervision.Detections`, whose `tracker_id` are the identities; class 1 becomes 0.
+
+        Needs the package supervision.
+        """
+        return supervision.Detections(
+            xyxy=self.boxes.astype(np.float32).reshape(-1, 4),
+            confidence=self.scores.astype(np.float32),
+            class_id=(self.classes - 1).astype(int),
+            tracker_id=self.ids.astype(int),
+        )
 
 
 @dataclass(frozen=True, eq=False)

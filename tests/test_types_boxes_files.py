@@ -19,7 +19,7 @@ from smiletrack.boxes import (
 )
 from smiletrack.errors import InputError
 from smiletrack.files import atomic_path, atomic_write, is_plain_name, read_json, write_json
-from smiletrack.types import Detections, TrackTable
+from smiletrack.types import Detections, Tracks, TrackTable
 
 
 def random_boxes(rows: int, seed: int) -> np.ndarray:
@@ -151,3 +151,44 @@ def test_what_leads_elsewhere_is_no_plain_name(name: str) -> None:
 
 def test_plain_names() -> None:
     assert all(map(is_plain_name, ("MOT17-02-FRCNN", "été 日本", "[red] *", "..a", ".hidden", "a@b,c", "x" * 200)))
+
+
+def test_detections_from_rows_of_an_array() -> None:
+    """As detectors give them: corners, score, class from 0."""
+    found = Detections.from_array([[1, 2, 3, 4, 0.5, 0], [5, 6, 7, 8, 0.25, 2]])
+    assert found.boxes.tolist() == [[1, 2, 3, 4], [5, 6, 7, 8]]
+    assert found.scores.tolist() == [0.5, 0.25] and found.classes.tolist() == [1, 3]
+    assert Detections.from_array(np.zeros((2, 4))).scores.tolist() == [1, 1]
+    assert Detections.from_array(np.full((1, 5), 0.5)).scores.tolist() == [0.5]
+    assert len(Detections.from_array([])) == len(Detections.from_array(np.zeros((0, 6)))) == 0
+    for wrong in (np.zeros((2, 7)), np.zeros(6), np.full((2, 6), 0.5)):
+        with pytest.raises(ValueError, match=r"rows must have shape \(N, 4 to 6\)|a whole number from 0"):
+            Detections.from_array(wrong)
+
+
+def test_every_detection_gets_its_identity_or_none() -> None:
+    tracks = Tracks(np.array([4, 7, 9]), np.zeros((3, 4)), np.ones(3), np.ones(3, int), np.array([2, -1, 0]))
+    assert tracks.ids_of(Detections(np.zeros((4, 4)), np.ones(4))).tolist() == [9, -1, 4, -1]
+    nothing = np.zeros(0, np.int64)
+    nobody = Tracks(nothing, np.zeros((0, 4)), np.zeros(0), nothing, nothing)
+    assert nobody.ids_of(Detections(np.zeros((1, 4)), np.ones(1))).tolist() == [-1]
+
+
+def test_supervision_there_and_back() -> None:
+    supervision = pytest.importorskip("supervision", reason="pip install supervision")
+    given = supervision.Detections(
+        xyxy=np.array([[1, 2, 30, 40], [50, 60, 70, 80.0]], np.float32),
+        confidence=np.array([0.5, 0.75], np.float32),
+        class_id=np.array([0, 2]),
+    )
+    found = Detections.from_supervision(given)
+    assert found.classes.tolist() == [1, 3] and found.scores.tolist() == [0.5, 0.75]
+    tracks = Tracks(np.array([5, 6]), found.boxes, found.scores, found.classes, np.array([0, 1]))
+    back = tracks.to_supervision()
+    np.testing.assert_array_equal(back.xyxy, given.xyxy)
+    assert (
+        back.class_id.tolist() == [0, 2] and back.tracker_id.tolist() == [5, 6] and len(back[back.class_id == 2]) == 1
+    )
+    bare = Detections.from_supervision(supervision.Detections(xyxy=np.zeros((1, 4))))
+    assert bare.scores.tolist() == [1] and bare.classes.tolist() == [1]
+    assert len(Detections.from_supervision(supervision.Detections.empty())) == 0

@@ -4,9 +4,10 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from annotated_types import Ge, Lt
 
 from smiletrack.config import altered, nearest
 from smiletrack.console import progress, say
@@ -21,7 +22,7 @@ from smiletrack.tracking.association import solve
 from smiletrack.tracking.config import TrackerConfig
 from smiletrack.tracking.interpolation import InterpolationConfig, interpolate
 from smiletrack.tracking.tracker import Skipped, Tracker, default_config
-from smiletrack.types import Detections, Floats, Tracks, TrackTable
+from smiletrack.types import Detections, Floats, Ints, Tracks, TrackTable
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,13 @@ class TrackConfig(SequenceInputConfig, ShardConfig):
     interpolation: InterpolationConfig = field(default_factory=InterpolationConfig)
     """Offline post-processing of finished tracks."""
 
+    all_detections: bool = False
+    """Write OUTPUT/identified/<seq>.txt too: every detection in the order of its file, with the identity that it got in
+    column 2, -1 for none."""
+
+    first_identity: Annotated[int, Ge(0), Lt(2**53)] = 1
+    """Number of the first identity in each sequence; runs on several cameras may begin at 1, 100001 ..."""
+
     output: str = "runs/track"
     """Run folder for tracks/<seq>.txt, labels.txt (names of the detector's classes), timing.json, config.yaml and
     environment.json."""
@@ -66,12 +74,16 @@ class TrackConfig(SequenceInputConfig, ShardConfig):
 
 @dataclass(frozen=True, eq=False)
 class TrackedSequence:
-    """What tracking one sequence gave. seconds: wall time by stage."""
+    """What tracking one sequence gave. seconds: wall time by stage.
+
+    identities: (N,) of all detections, frame after frame in the order they were given; -1 for none.
+    """
 
     table: TrackTable
     num_frames: int
     seconds: dict[str, float]
     skipped: Skipped
+    identities: Ints
 
 
 def track(config: TrackConfig) -> Path:
@@ -108,7 +120,8 @@ def track(config: TrackConfig) -> Path:
 def _begin(run: Path, config: TrackConfig) -> None:
     """Make the run folder this configuration's: what is in it of an earlier run goes."""
     start_run(run, replace(config, shard=""), "track")
-    for old in (*(run / "tracks").glob("*.txt"), run / "timing.json", run / "labels.txt"):
+    old_files = (*(run / "tracks").glob("*.txt"), *(run / "identified").glob("*.txt"))
+    for old in (*old_files, run / "timing.json", run / "labels.txt"):
         old.unlink(missing_ok=True)
 
 
@@ -121,7 +134,7 @@ def _track_into(run: Path, sequence: SequenceInput, config: TrackConfig, job: Sh
     say(*sequence.notes)
     tracker = Tracker(altered(config.tracker, config.sequence_tracker.get(sequence.name, {})), sequence.frame_rate)
     frames = progress(sequence.frames(), sequence.name, sequence.num_frames)
-    result = track_sequence(tracker, frames, sequence.warps)
+    result = track_sequence(tracker, frames, sequence.warps, config.first_identity)
     file = _result_file(run, sequence.name)
     remove_leftovers(file)
     seconds = sequence.seconds | result.seconds
@@ -131,20 +144,36 @@ def _track_into(run: Path, sequence: SequenceInput, config: TrackConfig, job: Sh
         remove_leftovers(times)
         write_json(times, (read_json(times) if times.exists() else {}) | {sequence.name: entry})
     write_class_names(run / "labels.txt", sequence.class_names)
+    if config.all_detections:
+        _write_identified(run / "identified" / f"{sequence.name}.txt", sequence, result.identities)
     write_results(file, interpolate(result.table, config.interpolation))
     say(_line(sequence.name, result), *(f"  {problem}" for problem in sequence.problems))
     return entry
 
 
-def track_sequence(tracker: Tracker, frames: Iterable[Detections], warps: Floats | None = None) -> TrackedSequence:
+def _write_identified(file: Path, sequence: SequenceInput, identities: Ints) -> None:
+    """Write all detections of a sequence in the order of their file, with their identities."""
+    table = sequence.detections
+    ids = np.full(len(table), -1)
+    ids[np.argsort(table.frames, kind="stable")] = identities  # which are in the order of frames
+    write_results(file, TrackTable(table.frames, ids, table.boxes, table.scores, table.classes), decimals=4)
+
+
+def track_sequence(
+    tracker: Tracker, frames: Iterable[Detections], warps: Floats | None = None, first_identity: int = 1
+) -> TrackedSequence:
     """Run `tracker` over the detections of one frame after another; only the tracker's own time is counted."""
     tracks: list[Tracks] = []
+    identities = [np.zeros(0, np.int64)]
     seconds = 0.0
     for index, detections in enumerate(frames):
         start = time.perf_counter()
-        tracks.append(tracker.update(detections, None if warps is None else warps[index]))
+        found = tracker.update(detections, None if warps is None else warps[index])
         seconds += time.perf_counter() - start
-    return TrackedSequence(join_tracks(tracks), len(tracks), {"association": seconds}, tracker.skipped)
+        tracks.append(replace(found, ids=found.ids + (first_identity - 1)))
+        identities.append(tracks[-1].ids_of(detections))
+    table = join_tracks(tracks)
+    return TrackedSequence(table, len(tracks), {"association": seconds}, tracker.skipped, np.concatenate(identities))
 
 
 def join_tracks(tracks: list[Tracks]) -> TrackTable:

@@ -160,3 +160,21 @@ def test_too_few_warps_are_refused(data: Path) -> None:
     (data / "SEQ-01" / "gmc" / "gmc.txt").write_text("0 1 0 0 0 1 0\n")
     with pytest.raises(InputError, match="1 warps for 9 frames"):
         list(sequence_inputs(TrackConfig(data=str(data), camera_motion="file")))
+
+
+def test_every_row_of_the_detections_comes_back_with_its_identity(data: Path, tmp_path: Path) -> None:
+    """In the order of the file, which need not be that of frames; what is in no track has -1."""
+    file = data / "SEQ-01" / "det" / "det.txt"
+    rows = [*file.read_text().splitlines(), "4,-1,500,20,30,60,0.2"]
+    file.write_text("\n".join(reversed(rows)) + "\n")
+    config = load_config(
+        TrackConfig, data=str(data), output=str(tmp_path / "run"), all_detections=True, first_identity=1001
+    )
+    run = track(config)
+    found = np.loadtxt(run / "identified" / "SEQ-01.txt", delimiter=",")
+    given = np.array([row.split(",") for row in reversed(rows)], float)
+    np.testing.assert_array_equal(found[:, [0, 2, 3, 4, 5, 6]], given[:, [0, 2, 3, 4, 5, 6]])
+    assert found[:, 1].tolist() == [-1, -1, *[1001] * 9]  # a low score, a box without area, the walker
+    assert set(read_results(run / "tracks" / "SEQ-02.txt").ids) == {1001}
+    track(load_config(TrackConfig, data=str(data), output=str(run)))
+    assert not list((run / "identified").iterdir()), "an earlier run's"

@@ -14,6 +14,7 @@ EXTRAS = {
     "motmetrics": "cross-check",
     "openvino": "openvino",
     "pyarrow": "parquet",
+    "rerun": "rerun",
     **dict.fromkeys(("trackers", "trackeval", "motrics", "supervision"), "bench"),
 }
 """Module -> the extra of this package that installs it; everything else comes with the package itself."""

@@ -21,7 +21,7 @@ from tests.data.mot_folders import walkers, write_sequence
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "smiletrack"
 OWN = "smiletrack"
-SOLD_AS = {"cv2": "opencv-python", "yaml": "pyyaml", "PIL": "pillow", "supervision": "trackers"}
+SOLD_AS = {"cv2": "opencv-python", "yaml": "pyyaml", "PIL": "pillow", "supervision": "trackers", "rerun": "rerun-sdk"}
 """Module -> the declared distribution that brings it, where the names differ."""
 
 

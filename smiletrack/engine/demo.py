@@ -29,6 +29,7 @@ from smiletrack.tracking.config import TrackerConfig
 from smiletrack.tracking.tracker import Tracker, default_config
 from smiletrack.types import Floats, Tracks
 from smiletrack.view.drawing import TrackPainter, class_words, draw_lines, speed_lines
+from smiletrack.view.rerun_recording import SPAWN, RerunRecording
 
 cv2 = LazyModule("cv2")
 networks = LazyModule("smiletrack.engine.inputs.networks")
@@ -49,6 +50,7 @@ class DemoConfig(Checked):
       smiletrack demo street.mp4 --detector yolox_nano_416x416.onnx
       smiletrack demo street.mp4 --detector runs/detector/best.safetensors --slm runs/slm/best.safetensors
       smiletrack demo 0 --detector yolox_nano_416x416.onnx --show        # the first camera, in a window
+      smiletrack demo street.mp4 --detector yolox_nano_416x416.onnx --rerun spawn
       smiletrack demo frames/ --detector FILE.onnx --tracker bytetrack --camera-motion flow --save out.mp4
     """
 
@@ -81,6 +83,10 @@ class DemoConfig(Checked):
 
     show: bool = False
     """Show the frames in a window as they are tracked; q or Esc quits."""
+
+    rerun: str = ""
+    """Recording of frames, tracks and trails for the Rerun viewer (pip install 'smiletrack[rerun]'): a .rrd file to
+    write, or spawn to open the viewer; empty = none."""
 
     frame_rate: Annotated[float, Ge(0), Le(1_000_000)] = 0.0
     """Frames per second, whatever the source says; 0 = what it says, or 30 where it says nothing."""
@@ -147,13 +153,18 @@ def demo(config: DemoConfig) -> Path | None:
         stop = stack.enter_context(runtime.stop_signal())
         window = stack.enter_context(_Window(source.name, stop)) if config.show else None
         writer = stack.enter_context(VideoWriter(save, source.frame_rate)) if save is not None else None
-        painter = _Painter(config.trail, tuple(getattr(pipeline.detector, "class_names", ())))
+        names = tuple(getattr(pipeline.detector, "class_names", ()))
+        painter = _Painter(config.trail, names)
+        recording = stack.enter_context(_recording(config, source)) if config.rerun else None
         try:
             for frame in _frames(source, config.max_frames, stop):
                 made.append(pipeline.step(frame, seconds))
                 picture = painter.paint(frame, made[-1], seconds, len(made))
                 if writer is not None:
                     writer.write(picture)
+                if recording is not None:
+                    kinds = class_words(made[-1].classes, names) if painter.several else ()
+                    recording.log(len(made), frame, made[-1].ids, made[-1].boxes, kinds)
                 if window is not None:
                     window.show(picture)
         except InputError as error:
@@ -164,6 +175,12 @@ def demo(config: DemoConfig) -> Path | None:
     if failure is not None:
         raise failure
     return save
+
+
+def _recording(config: DemoConfig, source: FrameSource) -> RerunRecording:
+    if config.rerun != SPAWN and Path(config.rerun).suffix != ".rrd":
+        raise InputError(f"rerun: {config.rerun} must be a file called *.rrd, or {SPAWN}")
+    return RerunRecording(config.rerun, source.name, source.frame_rate, config.trail)
 
 
 def _pipeline(config: DemoConfig, frame_rate: float) -> Pipeline:
@@ -190,12 +207,12 @@ class _Painter:
 
     def __init__(self, trail: int, class_names: tuple[str, ...]) -> None:
         self._tracks = TrackPainter(trail_length=trail)
-        self._class_names, self._several = class_names, False
+        self._class_names, self.several = class_names, False
         self._past: list[dict[str, float]] = []
 
     def paint(self, frame: Frame, tracks: Tracks, seconds: dict[str, float], number: int) -> Frame:
-        self._several |= bool((tracks.classes > 1).any())
-        kinds = class_words(tracks.classes, self._class_names) if self._several else ()
+        self.several |= bool((tracks.classes > 1).any())
+        kinds = class_words(tracks.classes, self._class_names) if self.several else ()
         picture = self._tracks.paint(frame, tracks.ids, tracks.boxes, kinds=kinds)
         self._past = [*self._past[-_SPEED_OVER:], dict(seconds)]
         first = self._past[0] if number > _SPEED_OVER else {}

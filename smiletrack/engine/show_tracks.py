@@ -1,6 +1,6 @@
 """A run over the images of its sequences: identities and trails, or with truth every mistake marked."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +16,11 @@ from smiletrack.errors import InputError
 from smiletrack.images import Frame
 from smiletrack.lazy import LazyModule
 from smiletrack.ranges import Checked
+from smiletrack.types import Floats, Ints, TrackTable
 from smiletrack.view.drawing import TrackPainter, class_words, draw_lines
 from smiletrack.view.error_analysis import find_switches
 from smiletrack.view.mistake_painter import MistakePainter
+from smiletrack.view.rerun_recording import RerunRecording
 
 cv2 = LazyModule("cv2")
 
@@ -35,6 +37,7 @@ class ShowConfig(Checked):
       smiletrack show-tracks runs/track                                  # RUN/show/<sequence>.mp4
       smiletrack show-tracks runs/mine --gt datasets/MOT17/train --sequences MOT17-09-FRCNN
       smiletrack show-tracks runs/mine --marks tracks --format images --output pictures
+      smiletrack show-tracks runs/mine --format rerun                    # then: rerun runs/mine/show/*.rrd
     """
 
     run: str = ""
@@ -53,8 +56,9 @@ class ShowConfig(Checked):
     """mistakes: matches, misses, false positives and identity switches. tracks: identities and trails. auto: mistakes
     if there is ground truth."""
 
-    format: Literal["video", "images"] = "video"
-    """video: one <sequence>.mp4. images: a folder <sequence>/ of JPEG files."""
+    format: Literal["video", "images", "rerun"] = "video"
+    """video: one <sequence>.mp4. images: a folder <sequence>/ of JPEG files. rerun: <sequence>.rrd, a recording for the
+    Rerun viewer with frames, tracks and trails on a timeline (pip install 'smiletrack[rerun]')."""
 
     benchmark: Literal["auto", "MOT15", "MOT16", "MOT17", "MOT20", "DanceTrack"] = "auto"
     """Benchmark whose preprocessing rules apply; auto = the one named in the path of the ground truth, else MOT17."""
@@ -81,15 +85,18 @@ def show_tracks(config: ShowConfig) -> list[Path]:
 
 
 def _show(sequence: SequenceRun, folder: Path, config: ShowConfig, class_names: tuple[str, ...]) -> Path:
-    """Paint the frames of a sequence that are there; InputError where none is."""
+    """Show the frames of a sequence that are there; InputError where none is."""
     source = sequence.images()
     numbers = range(1, sequence.num_frames + 1)
-    paint = _painter(sequence, config.marks, class_names)
-    path = folder / (f"{sequence.name}.mp4" if config.format == "video" else sequence.name)
+    path = folder / (sequence.name + {"video": ".mp4", "images": "", "rerun": ".rrd"}[config.format])
     shown = 0
-    with _video(path, source.frame_rate) if config.format == "video" else _images(path) as write:
+    with (
+        _recorded(sequence, class_names, path, source.frame_rate)
+        if config.format == "rerun"
+        else _painted(sequence, class_names, path, source.frame_rate, config)
+    ) as show:
         for number, frame in progress(source.pick(numbers), sequence.name, len(numbers)):
-            write(paint(frame, number))
+            show(number, frame)
             shown += 1
         if not shown:
             raise InputError(f"{sequence.name}: none of the frames 1 .. {len(numbers)} of this run has an image")
@@ -98,18 +105,41 @@ def _show(sequence: SequenceRun, folder: Path, config: ShowConfig, class_names: 
     return path
 
 
+@contextmanager
+def _painted(
+    sequence: SequenceRun, class_names: tuple[str, ...], path: Path, frame_rate: float, config: ShowConfig
+) -> Iterator[Callable[[int, Frame], None]]:
+    paint = _painter(sequence, config.marks, class_names)
+    with _video(path, frame_rate) if config.format == "video" else _images(path) as write:
+        yield lambda number, frame: write(paint(frame, number))
+
+
+@contextmanager
+def _recorded(
+    sequence: SequenceRun, class_names: tuple[str, ...], path: Path, frame_rate: float
+) -> Iterator[Callable[[int, Frame], None]]:
+    with RerunRecording(path, sequence.name, frame_rate) as recording:
+        yield lambda number, frame: recording.log(number, frame, *_tracks_at(sequence.results, number, class_names))
+
+
+def _tracks_at(results: TrackTable, number: int, class_names: tuple[str, ...]) -> tuple[Ints, Floats, Sequence[str]]:
+    """Return identities and boxes of a frame, and what their classes are called where there are several."""
+    rows = (results.frames == number).nonzero()[0]
+    several = bool((results.classes > 1).any())
+    kinds = class_words(results.classes[rows], class_names) if several else ()
+    return results.ids[rows], results.boxes[rows], kinds
+
+
 def _painter(sequence: SequenceRun, marks: str, class_names: tuple[str, ...]) -> Callable[[Frame, int], Frame]:
     """Return a function: frame and its number in the run -> painted copy, with classes where there are several."""
     if sequence.matching is not None and marks != "tracks":
         return MistakePainter(sequence.matching, find_switches(sequence.matching, max_costed=0)).paint
-    painter, results = TrackPainter(), sequence.results
-    several = bool((results.classes > 1).any())
+    painter = TrackPainter()
 
     def paint(frame: Frame, number: int) -> Frame:
-        rows = (results.frames == number).nonzero()[0]
-        kinds = class_words(results.classes[rows], class_names) if several else ()
-        image = painter.paint(frame, results.ids[rows], results.boxes[rows], kinds=kinds)
-        draw_lines(image, [f"frame {number}", f"{len(rows)} tracks"])
+        ids, boxes, kinds = _tracks_at(sequence.results, number, class_names)
+        image = painter.paint(frame, ids, boxes, kinds=kinds)
+        draw_lines(image, [f"frame {number}", f"{len(ids)} tracks"])
         return image
 
     return paint

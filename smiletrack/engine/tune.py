@@ -162,8 +162,8 @@ def _check_space(config: TuneConfig) -> None:
         if not inside:
             listed = ", ".join(map(str, ends)) if values.choices else f"{ends[0]} .. {ends[1]}"
             raise InputError(
-                f"space.{key}: the search starts at {start[key]}, which is not in {listed}; widen it, or start elsewhere: "
-                f"tracker.{key}=..."
+                f"space.{key}: the search starts at {start[key]}, which is not in {listed}; widen it, or start "
+                f"elsewhere: tracker.{key}=..."
             )
 
 

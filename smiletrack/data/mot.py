@@ -90,7 +90,7 @@ def read_sequence_info(folder: str | Path) -> SequenceInfo:
     section = _ini_section(file) if file.is_file() else {}
 
     def number(key: str, lowest: float, highest: float, whole: bool = True) -> float:
-        text = section.get(key, "").strip()
+        text = " ".join(section.get(key, "").split())
         try:
             value = float(text or "0")
         except ValueError:
@@ -100,7 +100,7 @@ def read_sequence_info(folder: str | Path) -> SequenceInfo:
             raise InputError(f"{file}: {key}={text} must be a {kind} from {lowest:g} to {highest:g}")
         return value
 
-    images = section.get("imDir") or "img1"
+    images = " ".join(section.get("imDir", "").split()) or "img1"
     if not is_plain_name(images):
         raise InputError(f"{file}: imDir={images} is not the name of a folder in the sequence's own")
     return SequenceInfo(

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from annotated_types import MinLen
 
+from smiletrack.config import nearest
 from smiletrack.console import notify, print_table, say
 from smiletrack.data.importers.annotations import BAD_BOX, KINDS, AnnotatedImage, Counts, Problems, count
 from smiletrack.data.importers.caltech import read_caltech
@@ -23,8 +24,8 @@ from smiletrack.data.importers.track_files import read_coco_set, read_tracked_se
 from smiletrack.data.importers.yolo import read_yolo
 from smiletrack.data.reid.identities import merge_identities, read_identities, write_identities
 from smiletrack.engine.run_folders.shards import ShardConfig, SharedJob, this_shard
-from smiletrack.errors import InputError
-from smiletrack.files import atomic_write
+from smiletrack.errors import InputError, shown
+from smiletrack.files import atomic_write, is_plain_name
 from smiletrack.ranges import Checked, Count
 
 Format = Literal[
@@ -33,6 +34,14 @@ Format = Literal[
 ]  # fmt: skip
 _COUNTED = ("images", "identities", "boxes")
 _SHOWN_PROBLEMS = 5
+_SPLITS = {
+    "crowdhuman": ("train", "val"),
+    "caltech": ("train", "test"),
+    "cuhk_sysu": ("train", "test"),
+    "prw": ("train", "test"),
+    "person_crops": ("train", "test", "query"),
+}
+"""Format -> the splits that its archives have."""
 _PARTS = 4
 """Parts of a split's images for each process that shares it: who is ready early helps with what is left."""
 
@@ -71,6 +80,9 @@ class DataConfig(Checked):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        for split in self.splits:
+            if not is_plain_name(split):
+                raise ValueError(f"splits: {shown(split)} is not the name of a file")
         if self.format == "mix" and not self.parts:
             raise ValueError("parts must name what the mix is made of, e.g. mot17/train_half")
         for split, known in self.published.items():
@@ -165,12 +177,15 @@ def _read(data: DataConfig, source: Path, split: str) -> list[AnnotatedImage]:
     if data.format == "motchallenge":
         return read_motchallenge(source, split, data.sequences_like, data.ignored_classes, data.all_detectors)
     if data.format == "labels_with_ids":
-        return read_labels_with_ids(source, data.image_list.format(split=split), data.videos)
+        return read_labels_with_ids(source, data.image_list.replace("{split}", split), data.videos)
     if data.format in ("kitti", "visdrone", "cvat"):
         return read_tracked_set(source, split, data.format, data.targets, data.ignored_names)
     if data.format in ("yolo", "coco"):
         reader = read_yolo if data.format == "yolo" else read_coco_set
         return reader(source, split, data.targets, data.ignored_names)
+    known = _SPLITS.get(data.format, (split,))
+    if split not in known:
+        raise InputError(f"splits: {data.format} has {', '.join(known)}, no {split!r}{nearest(split, known)}")
     readers: dict[str, Callable[[Path, str], list[AnnotatedImage]]] = {
         "crowdhuman": read_crowdhuman,
         "caltech": read_caltech,

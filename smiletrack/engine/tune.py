@@ -114,9 +114,8 @@ def tune(config: TuneConfig) -> TrackerConfig:
 
 def _search(config: TuneConfig, problems: list[list[ScoredSequence]]) -> dict[str, Any]:
     """Return all that the scores of a search depend on, as plain values."""
-    settings = {
-        k: v for k, v in dataclasses.asdict(config).items() if k not in ("trials", "seed", "output", "held_out")
-    }
+    free = ("trials", "seed", "output", "held_out")
+    settings = {k: v for k, v in dataclasses.asdict(config).items() if k not in free}
     data = {
         problem.given.name: [digest(problem.given.detections), problem.given.embeddings.shape[1], len(problem.truth)]
         for part in problems

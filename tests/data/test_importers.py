@@ -10,6 +10,7 @@ import PIL.Image
 import pytest
 from scipy.io import savemat
 
+from smiletrack.data.importers import matlab
 from smiletrack.data.importers.annotations import Counts, count
 from smiletrack.data.importers.caltech import read_caltech
 from smiletrack.data.importers.crowdhuman import read_crowdhuman
@@ -236,6 +237,39 @@ def test_cuhk_sysu(tmp_path: Path) -> None:
         read_cuhk_sysu(tmp_path, "train")
     with pytest.raises(InputError, match=r"Images\.mat: no such file"):
         read_cuhk_sysu(tmp_path / "annotation", "train")
+
+
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [
+        ("import os; os.kill(os.getpid(), 11)", "it ends the program that reads it"),
+        ("import sys; sys.stdout.write('no pickle')", "it ends the program that reads it"),
+        ("import time; time.sleep(60)", "more than 0.1 seconds"),
+    ],
+)
+def test_a_matlab_file_that_kills_or_stops_its_reader(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, reason: str
+) -> None:
+    savemat(tmp_path / "a.mat", {"a": np.ones(3)})
+    (tmp_path / "child.py").write_text(program)
+    matlab._child.cache_clear()
+    with monkeypatch.context() as patched, pytest.raises(InputError, match=rf"a\.mat: not readable .*\({reason}\)"):
+        patched.setattr(matlab, "_CHILD", tmp_path / "child.py")
+        patched.setattr(matlab, "_LONGEST_S", 0.1 if "sleep" in program else 20.0)
+        matlab.load_matlab(tmp_path / "a.mat", "a")
+    assert matlab.load_matlab(tmp_path / "a.mat", "b", "a").tolist() == [[1, 1, 1]]  # another process is at work
+
+
+def test_matlab_files_of_another_structure(tmp_path: Path) -> None:
+    folder = cuhk_sysu(tmp_path)
+    for name in ("Images", "pool", "test/train_test/Train"):
+        whole = (file := folder / f"annotation/{name}.mat").read_bytes()
+        savemat(file, {"Img": 1.0, "pool": np.zeros((0, 1)), "Train": "text"})
+        try:
+            read_cuhk_sysu(folder, "train")
+        except InputError as error:
+            assert "CUHK-SYSU's annotations" in str(error)
+        file.write_bytes(whole)
 
 
 # PRW and Market-1501 -------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import numpy as np
 
 from smiletrack.boxes import area, xywh_to_xyxy
 from smiletrack.data.importers.annotations import AnnotatedImage
-from smiletrack.data.importers.matlab import load_matlab
+from smiletrack.data.importers.matlab import as_published, load_matlab
 from smiletrack.errors import InputError
 from smiletrack.types import Floats
 
@@ -60,22 +60,22 @@ def _video_key(file: Path) -> tuple[int, int]:
 def _read_video(file: Path, frames: dict[int, Path], offset: int) -> tuple[list[AnnotatedImage], int]:
     """Return the annotated images of one video and how many objects it has."""
     content = load_matlab(file, "A")
-    try:
+    images = []
+    with as_published(file, "a video annotation of Caltech"):
         lists = content["objLists"][0, 0].ravel()
         labels = [str(np.ravel(label)[0]) for label in content["objLbl"][0, 0].ravel()]
-    except (ValueError, IndexError) as error:
-        raise InputError(f"{file}: not a video annotation of Caltech ({error})") from None
-    images = []
-    for frame, path in sorted(frames.items()):
-        if frame >= len(lists):
-            raise InputError(f"{path}: frame {frame}, but {file} is about {len(lists)} frames")
-        images.append(_read_frame(file, path, frame, lists[frame], labels, offset))
+        for frame, path in sorted(frames.items()):
+            if frame >= len(lists):
+                raise InputError(f"{path}: frame {frame}, but {file} is about {len(lists)} frames")
+            images.append(_read_frame(file, path, frame, lists[frame], labels, offset))
     return images, len(labels)
 
 
 def _read_frame(file: Path, path: Path, frame: int, objects: Any, labels: list[str], offset: int) -> AnnotatedImage:
     people = list(objects.ravel()) if objects.size and objects.dtype.names else []
     numbers = np.array([int(np.ravel(person["id"])[0]) - 1 for person in people], np.int64)
+    if (numbers < 0).any():
+        raise ValueError(f"an object of number {numbers.min() + 1}")
     names = [labels[number] for number in numbers]
     kept = [i for i, name in enumerate(names) if name == _PERSON or name in _IGNORED]
     full = _boxes([people[i]["pos"] for i in kept])

@@ -23,12 +23,13 @@ def read_crowdhuman(source: Path, split: str) -> list[AnnotatedImage]:
         raise InputError(f"{source}: no {name} below it; is it CrowdHuman, with the annotations unpacked beside it?")
     paths = {path.stem: path for path in source.rglob("*.jpg")}
     images = []
-    with file.open(encoding="utf-8") as stream:
+    with file.open(encoding="utf-8", errors="surrogateescape") as stream:
         for number, line in enumerate(stream, 1):
             try:
                 images.append(_read_line(json.loads(line), file, number, paths))
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                raise InputError(f"{file}:{number}: not a line of CrowdHuman ({error!r})") from None
+            except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+                reason = " ".join(repr(error).split())[:120]
+                raise InputError(f"{file}:{number}: not a line of CrowdHuman ({reason})") from None
     return images
 
 

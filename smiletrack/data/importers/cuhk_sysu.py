@@ -12,7 +12,7 @@ import numpy as np
 
 from smiletrack.boxes import xywh_to_xyxy
 from smiletrack.data.importers.annotations import UNKNOWN, AnnotatedImage
-from smiletrack.data.importers.matlab import load_matlab
+from smiletrack.data.importers.matlab import as_published, load_matlab
 from smiletrack.errors import InputError
 from smiletrack.types import Floats, Ints
 
@@ -26,12 +26,16 @@ def read_cuhk_sysu(source: Path, split: str) -> list[AnnotatedImage]:
     InputError: a file that is not there, a person at a place where `Images.mat` has no box.
     """
     folder = source / "annotation"
+    with as_published(folder, "CUHK-SYSU's annotations"):
+        return _read(source, folder, split == "test")
+
+
+def _read(source: Path, folder: Path, test: bool) -> list[AnnotatedImage]:
     file = folder / "Images.mat"
     everything = load_matlab(file, "Img").ravel()
     pool = {_text(name) for name in load_matlab(folder / "pool.mat", "pool").ravel()}
     boxes = {_text(name): _boxes_xywh(entries) for name, _, entries in everything}
     identities = {name: np.full(len(rows), UNKNOWN) for name, rows in boxes.items()}
-    test = split == "test"
     people = _test_people(folder) if test else _train_people(folder)
     for number, name, box in people:
         if name not in boxes:

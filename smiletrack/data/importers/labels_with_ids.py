@@ -52,7 +52,9 @@ def _listed(source: Path, name: str) -> list[Path]:
     file = next((place for place in places if place.is_file()), None)
     if file is None:
         raise InputError(f"{name}: no such list of images, neither here nor in {source} nor beside it")
-    names = [line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+    names = [
+        line.strip() for line in file.read_text(encoding="utf-8", errors="surrogateescape").splitlines() if line.strip()
+    ]
     if not names:
         raise InputError(f"{file}: an empty list of images")
     root = next((root for root in (source, source.parent) if (root / names[0]).is_file()), source)

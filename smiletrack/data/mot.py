@@ -256,7 +256,12 @@ def read_columns(file: Path, min_columns: int) -> list[Column]:
         raise InputError(f"{file}: cannot be read ({error.strerror})") from None
     if not data:
         return [np.empty(0)] * min_columns
-    separator = _separator(data[: data.find(b"\n") % (len(data) + 1)])
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise InputError(f"{file}: UTF-16 text; save it as UTF-8")
+    first = data[: data.find(b"\n") % (len(data) + 1)]
+    if b";" in first and b"," in first:  # a spreadsheet's, in a language that writes 0,9 for 0.9
+        data, first = data.replace(b",", b"."), first.replace(b",", b".")
+    separator = _separator(first)
     regular = parse_numbers(data, separator)
     if regular is not None and len(regular) >= min_columns:
         return list(regular)

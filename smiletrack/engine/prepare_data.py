@@ -303,6 +303,8 @@ def _print_reports(output: Path, reports: list[SplitReport]) -> None:
     for report in reports:
         if report.problems:
             notify(f"{report.split}: left out {_listed(report.problems)}")
+        if not report.written.boxes:
+            notify(f"warning: {report.split} has no box to learn from; what the targets are is in data.targets")
         for name in report.differs:
             notify(
                 f"warning: {report.split} has {getattr(report.annotated, name):,} {name}, "

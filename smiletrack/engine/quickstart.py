@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from smiletrack.config import CONFIG_ROOT, load_config, preset_file
-from smiletrack.console import notify
+from smiletrack.console import notify, say
 from smiletrack.engine.eval_mot import EvalConfig, eval_mot
 from smiletrack.engine.make_world import MakeWorldConfig, make_world
 from smiletrack.engine.report import ReportConfig, report
@@ -89,7 +89,20 @@ def quickstart(config: QuickstartConfig) -> Path:
     stage("5/5 report", page, lambda: report(ReportConfig(runs=tuple(map(str, runs.values())), output=str(page))))
     stage("5/5 video", video, lambda: show_tracks(ShowConfig(run=str(runs["smiletrack"]), output=str(video))))
     notify(f"all of it: {time.monotonic() - began:.0f} s. Look at {page} and {video}")
+    say(*_next_steps(detector, slm, runs["smiletrack"]))
     return page
+
+
+def _next_steps(detector: Path, slm: Path, run: Path) -> list[str]:
+    """Return lines on what to do with a video of one's own; the networks made here know the drawn street only."""
+    commands = {
+        "smiletrack demo street.mp4 --detector FILE.onnx": "any YOLO or DETR, see docs/detectors.md",
+        "smiletrack demo street.mp4 --detector FILE.onnx --slm FILE.onnx": "and any re-identification network",
+        f"smiletrack track --source street.mp4 --detector {detector} --slm {slm}": "what was trained here",
+        f"smiletrack convert {run} --to cvat": "tracks to correct by hand, and to train on",
+    }
+    lines = (line for command, about in commands.items() for line in (f"  {command}", f"      {about}"))
+    return ["", "Next, with a video of your own (the networks trained here know the drawn street only):", *lines]
 
 
 def _world(config: QuickstartConfig) -> MakeWorldConfig:

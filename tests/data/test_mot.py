@@ -172,3 +172,14 @@ def test_real_folders_are_read(real_data: Path) -> None:
             assert len(read_detections(file))
         for file in (folder / "gmc").glob("gmc.txt"):
             assert 1 < len(read_warps(file)) <= length + 1  # some clips end early
+
+
+def test_spreadsheets_with_decimal_commas_and_utf16(tmp_path: Path) -> None:
+    file = tmp_path / "det.txt"
+    file.write_text("1;-1;20,5;60,25;30;80;0,9\n2;-1;200,5;80;30;80;0,75\n")
+    table = read_detections(file)
+    assert table.boxes.tolist() == [[20.5, 60.25, 50.5, 140.25], [200.5, 80, 230.5, 160]]
+    assert table.scores.tolist() == [0.9, 0.75]
+    file.write_text("1,1,1,1,1,1\n", encoding="utf-16")
+    with pytest.raises(InputError, match=r"det\.txt: UTF-16 text; save it as UTF-8"):
+        read_detections(file)

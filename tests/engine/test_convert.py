@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from smiletrack.config import load_config
+from smiletrack.data.detection.labels import read_labelled
 from smiletrack.data.mot import read_results
 from smiletrack.engine.convert import ConvertConfig, convert, read_tracks
 from smiletrack.engine.eval_mot import evaluate
@@ -133,6 +134,10 @@ def test_yolo_is_imported(tmp_path: Path, layout: str) -> None:
     assert imported("yolo", tmp_path, "data.splits=[train]") == {"train": (3, 0, 2)}
     text = (tmp_path / "out" / "annotations" / "train.json").read_text()
     assert '"bbox":[36.0,16.0,24.0,32.0]' in text and '"bbox":[24.0,16.0,48.0,32.0]' in text
+    if about:
+        learned = read_labelled([f"{tmp_path / 'data.yaml'}@train"])
+        assert learned.class_names == ("bike", "person") and learned.classes.tolist() == [1, 0, 1] and len(learned) == 3
+        np.testing.assert_allclose(learned.boxes[[0, 2]], [[36, 16, 60, 48], [24, 16, 72, 48]])
     for label, words in (
         ("1 1 2 3", r"a\.txt:1: not a label"),
         ("1 50 50 20 20", "a box in pixels"),

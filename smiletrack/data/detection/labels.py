@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from smiletrack.boxes import area, xywh_to_xyxy
 from smiletrack.data.coco import CocoFile, coco_image_path, coco_image_root, doubts_of_coco, read_coco_file
 from smiletrack.data.image_files import image_size
+from smiletrack.data.importers.yolo import corners_of_shares, read_yolo_labels
 from smiletrack.data.sequences import Sequence, one_copy_each, open_sequences
 from smiletrack.data.splits import source_and_split
 from smiletrack.data.truth import IGNORED_CLASSES, PEDESTRIAN
@@ -66,7 +67,8 @@ class LabelledImages:
 def read_labelled(
     sources: Collection[str], min_visibility: float = 0.0, step: int = 1, image_root: str = ""
 ) -> LabelledImages:
-    """Read and merge `FILE.json` (COCO) and `FOLDER[@SPLIT]` (MOTChallenge sequences below FOLDER, or it is one).
+    """Read and merge `FILE.json` (COCO), `FILE.yaml[@SPLIT]` (YOLO's labels, the split is train if none is given) and
+    `FOLDER[@SPLIT]` (MOTChallenge sequences below FOLDER, or it is one).
 
     `min_visibility` is for folders, as in `mot_images`, `image_root` for COCO files, as in `read_coco`. `step` takes
     every which image. Raises InputError for what
@@ -83,7 +85,10 @@ def read_labelled(
 def _read_source(source: str, min_visibility: float, image_root: str) -> LabelledImages:
     if source.endswith(".json"):
         return read_coco(Path(source), image_root)
-    return mot_images(*source_and_split(source, "all"), min_visibility)
+    place, split = source_and_split(source, "")
+    if place.suffix.lower() in (".yaml", ".yml"):
+        return yolo_images(place, split or "train")
+    return mot_images(place, split or "all", min_visibility)
 
 
 def _merged(parts: Iterable[LabelledImages]) -> LabelledImages:
@@ -102,6 +107,24 @@ def _merged(parts: Iterable[LabelledImages]) -> LabelledImages:
         np.concatenate([part.ignored for part in parts]),
         names,
         tuple(dict.fromkeys(note for part in parts for note in part.notes)),
+    )
+
+
+def yolo_images(file: Path, split: str) -> LabelledImages:
+    """Return a split of YOLO's labels with all of its classes; see `yolo.read_yolo_labels` for its errors."""
+    if not file.is_file():
+        raise InputError(f"{file}: no such file")
+    labels = read_yolo_labels(file, split)
+    sides = [np.array(image_size(image) * 2, np.float64) for image in labels.rows]
+    rows = list(labels.rows.values())
+    boxes = np.concatenate([corners_of_shares(part) * side for part, side in zip(rows, sides, strict=True)])
+    return LabelledImages(
+        tuple(labels.rows),
+        np.repeat(np.arange(len(rows)), [len(part) for part in rows]),
+        boxes,
+        np.concatenate(rows)[:, 0].astype(np.int64),
+        area(boxes) <= 0,
+        labels.class_names,
     )
 
 

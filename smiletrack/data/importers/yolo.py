@@ -4,6 +4,7 @@ A line is `class x_center y_center width height` in shares of the image's sides,
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,31 +21,47 @@ _NAMES = ("classes.txt", "obj.names", "labels/classes.txt")
 _MOST_CORNERS = 10_000
 
 
-def read_yolo(source: Path, split: str, targets: Sequence[str], ignored: Sequence[str]) -> list[AnnotatedImage]:
+@dataclass(frozen=True, eq=False)
+class YoloLabels:
+    """A split of a set. rows: image -> (N, 5) class from 0, centre and size in shares of its sides."""
+
+    rows: dict[Path, Floats]
+    class_names: tuple[str, ...]
+
+
+def read_yolo_labels(source: Path, split: str) -> YoloLabels:
     """Read a split: the images that the data set's YAML file names, else `images/SPLIT`, `SPLIT/images` or `images`.
 
-    Names of classes are those of the YAML file, `classes.txt` or `obj.names`; without any, class 0 is the target. An
-    image without a label file shows nobody. InputError: no images, and file and line of what is no label.
+    source: the set's folder, or its YAML file. Names of classes are those of the YAML file, `classes.txt` or
+    `obj.names`; without any, class 0 is a person. An image without a label file shows nobody. InputError: no images,
+    and file and line of what is no label.
     """
+    folder = source.parent if source.is_file() else source
     about = _data_file(source)
-    images = _images(source, split, about)
+    images = _images(folder, split, about)
     labels = {image: _label_file(image) for image in images}
     if not any(label.is_file() for label in labels.values()):
         raise InputError(f"{labels[images[0]]}: no such file, nor a label of another image; are they YOLO's labels?")
     rows = {image: _read_label(label) if label.is_file() else np.zeros((0, 5)) for image, label in labels.items()}
-    names = _class_names(source, about, int(max((part[:, 0].max(initial=0) for part in rows.values()), default=0)))
-    roles = classes_by_role(names, targets, ignored, source)
+    highest = int(max(part[:, 0].max(initial=0) for part in rows.values()))
+    return YoloLabels(rows, tuple(_class_names(folder, about, highest)))
+
+
+def read_yolo(source: Path, split: str, targets: Sequence[str], ignored: Sequence[str]) -> list[AnnotatedImage]:
+    """Read a split as people and no people; see `read_yolo_labels`, also for errors."""
+    labels = read_yolo_labels(source, split)
+    roles = classes_by_role(labels.class_names, targets, ignored, source)
     return [
-        _annotated(image, labels[image], rows[image], roles[rows[image][:, 0].astype(int)], split) for image in images
+        _annotated(image, _label_file(image), rows, roles[rows[:, 0].astype(int)], split)
+        for image, rows in labels.rows.items()
     ]
 
 
 def _annotated(image: Path, label: Path, rows: Floats, roles: Any, split: str) -> AnnotatedImage:
     rows, roles = rows[roles >= 0], roles[roles >= 0]
-    centers, sizes = rows[:, 1:3], rows[:, 3:5]
     return AnnotatedImage(
         image,
-        np.concatenate([centers - sizes / 2, centers + sizes / 2], 1),
+        corners_of_shares(rows),
         np.full(len(rows), UNKNOWN),
         np.ones(len(rows)),
         roles == 0,
@@ -54,9 +71,15 @@ def _annotated(image: Path, label: Path, rows: Floats, roles: Any, split: str) -
     )
 
 
+def corners_of_shares(rows: Floats) -> Floats:
+    """(N, 5) class, centre and size -> (N, 4) corners, all in shares of the image's sides."""
+    centers, sizes = rows[:, 1:3], rows[:, 3:5]
+    return np.concatenate([centers - sizes / 2, centers + sizes / 2], 1)
+
+
 def _data_file(source: Path) -> dict[str, Any]:
     """Return what the YAML file of the set says, nothing where there is none."""
-    for file in sorted((*source.glob("*.yaml"), *source.glob("*.yml"))):
+    for file in [source] if source.is_file() else sorted((*source.glob("*.yaml"), *source.glob("*.yml"))):
         tree = parse_yaml(file.read_text(encoding="utf-8", errors="replace"), str(file))
         if isinstance(tree, dict) and "names" in tree:
             return tree

@@ -72,14 +72,14 @@ def write_kitti(folder: Path, sequences: Iterable[SequenceTracks]) -> list[Path]
     """Write `NAME.txt` for each sequence, with scores for results. A class that KITTI has not is `Misc`."""
     made = []
     for sequence in sequences:
-        table, path = sequence.table, folder / f"{sequence.name}.txt"
+        table, counted, path = sequence.table, sequence.counted, folder / f"{sequence.name}.txt"
         kinds = [find_class(name, KITTI) for name in sequence.class_names]
         words = [_SPELT[KITTI.index("misc") if kind is None else kind] for kind in kinds]
         if sequence.truth:
             words = [*words, "DontCare"]
         with atomic_write(path) as stream:
             for row in np.argsort(table.frames, kind="stable").tolist():
-                counts = bool(sequence.counted[row])
+                counts = bool(counted[row])
                 word = words[table.classes[row] - 1] if counts else "DontCare"
                 box = " ".join(f"{side:.6g}" if side % 1 == 0 else f"{side:.6f}" for side in table.boxes[row])
                 unknown = "-1 -1 -1 -1000 -1000 -1000 -10"

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
+import numpy as np
 from annotated_types import Ge, Le
 
 from smiletrack.console import say
@@ -23,6 +24,7 @@ from smiletrack.engine.run_folders.results import Run, by_frame, read_run, resul
 from smiletrack.errors import InputError
 from smiletrack.input_paths import InputPath
 from smiletrack.ranges import Checked
+from smiletrack.types import TrackTable
 
 Form = Literal["cvat", "kitti", "coco", "csv", "parquet", "mot", "mot-folders"]
 _ENDINGS = {"coco": "json", "csv": "csv", "parquet": "parquet"}
@@ -126,12 +128,7 @@ def _results(source: Path, gt: str) -> list[SequenceTracks]:
 
 def _result(run: Run, name: str, gt: str) -> SequenceTracks:
     table = by_frame(read_results(run.results[name]))
-    known, classes = run.class_names, table.classes
-    classes = classes.clip(min=1) if known else (classes > 1) * (classes - 1) + 1
-    names = known or ("pedestrian", *(f"class {number}" for number in range(2, int(classes.max(initial=1)) + 1)))
-    if int(classes.max(initial=1)) > len(names):
-        raise InputError(f"{run.results[name]}: class {classes.max()}, but {len(names)} are named in labels.txt")
-    tracks = SequenceTracks(name, replace(table, classes=classes), names)
+    tracks = SequenceTracks(name, *_with_names(run, name, table))
     try:
         sequence = run.sequence(name, gt)
     except InputError as error:
@@ -143,6 +140,16 @@ def _result(run: Run, name: str, gt: str) -> SequenceTracks:
         source = open_source(run.source)
         return replace(tracks, num_frames=source.num_frames or 0, frame_rate=source.frame_rate)
     return tracks
+
+
+def _with_names(run: Run, name: str, table: TrackTable) -> tuple[TrackTable, tuple[str, ...]]:
+    """Return the rows with classes numbered from 1, and the names of those that are there."""
+    classes, known = table.classes.clip(min=1), run.class_names
+    if known and int(classes.max(initial=1)) > len(known):
+        raise InputError(f"{run.results[name]}: class {classes.max()}, but {len(known)} are named in labels.txt")
+    there, numbers = np.unique(classes, return_inverse=True)
+    names = [known[c - 1] if known else "pedestrian" if c == 1 else f"class {c}" for c in there.tolist()]
+    return replace(table, classes=numbers + 1), tuple(names) or ("pedestrian",)
 
 
 def _with_frames(tracks: SequenceTracks, sequence: Sequence) -> SequenceTracks:

@@ -48,6 +48,16 @@ def test_every_form_comes_back(run: Path, form: str) -> None:
     np.testing.assert_allclose(again.table.scores, 0.9)
 
 
+def test_classes_of_a_run_are_named_by_its_labels(run: Path, tmp_path: Path) -> None:
+    (run / "labels.txt").write_text("person\nbicycle\ncar\n")
+    (run / "tracks" / "A.txt").write_text(walkers([1, 2], "0.9,3,-1,-1"))
+    (tracks,) = read_tracks(run)
+    assert tracks.class_names == ("car",) and tracks.table.classes.tolist() == [1] * 4
+    (run / "labels.txt").write_text("person\n")
+    with pytest.raises(InputError, match="class 3, but 1 are named in labels"):
+        convert(ConvertConfig(str(run)))
+
+
 def test_truth_of_a_data_set_too(run: Path, tmp_path: Path) -> None:
     (made,) = convert(ConvertConfig(str(tmp_path / "data"), "kitti", str(tmp_path / "out")))
     assert len(made.read_text().splitlines()[0].split()) == 17  # truth: no score

@@ -10,7 +10,7 @@ import numpy as np
 from smiletrack.config import load_config
 from smiletrack.console import progress, say
 from smiletrack.engine.inputs.sequence_inputs import SequenceInput, sequence_inputs
-from smiletrack.engine.reports.switch_evidence import Evidence, witness_of
+from smiletrack.engine.reports.switch_evidence import Evidence, observer_of
 from smiletrack.engine.reports.switch_pictures import switch_pictures
 from smiletrack.engine.run_folders.folder import latest_run
 from smiletrack.engine.run_folders.records import RunEnvironment, frames_per_second, read_environment
@@ -224,11 +224,13 @@ def _sequence_report(
     if switches:
         seen, complaint = _seen(run, settings, sequence.name)
         notes += complaint
-        witness = None
+        observer = None
         if seen is not None and settings is not None:
-            witness = witness_of(seen, settings, sequence.results, switches)
-            notes += [] if witness else ["tracking again gives other tracks, so the tracker's own scores are not shown"]
-        evidence = Evidence(sequence.results, seen, witness)
+            observer = observer_of(seen, settings, sequence.results, switches)
+            notes += (
+                [] if observer else ["tracking again gives other tracks, so the tracker's own scores are not shown"]
+            )
+        evidence = Evidence(sequence.results, seen, observer)
         causes = SwitchCauses(matching)
         cards = [evidence.card(name, sequence.name, matching, switch, causes) for switch in switches]
         pictures, complaint = switch_pictures(sequence, matching, switches[: config.pictures], evidence)

@@ -16,9 +16,9 @@ from smiletrack.data.truth import write_class_names
 from smiletrack.engine.inputs.sequence_inputs import SequenceInput, SequenceInputConfig, sequence_inputs, sequence_names
 from smiletrack.engine.run_folders.folder import start_run
 from smiletrack.engine.run_folders.shards import ShardConfig, SharedJob, this_shard
+from smiletrack.engine.warm_up import warm_up
 from smiletrack.errors import InputError
 from smiletrack.files import read_json, remove_leftovers, write_json
-from smiletrack.tracking.association import solve
 from smiletrack.tracking.config import TrackerConfig
 from smiletrack.tracking.interpolation import InterpolationConfig, interpolate
 from smiletrack.tracking.tracker import Skipped, Tracker, default_config
@@ -107,7 +107,7 @@ def track(config: TrackConfig) -> Path:
         inputs = list(inputs)  # stored files are all read, and found good, before anything is written
     timing: dict[str, Any] = {}
     with job.running(config, lambda: _begin(run, config)):
-        solve(np.zeros((1, 1)))  # loads the solver before any clock runs
+        warm_up()
         for sequence in inputs:
             timing[sequence.name] = _track_into(run, sequence, config, job)
     _summary(timing, run)

@@ -1,165 +1,194 @@
-"""A constant-velocity Kalman filter over many boxes at once: pure functions, no state.
+"""A constant-velocity Kalman filter for boxes. Compiled; every function works on one track, in place.
 
-The state of a track is four coordinates (their meaning: `motion.box_states`) and their velocities. Arrays carry the
-track on the last axis:
+The state of a track is four coordinates (their meaning: `motion.box_states`) and their velocities. Row i of each array
+is one track:
 
-* `mean` (2, 4, N): positions, then velocities.
-* `covariance` (3, 4, N), *independent* form: per coordinate the position's variance P, the covariance C of position and
-  velocity, the velocity's variance V. Transition, noise and measurement never mix two coordinates, so this is the exact
-  8 x 8 covariance of each track, without its zeros.
-* `covariance` (3, 2, 2, 2, N), *coupled* form: a warp of the image with rotation or shear mixes x with y, and the
-  third with the fourth coordinate, and nothing ever mixes these two pairs. P, C, V are then 2 x 2 blocks (C with the
-  position on its rows), one for each pair: axes (P/C/V, row, column, pair, track). Still exact, still no 8 x 8 matrix.
+* `means` (N, 2, 4): positions, then velocities.
+* `covariances` (N, 3, 2, 2, 2): the blocks P (position and position), C (position, on the rows, and velocity) and V
+  (velocity and velocity) of the 8 x 8 covariance, each for the coordinates 0-1 and for the coordinates 2-3, rows,
+  columns. A warp of the image with rotation or shear mixes x with y, and the third with the fourth coordinate, and
+  nothing ever mixes these two pairs: still exact, still no 8 x 8 matrix.
+* `coupled`: whether any warp has mixed coordinates. Until then the blocks are diagonal, transition, noise and
+  measurement keep them so, and a coordinate is filtered by its own three numbers.
 
-Every function takes both forms. Source of the filter: R. E. Kalman, 1960; its use for boxes: arXiv 1602.00763 (SORT).
+Source of the filter: R. E. Kalman, 1960; its use for boxes: arXiv 1602.00763 (SORT).
 """
 
 import numpy as np
+from numba import njit
 
+from smiletrack.motion.box_states import Four
 from smiletrack.types import Floats
 
 CHI2_95 = {1: 3.8415, 2: 5.9915, 3: 7.8147, 4: 9.4877}
 """0.95 quantile of chi-square by degrees of freedom: the usual gates on a squared Mahalanobis distance."""
 
-_EYE = np.eye(2)[:, :, None, None]
+
+@njit(cache=True, error_model="numpy")
+def initiate(means: Floats, covariances: Floats, i: int, position: Four, variances: tuple[Four, Four]) -> None:
+    """Start track i at rest at `position`; `variances` of its position and its velocity."""
+    for k in range(24):
+        covariances[i, k // 8, k // 4 % 2, k // 2 % 2, k % 2] = 0.0
+    for k in range(4):
+        means[i, 0, k], means[i, 1, k] = position[k], 0.0
+        covariances[i, 0, k // 2, k % 2, k % 2] = variances[0][k]
+        covariances[i, 2, k // 2, k % 2, k % 2] = variances[1][k]
 
 
-def initiate(position: Floats, variance: Floats) -> tuple[Floats, Floats]:
-    """Return mean (2, 4, N) and independent covariance (3, 4, N) of tracks at rest at `position` (4, N).
-
-    `variance` (2, 4, N) holds the variances of positions and velocities.
-    """
-    mean = np.zeros((2, *position.shape))
-    mean[0] = position
-    covariance = np.zeros((3, *position.shape))
-    covariance[::2] = variance
-    return mean, covariance
-
-
-def predict(mean: Floats, covariance: Floats, noise: Floats) -> tuple[Floats, Floats]:
-    """Move every track on by one frame; `noise` (2, 4, N) or (2, 4, 1) is the process variance.
+@njit(cache=True, error_model="numpy")
+def predict(means: Floats, covariances: Floats, i: int, noise: tuple[Four, Four], coupled: bool) -> None:
+    """Move track i on by one frame; `noise` are the variances that this adds to position and velocity.
 
     x' = F x, P' = F P F^T + Q with F = [[1, 1], [0, 1]] per coordinate.
     """
-    mean, covariance = mean.copy(), covariance.copy()
-    mean[0] += mean[1]
-    P, C, V = covariance
-    if covariance.ndim == 3:
-        P += C
-        C += V
-        P += C  # P + 2 C + V
-        covariance[::2] += noise
-    else:
-        transposed = C.swapaxes(0, 1).copy()
-        P += C
-        C += V
-        P += C
-        P += transposed - (C - V)  # P + C + C^T + V
-        _diagonal(covariance[::2])[...] += _pairs(noise)
-    return mean, covariance
+    for k in range(4):
+        means[i, 0, k] += means[i, 1, k]
+    for pair in range(2):
+        if coupled:
+            _predict_pair(covariances[i], pair)
+        for c in range(2):
+            if not coupled:
+                covariances[i, 0, pair, c, c] += covariances[i, 1, pair, c, c]
+                covariances[i, 1, pair, c, c] += covariances[i, 2, pair, c, c]
+                covariances[i, 0, pair, c, c] += covariances[i, 1, pair, c, c]  # P + 2 C + V
+            covariances[i, 0, pair, c, c] += noise[0][2 * pair + c]
+            covariances[i, 2, pair, c, c] += noise[1][2 * pair + c]
 
 
-def update(mean: Floats, covariance: Floats, measurement: Floats, noise: Floats) -> tuple[Floats, Floats]:
-    """Correct every track by its measured position (4, N); `noise` (4, N) or (4, 1) is the measurement variance.
+@njit(cache=True, error_model="numpy")
+def _predict_pair(covariance: Floats, pair: int) -> None:
+    """F P F^T for two coordinates that hang together."""
+    P, C, V = covariance[0, pair], covariance[1, pair], covariance[2, pair]
+    upper, lower = C[0, 1], C[1, 0]
+    for row in range(2):
+        for column in range(2):
+            transposed = lower if row < column else upper if row > column else C[row, row]
+            P[row, column] += C[row, column]
+            C[row, column] += V[row, column]
+            P[row, column] += C[row, column]
+            P[row, column] += transposed - (C[row, column] - V[row, column])  # P + C + C^T + V
+
+
+@njit(cache=True, error_model="numpy")
+def update(means: Floats, covariances: Floats, i: int, measured: Four, noise: Four, coupled: bool) -> None:
+    """Correct track i by its measured position; `noise` is the measurement variance.
 
     S = P + R, K = [P, C] / S, x' = x + K (z - H x), P' = (I - K H) P.
     """
-    innovation = measurement - mean[0]
-    if covariance.ndim == 3:
-        gain = covariance[:2] / (covariance[0] + noise)
-        mean = mean + gain * innovation
-        covariance = covariance.copy()
-        covariance[2] -= gain[1] * covariance[1]
-        covariance[:2] -= gain[0] * covariance[:2]
-        return mean, covariance
-    P, C, V = covariance
-    inverse = _inverse(P + _EYE * _pairs(noise))
-    position_gain, velocity_gain = _product(P, inverse), _product(C.swapaxes(0, 1), inverse)
-    step = _pairs(innovation)
-    moved = np.stack([(K * step[None]).sum(axis=1) for K in (position_gain, velocity_gain)])
-    mean = mean + moved.swapaxes(1, 2).reshape(mean.shape)
-    return mean, np.stack(
-        (P - _product(position_gain, P), C - _product(position_gain, C), V - _product(velocity_gain, C))
-    )
+    if coupled:
+        for pair in range(2):
+            _update_pair(means[i], covariances[i], pair, measured, noise)
+        return
+    for k in range(4):
+        pair, c = k // 2, k % 2
+        P, C = covariances[i, 0, pair, c, c], covariances[i, 1, pair, c, c]
+        innovation = measured[k] - means[i, 0, k]
+        position_gain, velocity_gain = P / (P + noise[k]), C / (P + noise[k])
+        means[i, 0, k] += position_gain * innovation
+        means[i, 1, k] += velocity_gain * innovation
+        covariances[i, 2, pair, c, c] -= velocity_gain * C
+        covariances[i, 0, pair, c, c] -= position_gain * P
+        covariances[i, 1, pair, c, c] -= position_gain * C
 
 
-def mahalanobis(mean: Floats, covariance: Floats, measurement: Floats, noise: Floats, dimensions: int = 4) -> Floats:
-    """Return the squared Mahalanobis distance (N,) of each track to the measured position (4, N) beside it.
+@njit(cache=True, error_model="numpy")
+def _update_pair(mean: Floats, covariance: Floats, pair: int, measured: Four, noise: Four) -> None:
+    """The same for two coordinates that hang together."""
+    P, C, V = covariance[0, pair], covariance[1, pair], covariance[2, pair]
+    first, second = 2 * pair, 2 * pair + 1
+    a, b, c, d = inverse(P[0, 0] + noise[first], P[0, 1], P[1, 0], P[1, 1] + noise[second])
+    step = measured[first] - mean[0, first], measured[second] - mean[0, second]
+    P0, P1, C0, C1 = (P[0, 0], P[0, 1]), (P[1, 0], P[1, 1]), (C[0, 0], C[0, 1]), (C[1, 0], C[1, 1])
+    for row in range(2):
+        at = P1 if row else P0
+        position_gain = at[0] * a + at[1] * c, at[0] * b + at[1] * d
+        velocity_gain = C0[row] * a + C1[row] * c, C0[row] * b + C1[row] * d
+        mean[0, first + row] += position_gain[0] * step[0] + position_gain[1] * step[1]
+        mean[1, first + row] += velocity_gain[0] * step[0] + velocity_gain[1] * step[1]
+        for column in range(2):
+            P[row, column] -= position_gain[0] * P0[column] + position_gain[1] * P1[column]
+            C[row, column] -= position_gain[0] * C0[column] + position_gain[1] * C1[column]
+            V[row, column] -= velocity_gain[0] * C0[column] + velocity_gain[1] * C1[column]
 
-    `noise` (4, N) is the measurement variance; `dimensions` 2 looks at the centre only. Compare with
-    `CHI2_95[dimensions]`.
+
+@njit(cache=True, error_model="numpy")
+def inverse(a: float, b: float, c: float, d: float) -> Four:
+    """Return the inverse of the matrix [[a, b], [c, d]]."""
+    determinant = a * d - b * c
+    return d / determinant, -b / determinant, -c / determinant, a / determinant
+
+
+@njit(cache=True, error_model="numpy")
+def mahalanobis(means: Floats, covariances: Floats, i: int, measured: Four, noise: Four, coupled: bool) -> float:
+    """Return the squared Mahalanobis distance of track i to a measured position; compare with `CHI2_95[4]`."""
+    total = 0.0
+    for pair in range(2):
+        P = covariances[i, 0, pair]
+        first, second = 2 * pair, 2 * pair + 1
+        x, y = measured[first] - means[i, 0, first], measured[second] - means[i, 0, second]
+        if coupled:
+            a, b, c, d = inverse(P[0, 0] + noise[first], P[0, 1], P[1, 0], P[1, 1] + noise[second])
+            total += x * a * x + x * b * y + (y * c * x + y * d * y)
+        else:
+            total += x * x / (P[0, 0] + noise[first])
+            total += y * y / (P[1, 1] + noise[second])
+    return total
+
+
+@njit(cache=True, error_model="numpy")
+def warp(
+    means: Floats, covariances: Floats, i: int, blocks: Floats, shift_x: float, shift_y: float, coupled: bool
+) -> None:
+    """Carry track i along with a camera motion x -> A x + t of the image.
+
+    `blocks` (2, 2, 2) maps coordinates 0-1 and 2-3 (`box_states.warp_blocks`), positions and velocities alike; the
+    shift moves the centre. x' = B x + t, P' = B P B^T. `coupled`: whether these blocks, or any before, couple.
     """
-    innovation = measurement - mean[0]
-    if covariance.ndim == 3:
-        normal = innovation * innovation / (covariance[0] + noise)
-        return np.asarray(normal[:dimensions].sum(axis=0))
-    step = _pairs(innovation)
-    inverse = _inverse(covariance[0] + _EYE * _pairs(noise))
-    terms = (step[:, None] * inverse * step[None]).sum(axis=(0, 1))  # one for each pair
-    return np.asarray(terms[: dimensions // 2].sum(axis=0))
+    for pair in range(2):
+        a, b, c, d = blocks[pair, 0, 0], blocks[pair, 0, 1], blocks[pair, 1, 0], blocks[pair, 1, 1]
+        for order in range(2):
+            x, y = means[i, order, 2 * pair], means[i, order, 2 * pair + 1]
+            means[i, order, 2 * pair] = a * x + b * y
+            means[i, order, 2 * pair + 1] = c * x + d * y
+        for moment in range(3):
+            X = covariances[i, moment, pair]
+            if coupled:
+                # B X, then times B^T
+                top = a * X[0, 0] + b * X[1, 0], a * X[0, 1] + b * X[1, 1]
+                low = c * X[0, 0] + d * X[1, 0], c * X[0, 1] + d * X[1, 1]
+                X[0, 0], X[0, 1] = top[0] * a + top[1] * b, top[0] * c + top[1] * d
+                X[1, 0], X[1, 1] = low[0] * a + low[1] * b, low[0] * c + low[1] * d
+            else:
+                X[0, 0] *= a * a
+                X[1, 1] *= d * d
+    means[i, 0, 0] += shift_x
+    means[i, 0, 1] += shift_y
 
 
-def warp(mean: Floats, covariance: Floats, blocks: Floats, translation: Floats) -> tuple[Floats, Floats]:
-    """Carry every track along with a camera motion x -> A x + t of the image.
-
-    `blocks` (2, 2, 2) maps coordinates 0-1 and 2-3 (`BoxModel.warp_blocks`), positions and velocities alike;
-    `translation` (2,) moves the centre. x' = B x + t, P' = B P B^T. The covariance comes back independent where
-    `blocks` are diagonal and it was, else coupled.
-    """
-    shape = mean.shape
-    pairs = mean.reshape(2, 2, 2, mean.shape[-1])  # position/velocity, pair, coordinate, track
-    mean = (blocks[:, :, :, None] * pairs[:, :, None]).sum(axis=3).reshape(shape)
-    mean[0, :2] += translation[:, None]
-    diagonal = np.diagonal(blocks, axis1=1, axis2=2)
-    if covariance.ndim == 3 and np.count_nonzero(blocks) == np.count_nonzero(diagonal):
-        return mean, np.asarray(covariance * (diagonal**2).reshape(4, 1))
-    B = blocks.transpose(1, 2, 0)[..., None]  # row, column, pair, track
-    blocked = couple(covariance)
-    return mean, np.stack([_product(_product(B, X), B.swapaxes(0, 1)) for X in blocked])
+@njit(cache=True, error_model="numpy")
+def is_coupling(blocks: Floats) -> bool:
+    """Tell whether a warp by these blocks mixes coordinates."""
+    mixing = blocks[0, 0, 1], blocks[0, 1, 0], blocks[1, 0, 1], blocks[1, 1, 0]
+    return mixing != (0.0, 0.0, 0.0, 0.0)
 
 
-def couple(covariance: Floats) -> Floats:
-    """Return the coupled form (3, 2, 2, 2, N) of a covariance of either form."""
-    if covariance.ndim == 5:
-        return covariance
-    coupled = np.zeros((3, 2, 2, 2, covariance.shape[-1]))
-    _diagonal(coupled)[...] = _pairs(covariance)
-    return coupled
+@njit(cache=True, error_model="numpy")
+def copy_state(means: Floats, covariances: Floats, to_means: Floats, to_covariances: Floats, i: int) -> None:
+    """Copy track i of some arrays over track i of others."""
+    for k in range(8):
+        to_means[i, k // 4, k % 4] = means[i, k // 4, k % 4]
+    for k in range(24):
+        at = k // 8, k // 4 % 2, k // 2 % 2, k % 2
+        to_covariances[i, at[0], at[1], at[2], at[3]] = covariances[i, at[0], at[1], at[2], at[3]]
 
 
-def dense(mean: Floats, covariance: Floats) -> tuple[Floats, Floats]:
+def dense(means: Floats, covariances: Floats) -> tuple[Floats, Floats]:
     """Return (N, 8) means and (N, 8, 8) covariances in the textbook order: four positions, then four velocities."""
-    P, C, V = couple(covariance)
-    full = np.zeros((mean.shape[-1], 8, 8))
+    full = np.zeros((len(means), 8, 8))
     for pair in (0, 1):
         at, speed = slice(2 * pair, 2 * pair + 2), slice(4 + 2 * pair, 6 + 2 * pair)
-        full[:, at, at] = P[:, :, pair].transpose(2, 0, 1)
-        full[:, at, speed] = C[:, :, pair].transpose(2, 0, 1)
-        full[:, speed, at] = C[:, :, pair].transpose(2, 1, 0)
-        full[:, speed, speed] = V[:, :, pair].transpose(2, 0, 1)
-    return mean.reshape(8, mean.shape[-1]).T.copy(), full
-
-
-def _pairs(values: Floats) -> Floats:
-    """(..., 4, N) -> (..., 2, 2, N): coordinate in the pair, pair, track. A view."""
-    return np.swapaxes(values.reshape(*values.shape[:-2], 2, 2, values.shape[-1]), -2, -3)
-
-
-def _diagonal(blocks: Floats) -> Floats:
-    """(k, 2, 2, 2, N) -> (k, 2, 2, N): a view of the main diagonals, coordinate in the pair before the pair."""
-    k, row, column, pair, track = blocks.strides
-    shape = (blocks.shape[0], 2, 2, blocks.shape[-1])
-    return np.lib.stride_tricks.as_strided(blocks, shape, (k, row + column, pair, track))
-
-
-def _product(a: Floats, b: Floats) -> Floats:
-    """Matrix product over the first two axes (2, 2, ...), elementwise over the rest."""
-    return np.asarray((a[:, :, None] * b[None]).sum(axis=1))
-
-
-def _inverse(blocks: Floats) -> Floats:
-    """Inverse of (2, 2, ...) matrices."""
-    inverse = np.empty_like(blocks)
-    inverse[0, 0], inverse[1, 1] = blocks[1, 1], blocks[0, 0]
-    inverse[0, 1], inverse[1, 0] = -blocks[0, 1], -blocks[1, 0]
-    return np.asarray(inverse / (blocks[0, 0] * blocks[1, 1] - blocks[0, 1] * blocks[1, 0]))
+        full[:, at, at] = covariances[:, 0, pair]
+        full[:, at, speed] = covariances[:, 1, pair]
+        full[:, speed, at] = covariances[:, 1, pair].transpose(0, 2, 1)
+        full[:, speed, speed] = covariances[:, 2, pair]
+    return means.reshape(-1, 8).copy(), full

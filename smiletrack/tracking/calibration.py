@@ -5,16 +5,26 @@ apart changes with the footage. The matches of a frame show what "same" looks li
 beside it that went to somebody else show what "different" looks like between people who compete. The log-likelihood
 ratio of the two is evidence in nats that means the same for every network; where embeddings are noise the two cases
 coincide, the evidence is zero, and motion decides alone.
+
+The picture is two normal distributions of one variance: `similarities` (3, 2) holds the counts (faded), the means and
+the variances of the similarities of "same" and of "different" pairs.
 """
 
+from math import log, sqrt
+
 import numpy as np
+from numba import njit
 
 from smiletrack.types import Floats
 
+SAME, DIFFERENT = 0, 1
+
+_PRIOR = 30.0
+"""Number of "same" pairs at which the evidence has half of its strength."""
 _MEMORY = 3000.0
 """Similarities after which older ones fade, so that the picture follows the footage."""
 _AT_ONCE = 50
-"""Similarities of one call are not independent: no more than this many count."""
+"""Similarities of one frame are not independent: no more than this many count."""
 _LEAST_VARIANCE = 1e-4
 """A standard deviation of 0.01 in cosine: sharper than any network is."""
 _SURE = 3.0
@@ -22,50 +32,53 @@ _SURE = 3.0
 _BLURRED = 2.0
 """Separation, in standard deviations, at which evidence has half of its strength: where the cases overlap, the normal
 curves are a poor guide and hidden people, whose crops show somebody else, weigh most."""
-_ODD = 0.03
+_USUAL, _ODD = log(1 - 0.03), log(0.03)
 """Share of pairs that look like the other case (hidden people, people dressed alike): bounds the evidence by 3.5."""
 
 
-class Calibration:
-    """Two normal distributions of one variance, fitted to the similarities of "same" and of "different" pairs.
+@njit(cache=True, error_model="numpy")
+def add_similarities(similarities: Floats, case: int, values: Floats) -> None:
+    """Add the similarities (K,) of sure matches (SAME) or of pairs that are surely none (DIFFERENT); K may be 0."""
+    if not len(values):
+        return
+    mean = variance = 0.0
+    for value in values:
+        mean += value / len(values)
+    for value in values:
+        variance += (value - mean) ** 2
+    variance /= len(values)
+    total = similarities[0, case] + min(len(values), _AT_ONCE)
+    share = min(len(values), _AT_ONCE) / total
+    step = mean - similarities[1, case]
+    similarities[2, case] += share * (variance - similarities[2, case] + (1 - share) * step**2)
+    similarities[1, case] += share * step
+    similarities[0, case] = min(total, _MEMORY)
 
-    `prior` is the number of "same" pairs at which the evidence has half of its strength.
+
+@njit(cache=True, error_model="numpy")
+def evidence_line(similarities: Floats) -> tuple[float, float]:
+    """Return slope and zero of the log-likelihood ratio of the two cases, a line over the similarity.
+
+    The normal curves' ratio shrinks while few pairs were seen and where the two cases overlap:
+    slope = n / (n + prior) * d^2 / (d^2 + (2 s)^2) * d / s^2, with n "same" pairs seen, the variance s^2 of both cases,
+    and d the distance of their means less three standard errors.
     """
+    seen, others = similarities[0, SAME], similarities[0, DIFFERENT]
+    if seen == 0 or others == 0:
+        return 0.0, 0.0
+    same, different = similarities[1, SAME], similarities[1, DIFFERENT]
+    variance = max((similarities[2, SAME] + similarities[2, DIFFERENT]) / 2, _LEAST_VARIANCE)
+    error = sqrt(variance * (1 / seen + 1 / others))
+    distance = max(same - different - _SURE * error, 0.0)
+    strength = seen / (seen + _PRIOR) * distance**2 / (distance**2 + _BLURRED**2 * variance)
+    return strength * distance / variance, (same + different) / 2
 
-    def __init__(self, prior: float = 30.0) -> None:
-        self.prior = prior
-        self.counts = np.zeros(2)
-        """How many "same" and "different" similarities the picture rests on, faded."""
-        self.means = np.zeros(2)
-        self.variances = np.zeros(2)
 
-    def learn(self, same: Floats, different: Floats) -> None:
-        """Add the similarities (S,), (D,) of sure matches and of pairs that are surely none; either may be empty."""
-        for case, values in enumerate((same, different)):
-            if not len(values):
-                continue
-            weight = min(len(values), _AT_ONCE)
-            total = self.counts[case] + weight
-            share = weight / total
-            step = values.mean() - self.means[case]
-            self.variances[case] += share * (values.var() - self.variances[case] + (1 - share) * step**2)
-            self.means[case] += share * step
-            self.counts[case] = min(total, _MEMORY)
+@njit(cache=True, error_model="numpy")
+def evidence(slope: float, zero: float, similarity: float) -> float:
+    """Return log p(similarity | same) - log p(similarity | different), careful where little speaks for it.
 
-    def evidence(self, similarity: Floats) -> Floats:
-        """Return log p(similarity | same) - log p(similarity | different), careful where little speaks for it.
-
-        The normal curves' ratio shrinks while few pairs were seen and where the two cases overlap; an odd pair in 33
-        belongs to the other case, so no similarity proves anything. NaN stays NaN.
-        """
-        if not self.counts.all():
-            return np.asarray(similarity * 0.0)
-        (same, different), seen = self.means, self.counts[0]
-        variance = max(float(self.variances.mean()), _LEAST_VARIANCE)
-        error = np.sqrt(variance * (1 / self.counts).sum())
-        distance = max(float(same - different - _SURE * error), 0.0)
-        strength = seen / (seen + self.prior) * distance**2 / (distance**2 + _BLURRED**2 * variance)
-        ratio = strength * distance / variance * (similarity - (same + different) / 2)
-        usual, odd = np.log(1 - _ODD), np.log(_ODD)
-        with np.errstate(invalid="ignore"):  # NaN is a pair without appearance
-            return np.asarray(np.logaddexp(usual + ratio, odd) - np.logaddexp(usual, odd + ratio))
+    An odd pair in 33 belongs to the other case, so no similarity proves anything. NaN stays NaN.
+    """
+    ratio = slope * (similarity - zero)
+    return float(np.logaddexp(_USUAL + ratio, _ODD) - np.logaddexp(_USUAL, _ODD + ratio))

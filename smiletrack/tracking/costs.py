@@ -1,53 +1,77 @@
 """What a pair costs: IoU, appearance and motion fused, and the GATE that refuses pairs.
 
-Everything is elementwise over pairs. `appearance` is the cosine similarity of a pair, NaN where a side has no
-embedding; a comparison with NaN is false, so such a pair is neither favoured nor refused by its looks. A refused pair
-costs infinity.
+`appearance` is the cosine similarity of a pair, NaN where a side has no embedding; a comparison with NaN is false, so
+such a pair is neither favoured nor refused by its looks. A refused pair costs infinity. `scored` is the IoU times the
+detection's score where the stage says so, else the IoU.
 """
 
-import numpy as np
+from math import isnan, tanh
 
-from smiletrack.types import Floats
+import numpy as np
+from numba import njit
+
+from smiletrack.tracking.settings import CALIBRATED, MINIMUM, MOTION, SUM, VETO, StageRules
 
 REFUSED = np.inf
 
 
-def sum_cost(overlap: Floats, appearance: Floats) -> Floats:
+@njit(error_model="numpy")
+def pair_cost(
+    stage: StageRules, overlap: float, scored: float, appearance: float, distance: float, evidence: float
+) -> float:
+    """Return the cost of a pair by the stage's fusion.
+
+    distance: squared Mahalanobis distance, read by `veto` and `motion`. evidence: nats, read by `calibrated`.
+    """
+    cost = 1 - scored
+    if stage.fusion == SUM:
+        cost = sum_cost(scored, appearance)
+    elif stage.fusion == MINIMUM:
+        cost = minimum_cost(cost, 1 - overlap, appearance, stage.max_iou_cost, stage.max_appearance_cost)
+    elif stage.fusion == VETO:
+        # a pair without appearance is judged by IoU alone
+        looks = motion_cost(appearance, distance, stage.motion_weight)
+        if looks > stage.max_appearance_cost or (not isnan(appearance) and distance > stage.max_mahalanobis):
+            cost = REFUSED
+    elif stage.fusion == MOTION:
+        cost = motion_cost(appearance, distance, stage.motion_weight)
+        if distance > stage.max_mahalanobis:
+            cost = REFUSED
+    elif stage.fusion == CALIBRATED:
+        cost = calibrated_cost(scored, evidence, stage.appearance_weight)
+    # GATE, first switch: too unlike, whatever the IoU (paper, "SMC GATE Function")
+    return REFUSED if appearance < stage.gate else cost
+
+
+@njit(cache=True, error_model="numpy")
+def sum_cost(overlap: float, appearance: float) -> float:
     """1 - (S_iou + S_app) / 2: the paper's equations 3 and 4 as a cost in [0, 1]. Without appearance 1 - S_iou."""
-    return np.asarray(1 - (overlap + np.where(np.isnan(appearance), overlap, appearance)) / 2)
+    return 1 - (overlap + (overlap if isnan(appearance) else appearance)) / 2
 
 
+@njit(cache=True, error_model="numpy")
 def minimum_cost(
-    cost: Floats, iou_cost: Floats, appearance: Floats, max_iou_cost: float, max_appearance_cost: float
-) -> Floats:
+    cost: float, iou_cost: float, appearance: float, max_iou_cost: float, max_appearance_cost: float
+) -> float:
     """The lower of `cost` and (1 - appearance) / 2, the latter only for pairs that are near and alike.
 
     BoT-SORT, arXiv 2206.14651, equations 12 and 13. `cost` is the IoU cost with, `iou_cost` without detection scores.
     """
     looks = (1 - appearance) / 2
-    counts = (looks <= max_appearance_cost) & (iou_cost <= max_iou_cost)
-    return np.where(counts, np.minimum(cost, looks), cost)
+    return min(cost, looks) if looks <= max_appearance_cost and iou_cost <= max_iou_cost else cost
 
 
-def motion_cost(appearance: Floats, distance: Floats, weight: float) -> Floats:
+@njit(cache=True, error_model="numpy")
+def motion_cost(appearance: float, distance: float, weight: float) -> float:
     """(1 - weight) (1 - appearance) + weight distance (DeepSORT, arXiv 1703.07402, eq. 5). NaN without appearance."""
-    return np.asarray((1 - weight) * (1 - appearance) + weight * distance)
+    return (1 - weight) * (1 - appearance) + weight * distance
 
 
-def calibrated_cost(overlap: Floats, evidence: Floats, weight: float) -> Floats:
+@njit(cache=True, error_model="numpy")
+def calibrated_cost(overlap: float, evidence: float, weight: float) -> float:
     """1 - (S_iou + weight tanh(evidence / 4)), the evidence in nats, NaN where there is none; may be negative.
 
     4 nats are odds of 55 to 1: beyond that more evidence changes little. Strong evidence against a pair raises its cost
     above any limit, which is GATE's first switch without a threshold of its own.
     """
-    return np.asarray(1 - overlap - weight * np.tanh(np.nan_to_num(evidence) / 4))
-
-
-def refuse_unlike(cost: Floats, appearance: Floats, gate: float | None) -> Floats:
-    """GATE, first switch: refuse pairs less similar than `gate`, whatever their IoU (paper, "SMC GATE Function")."""
-    return cost if gate is None else np.where(appearance < gate, REFUSED, cost)
-
-
-def refuse_far(cost: Floats, distance: Floats, max_mahalanobis: float | None) -> Floats:
-    """Refuse pairs with a squared Mahalanobis `distance` above `max_mahalanobis`."""
-    return cost if max_mahalanobis is None else np.where(distance > max_mahalanobis, REFUSED, cost)
+    return 1 - overlap - (0.0 if isnan(evidence) else weight * tanh(evidence / 4))

@@ -1,17 +1,24 @@
 """Offline: fill the gaps of finished tracks, smooth them. A whole sequence in, a whole sequence out."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Annotated, Literal
 
 import numpy as np
 from annotated_types import Ge
+from numba import njit
 
 from smiletrack.motion import kalman
-from smiletrack.motion.box_states import XYWH, BoxModel
+from smiletrack.motion.box_states import (
+    XYWH,
+    corners_of,
+    initial_variances,
+    measurement_variances,
+    position_of,
+    process_variances,
+)
 from smiletrack.ranges import Checked, Count
-from smiletrack.types import Floats, Ints, TrackTable
-
-_BATCH = 64  # tracks smoothed side by side
+from smiletrack.types import Floats, TrackTable
 
 
 @dataclass(frozen=True)
@@ -72,58 +79,71 @@ def _with_gaps_filled(table: TrackTable, config: InterpolationConfig) -> TrackTa
 def _smoothed(table: TrackTable, config: InterpolationConfig) -> TrackTable:
     """Smooth each unbroken piece of more than `min_length` boxes; `table` is sorted by id, then frame."""
     broken = np.flatnonzero((np.diff(table.ids) != 0) | (np.diff(table.frames) != 1)) + 1
-    first = np.concatenate(([0], broken))
-    length = np.diff(np.concatenate((first, [len(table)])))
-    pieces = np.flatnonzero(length > config.min_length)
-    pieces = pieces[np.argsort(length[pieces])]
     boxes = table.boxes.copy()
-    for start in range(0, len(pieces), _BATCH):
-        batch = pieces[start : start + _BATCH]
-        rows = first[batch] + np.minimum(np.arange(length[batch].max())[:, None], length[batch] - 1)
-        smooth = smooth_boxes(table.boxes[rows].transpose(0, 2, 1), length[batch])
-        for column, (piece, count) in enumerate(zip(first[batch], length[batch], strict=True)):
-            boxes[piece : piece + count] = smooth[:count, :, column]
+    for first, end in pairwise([0, *broken.tolist(), len(table)]):
+        if end - first > config.min_length:
+            boxes[first:end] = smooth_boxes(np.ascontiguousarray(table.boxes[first:end]), XYWH)
     return TrackTable(table.frames, table.ids, boxes, table.scores, table.classes, table.visibility)
 
 
-def smooth_boxes(boxes: Floats, lengths: Ints, model: BoxModel | None = None) -> Floats:
-    """Rauch-Tung-Striebel smoother (1965) over N tracks side by side: (T, 4, N) corners -> (T, 4, N) corners.
+@njit(cache=True, error_model="numpy")
+def smooth_boxes(boxes: Floats, coordinates: int) -> Floats:
+    """Rauch-Tung-Striebel smoother (1965) over one track: (T, 4) corners of T > 0 frames -> (T, 4) corners.
 
-    Track i has boxes in the first `lengths[i]` frames; what follows is ignored and undefined in the answer.
+    `coordinates`: of the filter, see `motion.box_states`.
     """
-    model = XYWH() if model is None else model
     steps = len(boxes)
-    position = model.measure(boxes[0])
-    mean, covariance = kalman.initiate(position, model.initial_variance(position))
-    means, covariances, noises = [mean], [covariance], []
-    for frame in range(1, steps):
-        noise = model.process_variance(mean[0])
-        mean, covariance = kalman.predict(mean, covariance, noise)
-        measurement = model.measure(boxes[frame])
-        mean, covariance = kalman.update(mean, covariance, measurement, model.measurement_variance(mean[0]))
-        noises.append(noise)
-        means.append(mean)
-        covariances.append(covariance)
-    smooth = means[-1]
-    answer = np.empty_like(boxes)
-    answer[-1] = model.boxes(smooth[0])
-    for frame in range(steps - 2, -1, -1):
-        smooth = np.where(
-            frame + 1 < lengths,
-            _smooth_step(means[frame], covariances[frame], noises[frame], smooth),
-            means[frame],
-        )
-        answer[frame] = model.boxes(smooth[0])
+    means, covariances = np.zeros((steps, 2, 4)), np.zeros((steps, 3, 2, 2, 2))
+    ahead, ahead_covariances = np.zeros(means.shape), np.zeros(covariances.shape)  # as predicted from the frame before
+    for frame in range(steps):
+        measured = position_of(coordinates, boxes[frame, 0], boxes[frame, 1], boxes[frame, 2], boxes[frame, 3])
+        if frame == 0:
+            variances = initial_variances(coordinates, measured[2], measured[3])
+            kalman.initiate(means, covariances, 0, measured, variances)
+            continue
+        _copy_row(means, covariances, frame - 1, means, covariances, frame)
+        noise = process_variances(coordinates, means[frame, 0, 2], means[frame, 0, 3])
+        kalman.predict(means, covariances, frame, noise, False)
+        _copy_row(means, covariances, frame, ahead, ahead_covariances, frame)
+        noise_of_box = measurement_variances(coordinates, means[frame, 0, 2], means[frame, 0, 3])
+        kalman.update(means, covariances, frame, measured, noise_of_box, False)
+    answer = np.empty((steps, 4))
+    for frame in range(steps - 1, -1, -1):
+        if frame < steps - 1:
+            _smooth_step(means, covariances, ahead, ahead_covariances, frame)
+        at = means[frame, 0]
+        x1, y1, x2, y2 = corners_of(coordinates, at[0], at[1], at[2], at[3])
+        answer[frame, 0], answer[frame, 1], answer[frame, 2], answer[frame, 3] = x1, y1, x2, y2
     return answer
 
 
-def _smooth_step(mean: Floats, covariance: Floats, noise: Floats, smooth_next: Floats) -> Floats:
-    """x_k + G (x_{k+1}^s - F x_k) with G = P_k F^T (F P_k F^T + Q)^-1, per coordinate 2 x 2."""
-    predicted, ahead = kalman.predict(mean, covariance, noise)
-    P, C, V = covariance
-    position, velocity = smooth_next - predicted
-    determinant = ahead[0] * ahead[2] - ahead[1] ** 2
-    # (F P F^T + Q)^-1 times the difference
-    a = (ahead[2] * position - ahead[1] * velocity) / determinant
-    b = (ahead[0] * velocity - ahead[1] * position) / determinant
-    return np.asarray(mean + np.stack(((P + C) * a + C * b, (C + V) * a + V * b)))
+@njit(cache=True, error_model="numpy")
+def _copy_row(means: Floats, covariances: Floats, i: int, to_means: Floats, to_covariances: Floats, j: int) -> None:
+    """Copy what the filter says in frame i to frame j."""
+    for k in range(8):
+        to_means[j, k // 4, k % 4] = means[i, k // 4, k % 4]
+    for k in range(24):
+        moment, pair, row, column = k // 8, k // 4 % 2, k // 2 % 2, k % 2
+        to_covariances[j, moment, pair, row, column] = covariances[i, moment, pair, row, column]
+
+
+@njit(cache=True, error_model="numpy")
+def _smooth_step(means: Floats, covariances: Floats, ahead: Floats, ahead_covariances: Floats, frame: int) -> None:
+    """x_k + G (x_{k+1}^s - F x_k) with G = P_k F^T (F P_k F^T + Q)^-1, per coordinate 2 x 2, in place."""
+    for k in range(4):
+        pair, c = k // 2, k % 2
+        P, C, V = (
+            covariances[frame, 0, pair, c, c],
+            covariances[frame, 1, pair, c, c],
+            covariances[frame, 2, pair, c, c],
+        )
+        next_P, next_C = ahead_covariances[frame + 1, 0, pair, c, c], ahead_covariances[frame + 1, 1, pair, c, c]
+        next_V = ahead_covariances[frame + 1, 2, pair, c, c]
+        position = means[frame + 1, 0, k] - ahead[frame + 1, 0, k]
+        velocity = means[frame + 1, 1, k] - ahead[frame + 1, 1, k]
+        determinant = next_P * next_V - next_C**2
+        # (F P F^T + Q)^-1 times the difference
+        a = (next_V * position - next_C * velocity) / determinant
+        b = (next_P * velocity - next_C * position) / determinant
+        means[frame, 0, k] += (P + C) * a + C * b
+        means[frame, 1, k] += (C + V) * a + V * b

@@ -1,80 +1,98 @@
-"""What OC-SORT (arXiv 2203.14360) adds to a track: its last detections, its direction, its frozen state."""
+"""What OC-SORT (arXiv 2203.14360) adds to a track: its last detections, its direction, its frozen state.
 
-import numpy as np
+`observed` (S, 4) is the last observation, -1 where there is none; as in the original, the detection that starts a track
+is not an observation; the first match is. `recent` (S, SPAN, 4) is a ring over frames of the latest ones. `observed_at`
+(S, 1 + SPAN) holds the frames of both, first that of `observed`, 0 = none. `directions` (S, 2) are unit vectors, zeros
+where there is none.
+"""
+
+from math import acos, pi, sqrt
+
+from numba import njit
 
 from smiletrack.motion import kalman
-from smiletrack.motion.box_states import BoxModel
-from smiletrack.tracking.similarity import unit_vectors
-from smiletrack.types import Floats, Ints
-
-SPAN = 3
-"""Frames between the two detections that give a direction (the paper's delta t)."""
+from smiletrack.motion.box_states import measurement_variances, position_of, process_variances
+from smiletrack.tracking.state import COUPLED, FRAME, SPAN, TrackState
+from smiletrack.types import Floats
 
 
-class ObservationMemory:
-    """Observations of N tracks; the track is the last axis of every array.
+@njit(error_model="numpy")
+def forget_observations(state: TrackState, slot: int) -> None:
+    """Start a track without observations."""
+    for k in range(4):
+        state.observed[slot, k] = -1.0
+    for place in range(1 + SPAN):
+        state.observed_at[slot, place] = 0
+    state.directions[slot, 0] = state.directions[slot, 1] = 0.0
 
-    As in the original, the detection that starts a track is not an observation; the first match is.
+
+@njit(error_model="numpy")
+def remember_box(state: TrackState, slot: int, box: Floats) -> None:
+    """Record that a track was seen in this frame at `box` (4,)."""
+    frame = state.counters[FRAME]
+    if state.observed_at[slot, 0] > 0:
+        x, y = way_to(state, slot, box)
+        state.directions[slot, 0], state.directions[slot, 1] = x, y
+    for k in range(4):
+        state.observed[slot, k] = state.recent[slot, frame % SPAN, k] = box[k]
+    state.observed_at[slot, 0], state.observed_at[slot, 1 + frame % SPAN] = frame, frame
+
+
+@njit(error_model="numpy")
+def way_to(state: TrackState, slot: int, box: Floats) -> tuple[float, float]:
+    """Return the direction, of length 1, from a track's observation SPAN frames ago, or less, to `box` (4,).
+
+    That is the oldest within the last SPAN frames, else the last one. A step of no length stays nearly zero.
     """
+    frame, start = state.counters[FRAME], state.observed[slot]
+    for age in range(1, SPAN + 1):
+        place = (frame - age) % SPAN
+        if state.observed_at[slot, 1 + place] == frame - age:
+            start = state.recent[slot, place]
+    x = (box[0] + box[2]) / 2 - (start[0] + start[2]) / 2
+    y = (box[1] + box[3]) / 2 - (start[1] + start[3]) / 2
+    length = sqrt(x * x + y * y) + 1e-6
+    return x / length, y / length
 
-    def __init__(self) -> None:
-        self.boxes = np.zeros((4, 0))  # the last observation; -1 where there is none
-        self.seen = np.zeros(0, np.bool_)
-        self.directions = np.zeros((2, 0))
-        self._recent = np.zeros((SPAN, 4, 0))  # ring over frames
-        self._stamps = np.zeros((SPAN, 0), np.int64)
-        self._frozen_mean = np.zeros((2, 4, 0))
-        self._frozen_covariance = np.zeros((3, 4, 0))
 
-    def origins(self, frame: int) -> Floats:
-        """(4, N): the oldest observation within the last `SPAN` frames, else the last one."""
-        boxes: Floats = self.boxes.copy()
-        for age in range(1, SPAN + 1):
-            slot = (frame - age) % SPAN
-            fresh = self._stamps[slot] == frame - age
-            boxes[:, fresh] = self._recent[slot][:, fresh]
-        return boxes
+@njit(error_model="numpy")
+def direction_agreement(state: TrackState, slot: int, box: Floats) -> float:
+    """Return in [-0.5, 0.5] how well a track would keep its direction on the way to `box` (section 4.2).
 
-    def observe(self, tracks: Ints, boxes: Floats, frame: int) -> None:
-        """Record that `tracks` (k,) were seen at `boxes` (4, k)."""
-        start = self.origins(frame)[:, tracks]
-        step = (boxes[:2] + boxes[2:]) / 2 - (start[:2] + start[2:]) / 2
-        self.directions[:, tracks] = np.where(self.seen[tracks], unit_vectors(step), 0.0)
-        self.boxes[:, tracks] = boxes
-        self.seen[tracks] = True
-        self._recent[frame % SPAN][:, tracks] = boxes
-        self._stamps[frame % SPAN, tracks] = frame
+    0.5 is straight on, -0.5 straight back, 0 for a track without a direction.
+    """
+    x, y = way_to(state, slot, box)
+    cosine = x * state.directions[slot, 0] + y * state.directions[slot, 1]
+    return 0.5 - acos(min(max(cosine, -1.0), 1.0)) / pi
 
-    def freeze(self, tracks: Ints, mean: Floats, covariance: Floats) -> None:
-        """Keep the state of `tracks` as it is in the first frame in which they are not seen."""
-        self._frozen_mean[:, :, tracks] = mean[:, :, tracks]
-        if self._frozen_covariance.ndim != covariance.ndim:
-            self._frozen_covariance = kalman.couple(self._frozen_covariance)
-        self._frozen_covariance[..., tracks] = covariance[..., tracks]
 
-    def replay(self, tracks: Ints, boxes: Floats, gap: int, model: BoxModel) -> tuple[Floats, Floats]:
-        """Return mean and covariance of `tracks` (k,) as if they had gone straight to `boxes` (4, k) while unseen.
+@njit(error_model="numpy")
+def freeze(state: TrackState, slot: int) -> None:
+    """Keep the filter of a track as it is in the first frame in which it is not seen."""
+    kalman.copy_state(state.means, state.covariances, state.frozen_means, state.frozen_covariances, slot)
 
-        `gap` is the number of frames since the last observation. Section 4.1, "Observation-centric Re-Update": from the
-        frozen state on, the filter is fed with virtual boxes on the line between the two observations.
-        """
-        mean, covariance = self._frozen_mean[:, :, tracks], self._frozen_covariance[..., tracks]
-        start = self.boxes[:, tracks]
-        for step in range(1, gap + 1):
-            if step > 1:
-                mean, covariance = kalman.predict(mean, covariance, model.process_variance(mean[0]))
-            measurement = model.measure(start + (boxes - start) * (step / gap))
-            mean, covariance = kalman.update(mean, covariance, measurement, model.measurement_variance(mean[0]))
-        return mean, covariance
 
-    def keep(self, tracks: Ints) -> None:
-        """Forget all but `tracks`."""
-        for name, array in vars(self).items():
-            setattr(self, name, array.take(tracks, -1))
+@njit(error_model="numpy")
+def replay(state: TrackState, coordinates: int, slot: int, box: Floats, gap: int) -> None:
+    """Set the filter of a track as if it had gone straight to `box` while unseen.
 
-    def append(self, count: int) -> None:
-        """Make room for `count` new tracks without observations."""
-        for name, array in vars(self).items():
-            new = np.zeros((*array.shape[:-1], count), array.dtype)
-            setattr(self, name, np.concatenate((array, new), axis=-1))
-        self.boxes[:, -count:] = -1.0
+    `gap` is the number of frames since the last match. Section 4.1, "Observation-centric Re-Update": from the
+    frozen state on, the filter is fed with virtual boxes on the line between the two observations.
+    """
+    coupled = state.counters[COUPLED] != 0
+    means, covariances, start = state.means, state.covariances, state.observed[slot]
+    kalman.copy_state(state.frozen_means, state.frozen_covariances, means, covariances, slot)
+    for step in range(1, gap + 1):
+        if step > 1:
+            noise = process_variances(coordinates, means[slot, 0, 2], means[slot, 0, 3])
+            kalman.predict(means, covariances, slot, noise, coupled)
+        share = step / gap
+        measured = position_of(
+            coordinates,
+            start[0] + (box[0] - start[0]) * share,
+            start[1] + (box[1] - start[1]) * share,
+            start[2] + (box[2] - start[2]) * share,
+            start[3] + (box[3] - start[3]) * share,
+        )
+        variances = measurement_variances(coordinates, means[slot, 0, 2], means[slot, 0, 3])
+        kalman.update(means, covariances, slot, measured, variances, coupled)

@@ -1,13 +1,11 @@
-"""Assignments against exhaustive search, against lap's cost limit, and without lap."""
+"""Assignments against exhaustive search and against lap's cost limit."""
 
 from itertools import permutations
 
 import numpy as np
 import pytest
 
-from smiletrack.tracking import association
-from smiletrack.tracking.association import assign, solve
-from smiletrack.tracking.similarity import all_pairs
+from smiletrack.tracking.association import assign
 from smiletrack.types import Floats
 
 
@@ -20,9 +18,12 @@ def sparse_case(rng: np.random.Generator, rows: int, columns: int, density: floa
 
 def matched_gain(cost: Floats, limit: float) -> tuple[float, set[tuple[int, int]]]:
     """Run `assign` on the finite pairs; return the sum of (cost - limit) and the matches."""
+    starts = np.concatenate(([0], np.cumsum(np.isfinite(cost).sum(axis=1))))
     pairs = np.nonzero(np.isfinite(cost))
-    rows, columns = assign(pairs, cost[pairs], limit)
-    assert len(set(rows)) == len(rows) and len(set(columns)) == len(columns)
+    found = assign(starts, pairs[1], limit - cost[pairs], cost.shape[1])
+    rows = np.flatnonzero(found >= 0)
+    columns = found[rows]
+    assert len(set(columns)) == len(columns)
     assert (cost[rows, columns] < limit).all()
     return float((cost[rows, columns] - limit).sum()), set(zip(rows.tolist(), columns.tolist(), strict=True))
 
@@ -46,17 +47,6 @@ def test_same_matches_as_lap_with_its_cost_limit(size: tuple[int, int]) -> None:
     assert matched_gain(cost, 0.8)[1] == {(i, j) for i, j in enumerate(expected.tolist()) if j >= 0}
 
 
-def test_without_lap_the_result_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    cost = np.random.default_rng(5).uniform(size=(association.LAP_FROM, association.LAP_FROM + 20))
-    with_lap = solve(cost)
-    monkeypatch.setattr(association, "lap", None)
-    without = solve(cost)
-    np.testing.assert_array_equal(with_lap[0], without[0])
-    np.testing.assert_array_equal(with_lap[1], without[1])
-
-
 def test_nothing_to_match() -> None:
-    rows, columns = assign(all_pairs(0, 3), np.zeros(0), 0.8)
-    assert len(rows) == len(columns) == 0
-    rows, columns = assign(all_pairs(2, 2), np.full(4, 0.8), 0.8)  # a cost equal to the limit is too much
-    assert len(rows) == len(columns) == 0
+    assert matched_gain(np.zeros((0, 3)), 0.8) == (0.0, set())
+    assert matched_gain(np.full((2, 2), 0.8), 0.8) == (0.0, set())  # a cost equal to the limit is too much

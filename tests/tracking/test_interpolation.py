@@ -3,9 +3,17 @@
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from filterpy.kalman import KalmanFilter
 
-from smiletrack.motion.box_states import XYWH
+from smiletrack.motion.box_states import (
+    XYWH,
+    corners_of,
+    initial_variances,
+    measurement_variances,
+    position_of,
+    process_variances,
+)
 from smiletrack.tracking.interpolation import InterpolationConfig, interpolate, smooth_boxes
 from smiletrack.types import TrackTable
 
@@ -46,28 +54,27 @@ def test_gaps_are_filled_by_bytetracks_rule() -> None:
     assert (np.lexsort((filled.ids, filled.frames)) == np.arange(len(filled))).all()
 
 
-def test_smoothing_is_filterpys() -> None:
+@pytest.mark.parametrize("length", [30, 17, 1])
+def test_smoothing_is_filterpys(length: int) -> None:
     rng = np.random.default_rng(1)
-    corner = np.cumsum(rng.normal(2, 3, (30, 2, 2)), axis=0) + 300
-    boxes = np.concatenate((corner, corner + rng.uniform(40, 60, (30, 2, 2))), axis=1)
-    model, lengths = XYWH(), np.array([30, 17])
-    smooth = smooth_boxes(boxes, lengths)
-    for track, length in enumerate(lengths):
-        f = KalmanFilter(8, 4)
-        f.F, f.H = np.eye(8) + np.eye(8, k=4), np.eye(4, 8)
-        first = model.measure(boxes[0])[:, [track]]
-        f.x = np.concatenate((first, np.zeros((4, 1))))
-        f.P = np.diag(model.initial_variance(first).ravel())
-        xs, Ps, Qs = [f.x.copy()], [f.P.copy()], []
-        for frame in range(1, length):
-            Qs.append(np.diag(model.process_variance(f.x[:4]).ravel()))
-            f.predict(Q=Qs[-1])
-            f.update(model.measure(boxes[frame])[:, [track]], R=np.diag(model.measurement_variance(f.x[:4]).ravel()))
-            xs.append(f.x.copy())
-            Ps.append(f.P.copy())
-        # filterpy's Qs[k + 1] is that of the step to k + 1
-        x = f.rts_smoother(np.array(xs), np.array(Ps), Qs=[Qs[0], *Qs])[0]
-        np.testing.assert_allclose(smooth[:length, :, track], model.boxes(x[:, :4, 0].T).T, rtol=1e-9)
+    corner = np.cumsum(rng.normal(2, 3, (length, 2)), axis=0) + 300
+    boxes = np.hstack((corner, corner + rng.uniform(40, 60, (length, 2))))
+    f = KalmanFilter(8, 4)
+    f.F, f.H = np.eye(8) + np.eye(8, k=4), np.eye(4, 8)
+    first = position_of(XYWH, *boxes[0])
+    f.x = np.array([[*first, 0, 0, 0, 0]]).T
+    f.P = np.diag(np.ravel(initial_variances(XYWH, *first[2:])))
+    xs, Ps, Qs = [f.x.copy()], [f.P.copy()], []
+    for frame in range(1, length):
+        Qs.append(np.diag(np.ravel(process_variances(XYWH, *f.x[2:4, 0]))))
+        f.predict(Q=Qs[-1])
+        f.update(np.array([position_of(XYWH, *boxes[frame])]).T, R=np.diag(measurement_variances(XYWH, *f.x[2:4, 0])))
+        xs.append(f.x.copy())
+        Ps.append(f.P.copy())
+    # filterpy's Qs[k + 1] is that of the step to k + 1
+    x = f.rts_smoother(np.array(xs), np.array(Ps), Qs=[*Qs[:1], *Qs])[0] if length > 1 else np.array(xs)
+    expected = [corners_of(XYWH, *position) for position in x[:, :4, 0]]
+    np.testing.assert_allclose(smooth_boxes(boxes, XYWH), expected, rtol=1e-9)
 
 
 def test_smoothing_leaves_short_tracks_and_fills_gaps() -> None:

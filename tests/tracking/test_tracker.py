@@ -13,8 +13,10 @@ from smiletrack.data.world.sequence import WorldSequence
 from smiletrack.engine.track import TrackConfig, join_tracks
 from smiletrack.errors import InputError
 from smiletrack.tracking.config import LifeConfig, SplitConfig, StageConfig, TemplateConfig, TrackerConfig
-from smiletrack.tracking.tracker import Tracker, load_tracker, split
-from smiletrack.types import Detections, Tracks, TrackTable
+from smiletrack.tracking.intake import levels_of
+from smiletrack.tracking.settings import HIGH, LOW, flatten, read_rules
+from smiletrack.tracking.tracker import Tracker, load_tracker
+from smiletrack.types import Detections, Floats, Tracks, TrackTable
 
 PRESETS = sorted(path.stem for path in (CONFIG_ROOT / "tracker").glob("*.yaml"))
 MOTION = load_config(TrackerConfig, preset_file("tracker", "smiletrack-motion"))
@@ -39,6 +41,13 @@ def one(x: float = 100.0, score: float = 0.9) -> Detections:
 
 def nothing() -> Detections:
     return Detections(np.zeros((0, 4)), np.zeros(0))
+
+
+def split(scores: Floats, config: SplitConfig) -> tuple[list[int], list[int]]:
+    """Return the rows of high and of low scores."""
+    rules = read_rules(flatten(TrackerConfig(split=config), 30.0)[0])
+    levels = levels_of(rules, np.tile([0.0, 0.0, 9.0, 9.0], (len(scores), 1)), scores)
+    return np.flatnonzero(levels == HIGH).tolist(), np.flatnonzero(levels == LOW).tolist()
 
 
 def identity(world: WorldSequence, table: TrackTable, person: int, frame: int) -> int:
@@ -106,15 +115,14 @@ def test_frames_without_detections_are_legal(preset: str) -> None:
 def test_ties_with_the_threshold_go_where_the_config_says() -> None:
     scores = np.array([0.05, 0.1, 0.3, 0.6, 0.9])
     for ties, high, low in (("high", [3, 4], [2]), ("low", [4], [2, 3]), ("drop", [4], [2])):
-        found = split(scores, SplitConfig(high=0.6, low=0.1, ties=ties))  # type: ignore[arg-type]
-        assert [side.tolist() for side in found] == [high, low]
+        assert split(scores, SplitConfig(high=0.6, low=0.1, ties=ties)) == (high, low)  # type: ignore[arg-type]
 
 
 def test_median_split_is_over_what_is_not_noise() -> None:
-    high, low = split(np.array([0.01, 0.02, 0.2, 0.4, 0.8]), SplitConfig("median", low=0.1))
-    assert (high.tolist(), low.tolist()) == ([3, 4], [2])
-    high, low = split(np.array([0.01, 0.02]), SplitConfig("median", low=0.1))
-    assert len(high) == len(low) == 0
+    config = SplitConfig("median", low=0.1)
+    assert split(np.array([0.01, 0.02, 0.2, 0.4, 0.8]), config) == ([3, 4], [2])
+    assert split(np.array([0.8, 0.2, 0.4, 0.6]), config) == ([0, 3], [1, 2])
+    assert split(np.array([0.01, 0.02]), config) == ([], [])
 
 
 def test_only_scores_from_tau_on_start_tracks() -> None:

@@ -13,7 +13,8 @@ from smiletrack.boxes import iou_matrix
 from smiletrack.config import altered
 from smiletrack.engine.inputs.sequence_inputs import SequenceInput
 from smiletrack.engine.track import TrackConfig, track_sequence
-from smiletrack.tracking.witness import Considered, Witness
+from smiletrack.tracking.observer import Considered, Observer
+from smiletrack.tracking.tracker import Tracker
 from smiletrack.types import Floats, Ints, TrackTable
 from smiletrack.view.error_analysis import Matching, Switch
 from smiletrack.view.switch_causes import SwitchCauses
@@ -23,22 +24,22 @@ _LOOKS = 5
 """Looks of a track that are compared where it is not tracked again, the last ones; the best counts."""
 
 
-def witness_of(
+def observer_of(
     seen: SequenceInput, settings: TrackConfig, results: TrackTable, switches: Sequence[Switch]
-) -> Witness | None:
+) -> Observer | None:
     """Track a sequence again and return what was considered at its switches; None where other tracks come out."""
     config = altered(settings.tracker, settings.sequence_tracker.get(seen.name, {}))
-    witness = Witness(config, seen.frame_rate, {switch.frame for switch in switches})
-    table = track_sequence(witness, seen.frames(), seen.warps).table
-    return witness if np.array_equal(np.unique(table.ids), np.unique(results.ids)) else None
+    observer = Observer({switch.frame for switch in switches})
+    table = track_sequence(Tracker(config, seen.frame_rate, observer), seen.frames(), seen.warps).table
+    return observer if np.array_equal(np.unique(table.ids), np.unique(results.ids)) else None
 
 
 class Evidence:
-    """Answers about the tracks of one result file. seen, witness: None where they are not known."""
+    """Answers about the tracks of one result file. seen, observer: None where they are not known."""
 
-    def __init__(self, results: TrackTable, seen: SequenceInput | None, witness: Witness | None) -> None:
+    def __init__(self, results: TrackTable, seen: SequenceInput | None, observer: Observer | None) -> None:
         self._results, self._seen = results, seen
-        self._considered = None if witness is None else witness.considered
+        self._considered = None if observer is None else observer.considered
         order = np.lexsort((results.frames, results.ids))
         ids, starts = np.unique(results.ids[order], return_index=True)
         self._rows = dict(zip(ids.tolist(), np.split(order, starts[1:]), strict=True)) if len(ids) else {}

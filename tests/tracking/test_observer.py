@@ -1,12 +1,12 @@
-"""The witness tracks as the tracker does, and what it wrote down explains every match."""
+"""A tracker that is observed tracks as ever, and what was written down explains every match."""
 
 import numpy as np
 import pytest
 
 from smiletrack.config import load_config, preset_file
 from smiletrack.tracking.config import TrackerConfig
+from smiletrack.tracking.observer import Observer
 from smiletrack.tracking.tracker import Tracker
-from smiletrack.tracking.witness import Witness
 from smiletrack.types import Detections
 
 
@@ -29,25 +29,27 @@ def crowd(frames: int) -> list[Detections]:
 @pytest.mark.parametrize("preset", ["smiletrack", "smiletrack-paper", "botsort-reid", "bytetrack"])
 def test_same_tracks_and_every_match_explained(preset: str) -> None:
     config = load_config(TrackerConfig, preset_file("tracker", preset))
-    plain, witness = Tracker(config), Witness(config, 30.0, range(1, 41))
+    observer = Observer(range(1, 41))
+    plain, observed = Tracker(config), Tracker(config, observer=observer)
     known: set[int] = set()
     explained = 0
     for frame, detections in enumerate(crowd(40), 1):
-        expected, tracks = plain.update(detections), witness.update(detections)
+        expected, tracks = plain.update(detections), observed.update(detections)
         assert np.array_equal(expected.ids, tracks.ids) and np.array_equal(expected.boxes, tracks.boxes)
         for identity, row in zip(tracks.ids.tolist(), tracks.detection_indices.tolist(), strict=True):
             if identity in known:
-                thought = witness.considered[frame, identity, row]
+                thought = observer.considered[frame, identity, row]
                 assert 0 < thought.overlap <= 1
                 assert thought.cost < thought.max_cost
                 explained += 1
             known.add(identity)
     assert explained > 200
-    assert not any(frame > 40 for frame, _, _ in witness.considered)
+    assert not any(frame > 40 for frame, _, _ in observer.considered)
 
 
 def test_nothing_is_kept_of_frames_not_asked_for() -> None:
-    witness = Witness(TrackerConfig(), 30.0, {5})
+    observer = Observer({5})
+    tracker = Tracker(TrackerConfig(), observer=observer)
     for detections in crowd(8):
-        witness.update(detections)
-    assert {frame for frame, _, _ in witness.considered} == {5}
+        tracker.update(detections)
+    assert {frame for frame, _, _ in observer.considered} == {5}

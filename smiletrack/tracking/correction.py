@@ -1,0 +1,120 @@
+"""What a match changes: filter, observations, bookkeeping, templates, and what similarities are worth."""
+
+from math import isnan
+
+import numpy as np
+from numba import njit
+
+from smiletrack.motion import kalman
+from smiletrack.motion.box_states import measurement_variances, position_of
+from smiletrack.tracking.calibration import DIFFERENT, SAME, add_similarities
+from smiletrack.tracking.intake import FREE, FrameDetections
+from smiletrack.tracking.observations import remember_box, replay
+from smiletrack.tracking.ordering import num_below
+from smiletrack.tracking.overlap import iou
+from smiletrack.tracking.settings import HIGH, Rules
+from smiletrack.tracking.state import ALIVE, COUPLED, FRAME, TRACKED, UNCONFIRMED, TrackState
+from smiletrack.tracking.templates import best_cosine, learn
+from smiletrack.types import Floats
+
+SAME_IOU = 0.4
+"""Matches with at least this IoU show what one person's crops are like."""
+RIVAL_IOU = 0.1
+"""A detection that overlaps a track by this much and was matched by another shows what two people's crops are like."""
+
+
+@njit(error_model="numpy")
+def correct_tracks(state: TrackState, scene: FrameDetections, rules: Rules) -> None:
+    """Let every matched track take in its detection."""
+    for slot in state.order[: state.counters[ALIVE]]:
+        if state.matches[slot] != FREE:
+            _filter(state, scene, rules, slot)
+            _mark_as_seen(state, scene, rules, slot)
+
+
+@njit(error_model="numpy")
+def _filter(state: TrackState, scene: FrameDetections, rules: Rules, slot: int) -> None:
+    """Update filter and observations of a track."""
+    row = state.matches[slot]
+    box = scene.boxes[row]
+    means = state.means
+    if rules.observes:
+        absent = state.counters[FRAME] - state.last_frames[slot]
+        if rules.replay and absent > 1 and state.observed_at[slot, 0] > 0:
+            replay(state, rules.coordinates, slot, box, absent)
+        remember_box(state, slot, box)
+    measured = position_of(rules.coordinates, box[0], box[1], box[2], box[3])
+    a, b, c, d = measurement_variances(rules.coordinates, means[slot, 0, 2], means[slot, 0, 3])
+    if rules.trust_score:
+        doubt = (1 - scene.scores[row]) ** 2
+        a, b, c, d = a * doubt, b * doubt, c * doubt, d * doubt
+    kalman.update(means, state.covariances, slot, measured, (a, b, c, d), state.counters[COUPLED] != 0)
+
+
+@njit(error_model="numpy")
+def _mark_as_seen(state: TrackState, scene: FrameDetections, rules: Rules, slot: int) -> None:
+    row, frame = state.matches[slot], state.counters[FRAME]
+    state.scores[slot], state.classes[slot] = scene.scores[row], scene.classes[row]
+    if rules.grace and frame - state.last_frames[slot] > rules.max_lost + 1:
+        state.doomed[slot] = 1
+    state.last_frames[slot] = frame
+    state.streaks[slot] += 1
+    if state.states[slot] != UNCONFIRMED or state.streaks[slot] >= rules.confirm:
+        state.states[slot] = TRACKED
+
+
+@njit(error_model="numpy")
+def calibrate(state: TrackState, scene: FrameDetections, rules: Rules) -> None:
+    """Learn what similarities are worth from the matches of this frame and from those who competed for them.
+
+    Reads the predicted `boxes` and the templates from before this frame.
+    """
+    if not (rules.calibrated and state.vectors.shape[2] and len(scene.order)):
+        return
+    alive = state.order[: state.counters[ALIVE]]
+    same, different = np.empty(len(alive)), np.empty(0)
+    num_same = num_different = 0
+    for slot in alive:
+        if state.matches[slot] == FREE:
+            continue
+        first = num_below(scene.reaches, state.boxes[slot, 0], True)
+        end = num_below(scene.lefts, state.boxes[slot, 2], False)
+        for row in scene.order[first:end]:
+            overlap = iou(state.boxes, slot, scene.boxes, row, 0.0)
+            mine = row == state.matches[slot]
+            if scene.levels[row] != HIGH or not scene.known[row] or overlap <= (SAME_IOU if mine else RIVAL_IOU):
+                continue
+            alike = best_cosine(
+                state.vectors, state.stamps, slot, scene.units[row], state.counters[FRAME], False, rules.max_age
+            )
+            if isnan(alike):
+                continue
+            if mine:
+                same[num_same] = alike
+                num_same += 1
+            else:
+                if num_different == len(different):
+                    different = _with_more_room(different)
+                different[num_different] = alike
+                num_different += 1
+    add_similarities(state.similarities, SAME, same[:num_same])
+    add_similarities(state.similarities, DIFFERENT, different[:num_different])
+
+
+@njit(error_model="numpy")
+def _with_more_room(values: Floats) -> Floats:
+    longer = np.empty(2 * len(values) + 64)
+    for place in range(len(values)):
+        longer[place] = values[place]
+    return longer
+
+
+@njit(error_model="numpy")
+def learn_appearance(state: TrackState, scene: FrameDetections, rules: Rules) -> None:
+    """Let matched tracks remember their detections' looks."""
+    for slot in state.order[: state.counters[ALIVE]]:
+        row = state.matches[slot]
+        if row == FREE or not scene.known[row] or scene.scores[row] < rules.min_score:
+            continue
+        if rules.low_matches or scene.levels[row] == HIGH:
+            learn(rules, state.vectors, state.stamps, slot, scene.units[row], state.counters[FRAME])

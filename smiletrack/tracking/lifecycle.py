@@ -1,0 +1,123 @@
+"""Births and deaths of tracks, and of two at one place the younger."""
+
+import numpy as np
+from numba import njit
+
+from smiletrack.motion import kalman
+from smiletrack.motion.box_states import initial_variances, position_of
+from smiletrack.tracking.intake import FREE, FrameDetections
+from smiletrack.tracking.observations import forget_observations, freeze
+from smiletrack.tracking.ordering import ascending, num_below
+from smiletrack.tracking.overlap import iou
+from smiletrack.tracking.settings import HIGH, Rules
+from smiletrack.tracking.state import (
+    ALIVE,
+    BORN,
+    DEAD,
+    EMPTY,
+    FRAME,
+    LOST,
+    TRACKED,
+    UNCONFIRMED,
+    TrackState,
+    bury,
+)
+from smiletrack.tracking.templates import learn
+
+
+@njit(error_model="numpy")
+def end_lives(state: TrackState, rules: Rules) -> None:
+    """Mark unmatched tracks as lost, remove those that are due."""
+    num_dead = 0
+    for slot in state.order[: state.counters[ALIVE]]:
+        if state.matches[slot] != FREE:
+            continue
+        if state.states[slot] == TRACKED:
+            state.streaks[slot], state.states[slot] = 0, LOST
+            for k in range(rules.stopped, 4):
+                state.means[slot, 1, k] = 0.0
+            if rules.replay:
+                freeze(state, slot)
+        absent = state.counters[FRAME] - state.last_frames[slot]
+        if state.states[slot] == UNCONFIRMED or absent > rules.max_lost + rules.grace or state.doomed[slot]:
+            state.states[slot] = DEAD
+            num_dead += 1
+    if num_dead:
+        bury(state)
+
+
+@njit(error_model="numpy")
+def start_lives(state: TrackState, scene: FrameDetections, rules: Rules) -> None:
+    """Start a track from every high detection that is left and scores at least tau (GATE, second switch)."""
+    for row in range(len(scene.scores)):
+        if scene.levels[row] == HIGH and scene.owners[row] == FREE and scene.scores[row] >= rules.new_score:
+            slot = state.order[state.counters[ALIVE]]
+            state.counters[ALIVE] += 1
+            _start_life(state, scene, rules, slot, row)
+
+
+@njit(error_model="numpy")
+def _start_life(state: TrackState, scene: FrameDetections, rules: Rules, slot: int, row: int) -> None:
+    """Start the track of a slot from a detection."""
+    frame = state.counters[FRAME]
+    state.counters[BORN] += 1
+    state.ids[slot] = state.counters[BORN]
+    state.states[slot] = TRACKED if frame == 1 or rules.confirm == 0 else UNCONFIRMED
+    state.first_frames[slot], state.last_frames[slot] = frame, frame
+    state.streaks[slot], state.doomed[slot] = 0, 0
+    state.classes[slot], state.scores[slot] = scene.classes[row], scene.scores[row]
+    state.matches[slot] = row
+    box = scene.boxes[row]
+    position = position_of(rules.coordinates, box[0], box[1], box[2], box[3])
+    variances = initial_variances(rules.coordinates, position[2], position[3])
+    kalman.initiate(state.means, state.covariances, slot, position, variances)
+    if rules.observes:
+        forget_observations(state, slot)
+    if rules.appearance:
+        for place in range(state.stamps.shape[1]):
+            state.stamps[slot, place] = EMPTY
+        if scene.known[row]:
+            learn(rules, state.vectors, state.stamps, slot, scene.units[row], frame)
+
+
+@njit(error_model="numpy")
+def drop_duplicates(state: TrackState, rules: Rules) -> None:
+    """Remove the younger one of a tracked and a lost track at one place; reads the corrected `boxes`."""
+    alive = state.order[: state.counters[ALIVE]]
+    lost = np.empty(len(alive), np.int64)
+    num_lost = 0
+    for slot in alive:
+        if state.states[slot] == LOST:
+            lost[num_lost] = slot
+            num_lost += 1
+    if num_lost in (0, len(alive)) or rules.duplicate_cost <= 0:
+        return
+    borders, lefts = np.empty(num_lost), np.empty(num_lost)
+    widest = 0.0
+    for place in range(num_lost):
+        borders[place] = state.boxes[lost[place], 0]
+        widest = max(widest, state.boxes[lost[place], 2] - borders[place])
+    order = ascending(borders)
+    for place in range(num_lost):
+        lefts[place] = borders[order[place]]
+    is_younger = np.empty(len(state.ids), np.bool_)
+    for slot in alive:
+        is_younger[slot] = False
+    for slot in alive:
+        if state.states[slot] == LOST:
+            continue
+        first = num_below(lefts, state.boxes[slot, 0] - widest - rules.iou_pixel, False)
+        end = num_below(lefts, state.boxes[slot, 2] + rules.iou_pixel, False)
+        for place in range(first, end):
+            other = lost[order[place]]
+            if 1 - iou(state.boxes, slot, state.boxes, other, rules.iou_pixel) < rules.duplicate_cost:
+                age = state.last_frames[slot] - state.first_frames[slot]
+                is_older = age > state.last_frames[other] - state.first_frames[other]
+                is_younger[other if is_older else slot] = True
+    num_dead = 0
+    for slot in alive:
+        if is_younger[slot]:
+            state.states[slot] = DEAD
+            num_dead += 1
+    if num_dead:
+        bury(state)

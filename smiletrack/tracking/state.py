@@ -1,0 +1,183 @@
+"""All that a tracker remembers: arrays with room for more tracks than there are, a slot a track.
+
+A track keeps its slot for life. `order` lists the slots of the living in the order of birth, then the free ones, so
+that a birth takes the next free slot and a death moves numbers, not tracks.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+
+from smiletrack.tracking.config import TrackerConfig
+from smiletrack.types import Floats, Ints
+
+UNCONFIRMED, TRACKED, LOST, DEAD = range(4)
+"""State of a track. TRACKED: confirmed, and matched in the last frame. DEAD: its slot is to be freed."""
+
+EMPTY = -1
+"""Stamp of a template that is not there, match of a track that has none."""
+
+FRAME, ALIVE, BORN, COUPLED, BAD_DETECTIONS, BAD_EMBEDDINGS, BAD_WARPS, NOTED = range(8)
+"""Places in `counters`."""
+
+SPAN = 3
+"""Frames between the two detections that give a direction (the delta t of OC-SORT's paper)."""
+
+
+class Memory(NamedTuple):
+    """The arrays as they are stored, (S, ...) for S slots, except `numbers` (9, S).
+
+    numbers: the first nine fields of `TrackState`. The other fields: see there.
+    """
+
+    numbers: Ints
+    scores: Floats
+    means: Floats
+    covariances: Floats
+    boxes: Floats
+    observed: Floats
+    recent: Floats
+    directions: Floats
+    observed_at: Ints
+    frozen_means: Floats
+    frozen_covariances: Floats
+    vectors: Floats
+    stamps: Ints
+    counters: Ints
+    similarities: Floats
+
+
+class TrackState(NamedTuple):
+    """The arrays by name; index i of each belongs to slot i.
+
+    order: slots, first those of the living in the order of birth. ids: from 1. states: UNCONFIRMED, TRACKED or LOST.
+    first_frames, last_frames: of birth and of the last match. streaks: consecutive matches since birth or the last
+    miss. classes, scores: of the last match. doomed: 1 for a track that is removed once it is lost. matches: row of the
+    frame's detection, -1 for none.
+    means, covariances: see `motion.kalman`. boxes (S, 4): corners, of the prediction until a frame's matches are known,
+    then of the corrected state.
+    observed (S, 4), recent (S, 3, 4), directions (S, 2), observed_at (S, 4), frozen_means, frozen_covariances: see
+    `tracking.observations`; no slots where the tracker does not need them.
+    vectors (S, K, D), stamps (S, K): templates, see `tracking.templates`.
+    counters (8,): frame, living tracks, tracks ever born, whether covariances are coupled, and what could not be used:
+    detections, embeddings, warps; pairs noted in this frame. similarities (3, 2): see `tracking.calibration`.
+    """
+
+    order: Ints
+    ids: Ints
+    states: Ints
+    first_frames: Ints
+    last_frames: Ints
+    streaks: Ints
+    classes: Ints
+    doomed: Ints
+    matches: Ints
+    scores: Floats
+    means: Floats
+    covariances: Floats
+    boxes: Floats
+    observed: Floats
+    recent: Floats
+    directions: Floats
+    observed_at: Ints
+    frozen_means: Floats
+    frozen_covariances: Floats
+    vectors: Floats
+    stamps: Ints
+    counters: Ints
+    similarities: Floats
+
+
+def open_memory(config: TrackerConfig, slots: int = 64) -> Memory:
+    """Return the memory of a tracker that has seen nothing."""
+    numbers = np.zeros((9, slots), np.int64)
+    numbers[0] = np.arange(slots)
+    observing = slots if config.observes else 0
+    looking = slots if config.appearance else 0
+    return Memory(
+        numbers=numbers,
+        scores=np.zeros(slots),
+        means=np.zeros((slots, 2, 4)),
+        covariances=np.zeros((slots, 3, 2, 2, 2)),
+        boxes=np.zeros((slots, 4)),
+        observed=np.zeros((observing, 4)),
+        recent=np.zeros((observing, SPAN, 4)),
+        directions=np.zeros((observing, 2)),
+        observed_at=np.zeros((observing, 1 + SPAN), np.int64),
+        frozen_means=np.zeros((observing, 2, 4)),
+        frozen_covariances=np.zeros((observing, 3, 2, 2, 2)),
+        vectors=np.zeros((looking, config.templates.capacity, 0)),
+        stamps=np.full((looking, config.templates.capacity), EMPTY),
+        counters=np.zeros(8, np.int64),
+        similarities=np.zeros((3, 2)),
+    )
+
+
+def enlarged(memory: Memory, slots: int) -> Memory:
+    """Return the same memory with `slots` slots, more than it has."""
+    numbers = np.zeros((9, slots), np.int64)
+    old = memory.numbers.shape[1]
+    numbers[:, :old] = memory.numbers
+    numbers[0, old:] = np.arange(old, slots)
+    grown: dict[str, Any] = {"numbers": numbers}
+    for name in Memory._fields[1:-2]:
+        array = getattr(memory, name)
+        grown[name] = np.zeros((slots if len(array) else 0, *array.shape[1:]), array.dtype)
+        grown[name][: len(array)] = array
+    return memory._replace(**grown)
+
+
+def with_embedding_size(memory: Memory, size: int) -> Memory:
+    """Return the memory with room for templates of another size; what tracks looked like is forgotten."""
+    return memory._replace(vectors=np.zeros((*memory.stamps.shape, size)), stamps=np.full(memory.stamps.shape, EMPTY))
+
+
+@njit(error_model="numpy")
+def state_of(memory: Memory) -> TrackState:
+    """Return the arrays of a memory by name, as views."""
+    numbers = memory.numbers
+    return TrackState(
+        numbers[0],
+        numbers[1],
+        numbers[2],
+        numbers[3],
+        numbers[4],
+        numbers[5],
+        numbers[6],
+        numbers[7],
+        numbers[8],
+        memory.scores,
+        memory.means,
+        memory.covariances,
+        memory.boxes,
+        memory.observed,
+        memory.recent,
+        memory.directions,
+        memory.observed_at,
+        memory.frozen_means,
+        memory.frozen_covariances,
+        memory.vectors,
+        memory.stamps,
+        memory.counters,
+        memory.similarities,
+    )
+
+
+@njit(error_model="numpy")
+def bury(state: TrackState) -> None:
+    """Free the slots of all tracks that are DEAD; the living keep their order."""
+    order, alive = state.order, state.counters[ALIVE]
+    kept = num_freed = 0
+    freed = np.empty(alive, np.int64)
+    for place in range(alive):
+        slot = order[place]
+        if state.states[slot] == DEAD:
+            freed[num_freed] = slot
+            num_freed += 1
+        else:
+            order[kept] = slot
+            kept += 1
+    for place in range(num_freed):
+        order[kept + place] = freed[place]
+    state.counters[ALIVE] = kept

@@ -1,7 +1,7 @@
 """Train the similarity network on identity tables, MOTChallenge folders or the demo world."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -23,8 +23,10 @@ from smiletrack.engine.inputs.person_crops import MARGIN, demo_world, read_table
 from smiletrack.engine.run_folders.folder import start_run
 from smiletrack.engine.settings.train_slm import TrainSLMConfig
 from smiletrack.errors import InputError
+from smiletrack.network_files import is_network_file
 from smiletrack.slm.checkpoint import metadata
 from smiletrack.slm.embedder import Embedder, load_embedder
+from smiletrack.slm.foreign import split_pixels
 from smiletrack.slm.losses import SLMLoss
 from smiletrack.slm.network import SLM
 from smiletrack.slm.osnet import OSNetBackbone
@@ -81,7 +83,8 @@ def train_slm(config: TrainSLMConfig) -> FitResult:
             say(*_summary("train", learned), *_summary("val", judged))
         recipe = Recipe(
             network=trainee,
-            loss=partial(_loss, teacher),
+            prepare=partial(_taught, teacher) if teacher else lambda batch: batch,
+            loss=_loss,
             batches=partial(epoch_loader, config, batches, runtime),
             evaluate=partial(judge_slm, judged, runtime),
             monitor="AUC_30",
@@ -150,7 +153,9 @@ def judge_slm(table: IdentityTable, runtime: Runtime, network: nn.Module) -> Eva
 def _who_knows(config: TrainSLMConfig, device: str) -> Embedder | None:
     """Return the network that teaches; None where the config names none or gives it no weight."""
     if config.teacher and config.loss.teacher:
-        return load_embedder(config.teacher, device)
+        # where nothing is asked for, a network file's runtime may have no GPU, and takes the CPU
+        found = config.device == "auto" and is_network_file(split_pixels(config.teacher)[0])
+        return load_embedder(config.teacher, "auto" if found else device)
     if not config.loss.asks_for_labels:
         raise InputError("only loss.teacher is above 0, and there is no teacher: name one with --teacher FILE")
     return None
@@ -199,13 +204,17 @@ def _jolt(objects: Tensor) -> Tensor:
     return torch.where(mirrored, moved.flip(3), moved)
 
 
-def _loss(
-    teacher: Teacher | None, network: nn.Module, batch: tuple[Tensor, Tensor, Tensor]
-) -> tuple[Tensor, Mapping[str, Tensor]]:
-    crops, labels, visible = batch
-    seen = torch.cat([crops.permute(0, 3, 1, 2)[:, [2, 1, 0]], visible[:, None]], 1).float() / 255
-    T = teacher(crops) if teacher else None
-    objects = _jolt(seen) if teacher else seen
+def _taught(teacher: Teacher, batch: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, ...]:
+    """Return the batch with what the teacher says of its crops."""
+    return *batch, teacher(batch[0])
+
+
+def _loss(network: nn.Module, batch: Sequence[Tensor]) -> tuple[Tensor, Mapping[str, Tensor]]:
+    """Return the loss of (B, H, W, 3) BGR crops, (B,) labels, what is visible and, with a teacher, (B, D) answers."""
+    crops, labels, visible, *taught = batch
+    seen = torch.cat([crops.permute(0, 3, 1, 2).flip(1), visible[:, None]], 1).float() / 255
+    T = taught[0] if taught else None
+    objects = seen if T is None else _jolt(seen)
     answer: tuple[Tensor, Mapping[str, Tensor]] = network(objects[:, :3].contiguous(), labels, T, objects[:, 3:])
     return answer
 

@@ -9,10 +9,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from smiletrack.boxes import clip_boxes, cover_cells
 from smiletrack.errors import InputError
+from smiletrack.image_tensors import to_input
 from smiletrack.images import pixel_word
 from smiletrack.network_files import NetworkFile, is_network_file, network_path, open_network
 from smiletrack.slm.checkpoint import load_slm_network
@@ -91,12 +93,24 @@ class Embedder:
         norms = np.linalg.norm(rows, axis=1, keepdims=True)
         return np.asarray(np.divide(rows, norms, out=np.zeros_like(rows), where=norms > 0))
 
+    def embed_ahead(self, crops: Crops) -> Tensor:
+        """As `embed_crops` without a mask, but the rows stay on the device, and nobody waits for them."""
+        parts = [self._launch(crops[i : i + self._batch]) for i in range(0, len(crops), self._batch)]
+        return functional.normalize(torch.cat(parts), dim=1)
+
     def _rows(self, crops: Crops, visibility: Floats | None = None) -> NDArray[np.float32]:
-        with torch.inference_mode():
-            objects = self.preprocessing.tensor(crops, self._device)
-            masks = () if visibility is None else (torch.from_numpy(visibility).float().to(self._device),)
-            rows = self._forward(objects, *masks)
-        return np.asarray(rows.float().cpu().numpy())
+        return np.asarray(self._launch(crops, visibility).cpu().numpy())
+
+    def _launch(self, crops: Crops, visibility: Floats | None = None) -> Tensor:
+        masks = () if visibility is None else (self._upload(visibility.astype(np.float32)),)
+        with torch.no_grad():
+            return self._forward(to_input(self._upload(crops), self.preprocessing), *masks).float()
+
+    def _upload(self, values: NDArray[Any]) -> Tensor:
+        """Return the values on the network's device, on their way there without waiting."""
+        there = torch.from_numpy(values)
+        there = there.pin_memory() if self._device.type == "cuda" else there
+        return there.to(self._device, non_blocking=True)
 
 
 def load_embedder(path: str | Path, device: str = "cpu", compile: bool = False) -> Embedder:

@@ -28,22 +28,23 @@ class Teacher:
     def __init__(self, embedder: Embedder, sample: Sequence[tuple[Crops, Ints]], width: int) -> None:
         """sample: batches of (B, H, W, 3) BGR crops with their (B,) identities. width: D."""
         self._embedder = embedder
-        T = np.concatenate([self._embed(crops) for crops, _ in sample])
+        parts = [self._embed(crops) for crops, _ in sample]
         labels = np.concatenate([labels for _, labels in sample])
-        self.map = torch.from_numpy(within_class_map(T, labels, width).astype(np.float32))
-        """(T, D)."""
+        T = torch.cat(parts)
+        self.map = torch.from_numpy(within_class_map(T.cpu().numpy(), labels, width).astype(np.float32)).to(T.device)
+        """(T, D), on the teacher's device."""
         self.answers = self._answer(T)
 
     def __call__(self, crops: Tensor) -> Tensor:
-        """(B, H, W, 3) uint8 BGR -> (B, D) float32 unit rows, on the device of `crops`."""
-        return self._answer(self._embed(crops.cpu().numpy())).to(crops.device)
+        """(B, H, W, 3) uint8 BGR on the CPU -> (B, D) float32 unit rows, on the teacher's device; nothing waits."""
+        return self._answer(self._embed(crops.numpy()))
 
-    def _answer(self, T: NDArray[np.float32]) -> Tensor:
-        return functional.normalize(torch.from_numpy(T) @ self.map, dim=1)
+    def _answer(self, T: Tensor) -> Tensor:
+        return functional.normalize(T @ self.map, dim=1)
 
-    def _embed(self, crops: Crops) -> NDArray[np.float32]:
+    def _embed(self, crops: Crops) -> Tensor:
         size = (self._embedder.preprocessing.width, self._embedder.preprocessing.height)
-        return self._embedder.embed_crops(np.stack([cv2.resize(crop, size) for crop in crops]))
+        return self._embedder.embed_ahead(np.stack([cv2.resize(crop, size) for crop in crops]))
 
 
 def within_class_map(T: NDArray[np.floating], labels: Ints, width: int) -> NDArray[np.float64]:

@@ -29,6 +29,8 @@ class Recipe:
     """(network in train mode, batch on its device) -> scalar to minimise, and parts of it for the log."""
     batches: Callable[[int], Iterable[Any]]
     """Epoch from 0 -> batches of this process, with a length, the same in every epoch and process."""
+    prepare: Callable[[Any], Any] = lambda batch: batch
+    """What a batch is made into before it goes to the device, while that still computes the step before."""
     evaluate: Callable[[nn.Module], Evaluation] | None = None
     """Judge of the shipped network in eval mode; it is asked in the main process only."""
     monitor: str = ""

@@ -22,11 +22,12 @@ def take_step(
     """
     device = next(state.network.parameters()).device
     figures: dict[str, Tensor] = {}
-    for number, batch in enumerate(batches, start=1):
+    for number, given in enumerate(batches, start=1):
+        batch = to_device(recipe.prepare(given), device)
         last = number == len(batches) or not isinstance(network, DistributedDataParallel)
         with nullcontext() if last else network.no_sync():  # type: ignore[operator]
             with torch.autocast(device.type, state.autocast, enabled=state.autocast is not None):
-                loss, parts = recipe.loss(network, to_device(batch, device))
+                loss, parts = recipe.loss(network, batch)
             state.scaler.scale(loss / len(batches)).backward()  # type: ignore[no-untyped-call]
         for name, value in {"loss": loss, **parts}.items():
             share = torch.as_tensor(value, dtype=torch.float32, device=device).detach() / len(batches)
@@ -90,8 +91,10 @@ class StepFigures:
 
 
 def to_device(batch: Any, device: torch.device) -> Any:
-    """Move the tensors in nested tuples, lists and dicts."""
+    """Move the tensors in nested tuples, lists and dicts; a GPU fetches them while the host goes on."""
     if isinstance(batch, Tensor):
+        if device.type == "cuda" and batch.device.type == "cpu" and not batch.is_pinned():
+            batch = batch.pin_memory()
         return batch.to(device, non_blocking=True)
     if isinstance(batch, (tuple, list)):
         return type(batch)(to_device(part, device) for part in batch)

@@ -269,7 +269,7 @@ def test_empty_loader_is_an_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "reason"), [("cuda:77", "cuda:77"), ("gpu", "not one of auto"), ("meta", "not one of auto")]
+    ("name", "reason"), [("cuda:77", "cuda:77"), ("gpu", "not one of auto"), ("mps", "not one of auto")]
 )
 def test_device_that_is_not_there(name: str, reason: str) -> None:
     with pytest.raises(InputError, match=reason):

@@ -77,6 +77,10 @@ def parse(parser: argparse.ArgumentParser, verb: Verb, words: Sequence[str]) -> 
     overrides = [word for word in given if "=" in word and not positional_word(word)]
     rest = [word for word in given if word not in overrides]
     values: dict[str, Any] = {k: v for k, v in arguments.items() if v is not None}
+    if values.get("resume") and rest and verb.positional is None:
+        values["output"], *rest = rest
+    if values.get("resume") and "output" in values:
+        file = file or _file_of_run(Path(values["output"]))
     if rest and verb.positional is None:
         raise InputError(f"{rest[0]!r}: an override is written key.sub=value")
     if rest and verb.positional is not None:
@@ -124,6 +128,13 @@ def parser_for(verb: Verb, program: str) -> argparse.ArgumentParser:
         usage = f"{docs.get(verb.positional, verb.positional)} Words key.sub=value are overrides."
         parser.add_argument("words", nargs="*", metavar=verb.positional.upper(), help=usage.replace("%", "%%"))
     return parser
+
+
+def _file_of_run(folder: Path) -> Path:
+    """Return the configuration of a run to go on with; InputError where there is none."""
+    if not (folder / "last.pt").is_file():
+        raise InputError(f"resume: {folder} holds no run that could go on (no last.pt)")
+    return folder / "config.yaml"
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import cast
 
@@ -19,6 +20,7 @@ from smiletrack.data.detection.labels import LabelledImages, read_labelled
 from smiletrack.detector.build import Detector, build_detector, build_loss
 from smiletrack.detector.checkpoint import KEY, load_detector_network, transfer
 from smiletrack.detector.letterbox import ImageFormat
+from smiletrack.detector.norm_recovery import folded_norms, recover_norms
 from smiletrack.detector.settings import DetectorConfig
 from smiletrack.engine.eval_detector import detect_images, in_training, prediction_pictures, score_detections
 from smiletrack.engine.inputs.person_crops import demo_world
@@ -30,6 +32,9 @@ from smiletrack.training.loop import FitResult, fit
 from smiletrack.training.recipe import Evaluation, Recipe
 from smiletrack.training.runtime import Runtime, start_runtime
 from smiletrack.weights import load_weights
+
+_RECOVERY_IMAGES = 64
+"""Images from which the statistics of folded batch norm are taken."""
 
 
 def train_detector(config: TrainDetectorConfig) -> FitResult:
@@ -49,10 +54,16 @@ def train_detector(config: TrainDetectorConfig) -> FitResult:
         notes = [*_summary(labels, "train"), *_summary(judged, "val")]
         if config.weights and not config.resume:
             notes.append(_take_weights(net, config.weights))
-        if runtime.is_main:
+
+        def begin() -> None:
             start_run(folder, config, "train_detector")
             say(*notes)
+
         training = _Training(config, network, net, labels, judged, runtime)
+        if not config.resume and (number := training.recover_norms()):
+            notes.append(
+                f"{config.weights}: batch norm was folded away; {number} layers have statistics of images again"
+            )
         recipe = Recipe(
             network=net,
             loss=training.loss,
@@ -61,7 +72,15 @@ def train_detector(config: TrainDetectorConfig) -> FitResult:
             monitor="AP",
             metadata={KEY: json.dumps(dataclasses.asdict(network))},
         )
-        return fit(recipe, config.fit, folder, runtime=runtime, resume=config.resume)
+        return fit(
+            recipe,
+            config.fit,
+            folder,
+            runtime=runtime,
+            resume=config.resume,
+            overwrite=config.overwrite,
+            begin=begin,
+        )
 
 
 def _network_config(config: TrainDetectorConfig, class_names: tuple[str, ...]) -> DetectorConfig:
@@ -86,10 +105,19 @@ class _Training:
         runtime: Runtime,
     ) -> None:
         self.config, self.network, self.runtime = config, network, runtime
-        self.labels, self.judged = labels, judged
+        self.net, self.labels, self.judged = net, labels, judged
         self.images = ScaledImages(labels.paths, network.size, config.cache)
         self.stride = max(net.strides)
         self.criterion = build_loss(net, config.loss).to(runtime.device)
+
+    def recover_norms(self) -> int:
+        """Find the statistics of batch norm that weights come without; return the number of such layers."""
+        if not folded_norms(self.net):
+            return 0
+        device = self.runtime.device
+        batches = islice(self.batches(0), max(1, -(-_RECOVERY_IMAGES // self.config.batch_size)))
+        images = (to_input(frames.to(device), self.network.input) for frames, _ in batches)
+        return recover_norms(self.net.to(device), images)
 
     def batches(self, epoch: int) -> DataLoader[tuple[Tensor, Tensor]]:
         """Return the batches of an epoch; the last epochs are plain."""

@@ -78,9 +78,11 @@ def train_slm(config: TrainSLMConfig) -> FitResult:
             slm.begin_with(teacher.answers)
         answers = teacher.answers if teacher else None
         trainee = Trainee(slm, SLMLoss(config.loss, config.network.embedding, batches.num_labels, answers))
-        if runtime.is_main:
+
+        def begin() -> None:
             start_run(config.output, config, "train_slm")
             say(*_summary("train", learned), *_summary("val", judged))
+
         recipe = Recipe(
             network=trainee,
             prepare=partial(_taught, teacher) if teacher else lambda batch: batch,
@@ -91,7 +93,15 @@ def train_slm(config: TrainSLMConfig) -> FitResult:
             shipped="slm",
             metadata=metadata(config.network),
         )
-        return fit(recipe, config.fit, Path(config.output), runtime=runtime, resume=config.resume)
+        return fit(
+            recipe,
+            config.fit,
+            Path(config.output),
+            runtime=runtime,
+            resume=config.resume,
+            overwrite=config.overwrite,
+            begin=begin,
+        )
 
 
 def make_batches(

@@ -11,7 +11,7 @@ import math
 import threading
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -34,6 +34,9 @@ from smiletrack.training.state import TrainingState, load_state
 from smiletrack.training.step import StepFigures, batch_size, take_step
 from smiletrack.weights import save_weights
 
+WEIGHT_FILES = ("last.pt", "model.safetensors", "best.safetensors")
+"""What a run leaves to use and to go on from."""
+
 
 @dataclass(frozen=True)
 class FitResult:
@@ -50,12 +53,21 @@ class FitResult:
 
 
 def fit(
-    recipe: Recipe, config: FitConfig, folder: Path, *, runtime: Runtime | None = None, resume: bool = False
+    recipe: Recipe,
+    config: FitConfig,
+    folder: Path,
+    *,
+    runtime: Runtime | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    begin: Callable[[], object] = lambda: None,
 ) -> FitResult:
     """Train `recipe.network` and return it with its files in `folder`.
 
     With `resume`, goes on from `folder/last.pt` where there is one; another configuration or other metadata than that
-    run had is an InputError.
+    run had is an InputError, but for more epochs and a later limit. A folder with weights of another run is one, too,
+    unless they may be overwritten: then they are there until the first epoch of this run is. `begin` is called in the
+    main process when all that is checked; until then nothing is written.
 
     Raises InputError on a loss that is not finite, on GPU memory running out, and passes on those of the loader; the
     last good state is on disk in all three cases. Ctrl-C and SIGTERM save the state at the next step and then raise
@@ -68,14 +80,24 @@ def fit(
     before = runtime.peers.from_main(lambda: load_state(last) if resume and last.is_file() else None)
     if before is not None:
         state.restore(before, last, identity)
-    elif runtime.is_main:
-        for stale in ("model.safetensors", "best.safetensors", "last.pt"):
-            (folder / stale).unlink(missing_ok=True)
-    run = _Run(recipe, config, folder, runtime, state, identity)
+    stale = [] if before is not None else [folder / name for name in WEIGHT_FILES if (folder / name).is_file()]
+    run = _Run(recipe, config, folder, runtime, state, identity, stale)
+    runtime.peers.main_only(lambda: _begin(stale, overwrite, begin))
+    run.open_log()
     with _in_one_line(state), stop_signal() as stop, run.log:
         run.train(stop)
     weights, best = folder / "model.safetensors", folder / "best.safetensors"
     return FitResult(run.shipped, weights, best if best.is_file() else weights, state.progress.history)
+
+
+def _begin(stale: list[Path], overwrite: bool, begin: Callable[[], object]) -> None:
+    """Refuse to train where another run's weights are, unless they may be overwritten; then let the run begin."""
+    if stale and not overwrite:
+        raise InputError(
+            f"{stale[0]}: of a run before this one; --resume goes on with it, --overwrite trains anew, another "
+            "--output keeps both"
+        )
+    begin()
 
 
 def _identity(recipe: Recipe, config: FitConfig, runtime: Runtime) -> dict[str, dict[str, Any]]:
@@ -97,7 +119,10 @@ class _Run:
         runtime: Runtime,
         state: TrainingState,
         identity: Mapping[str, Mapping[str, Any]],
+        stale: list[Path],
     ) -> None:
+        """stale: files of another run, which go when there is an epoch of this one."""
+        self.stale = stale
         self.recipe, self.config, self.folder, self.runtime = recipe, config, folder, runtime
         self.state, self.progress, self.identity = state, state.progress, identity
         self.last = folder / "last.pt"
@@ -109,8 +134,12 @@ class _Run:
         if steps_per_epoch == 0:
             raise InputError("nothing to train on: the loader has no batches; lower the batch size or add data")
         self.schedule = Schedule(config, steps_per_epoch)
-        limit_s = config.time_limit_s - self.progress.elapsed_s if config.time_limit_s else math.inf
-        self.log = TrainingLog(folder, self.progress.step, self.schedule.steps, runtime.is_main, limit_s)
+
+    def open_log(self) -> None:
+        """Begin to write and to show."""
+        config, progress = self.config, self.progress
+        limit_s = config.time_limit_s - progress.elapsed_s if config.time_limit_s else math.inf
+        self.log = TrainingLog(self.folder, progress.step, self.schedule.steps, self.runtime.is_main, limit_s)
 
     @property
     def shipped(self) -> nn.Module:
@@ -214,6 +243,11 @@ class _Run:
             self.log.pictures(progress.step, evaluation.pictures)
             progress.elapsed_s = self.runtime.peers.agree(time.monotonic() - self._clock_start).clock_s
         progress.history.append(row)
+        if self.runtime.is_main:
+            for file in self.stale:
+                if file != self.last:  # which is replaced, not removed
+                    file.unlink(missing_ok=True)
+            self.stale = []
         if monitor and due and self.runtime.is_main and row[monitor] > progress.best:
             progress.best = row[monitor]
             save_weights(self.folder / "best.safetensors", self.shipped.state_dict(), self.recipe.metadata)

@@ -4,8 +4,10 @@ Weights that are meant for use (not for going on) are `smiletrack.weights` files
 """
 
 import dataclasses
+import json
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from smiletrack.training.optimizer import MovingAverage, make_optimizer
 from smiletrack.training.runtime import Runtime, autocast_type
 from smiletrack.weights import load_exactly, load_tensors
 
+_MAY_GROW = ("epochs", "time_limit_s")
 _FORMAT = "smiletrack training state 1"
 
 
@@ -114,10 +117,27 @@ def load_state(path: Path) -> dict[str, Any]:
 
 
 def refuse_change(last: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Raise InputError that names the first setting in which a run differs from the one it would go on from."""
+    """Raise InputError that names the first setting in which a run differs from the one it would go on from.
+
+    Only `epochs` and `time_limit_s` (0 = none) may grow.
+    """
+    before, now = _leaves(before), _leaves(now)
     for name in sorted(before.keys() | now.keys()):
-        if before.get(name) != now.get(name):
+        grown = name in _MAY_GROW and (now.get(name) or math.inf) >= (before.get(name) or math.inf)
+        if before.get(name) != now.get(name) and not grown:
             raise InputError(
                 f"{last}: that run had {name} {before.get(name)!r}, this one has {now.get(name)!r}; resume with the "
                 "same settings or train into another folder"
             )
+
+
+def _leaves(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return the single settings by their full keys, those inside of JSON text too."""
+    leaves: dict[str, Any] = {}
+    for name, value in settings.items():
+        if isinstance(value, str) and value.startswith("{"):
+            with suppress(ValueError, RecursionError):
+                value = json.loads(value)
+        inner = _leaves(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
+        leaves |= inner
+    return leaves

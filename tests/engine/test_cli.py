@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from smiletrack.config import load_config, save_config
 from smiletrack.engine import cli
-from smiletrack.engine.cli import run
+from smiletrack.engine.cli import parse, parser_for, run
+from smiletrack.engine.settings.train_slm import TrainSLMConfig
 from smiletrack.engine.verbs import VERBS, Verb
 from smiletrack.errors import InputError
 from smiletrack.ranges import Checked, Positive
@@ -63,6 +65,20 @@ def test_flags_words_and_overrides_become_a_configuration(monkeypatch: pytest.Mo
     monkeypatch.setitem(VERBS, "whole", verb(got.append, positional="names"))
     run(["whole", "p", "--count", "4", "/x=y/q", "count=6"])
     assert got[-1] == Whole(count=6, names=("p", "/x=y/q"))
+
+
+def test_a_run_goes_on_with_its_own_configuration(tmp_path: Path) -> None:
+    """--resume RUN: what the run had, below what is said now."""
+    made = load_config(TrainSLMConfig, None, ["fit.epochs=4", "fit.learning_rate=0.5"], output=str(tmp_path))
+    save_config(made, tmp_path / "config.yaml")
+    words = ["--resume", str(tmp_path), "fit.epochs=9"]
+    parser = parser_for(VERBS["train-slm"], "x")
+    with pytest.raises(InputError, match=r"holds no run that could go on"):
+        parse(parser, VERBS["train-slm"], words)
+    (tmp_path / "last.pt").touch()
+    found = parse(parser, VERBS["train-slm"], words)
+    assert found.resume and found.output == str(tmp_path)
+    assert (found.fit.epochs, found.fit.learning_rate) == (9, 0.5)
 
 
 def test_help_shows_documentation_ranges_and_defaults(

@@ -248,6 +248,40 @@ def test_resume_refuses_other_settings_and_foreign_files(tmp_path: Path) -> None
         fit(recipe(), FitConfig(epochs=1), tmp_path, resume=True)
 
 
+def test_a_folder_in_use_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    """Overwritten weights are there until the first epoch of the new run is."""
+    fit(recipe(), FitConfig(epochs=1), tmp_path)
+    (tmp_path / "best.safetensors").write_bytes(b"old")
+    begun: list[bool] = []
+    kept = {file.name: file.read_bytes() for file in tmp_path.iterdir() if file.is_file()}
+
+    def failing(net: nn.Module, batch: list[Tensor]) -> tuple[Tensor, Mapping[str, Any]]:
+        raise InputError("no loss")
+
+    for resume, config, reason in (
+        (False, FitConfig(epochs=1), "last.pt: of a run before this one; --resume goes on with it, --overwrite"),
+        (True, FitConfig(epochs=1, momentum=0.5), "had momentum"),
+        (True, FitConfig(epochs=1, time_limit_s=9.0), "had time_limit_s 0.0, this one has 9.0"),
+    ):
+        with pytest.raises(InputError, match=reason):
+            fit(recipe(), config, tmp_path, resume=resume, begin=lambda: begun.append(True))
+    with pytest.raises(InputError, match="no loss"):
+        fit(recipe(loss=failing), FitConfig(epochs=1), tmp_path, overwrite=True, begin=lambda: begun.append(True))
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir() if file.is_file()} == kept
+    assert len(begun) == 1
+    longer = fit(recipe(), FitConfig(epochs=3), tmp_path, resume=True)
+    assert len(longer.history) == 3
+    anew = fit(recipe(), FitConfig(epochs=1), tmp_path, overwrite=True)
+    assert len(anew.history) == 1 and not (tmp_path / "best.safetensors").exists()
+
+
+def test_what_differs_inside_of_metadata_is_named_alone(tmp_path: Path) -> None:
+    made = {"detector": '{"height": 64, "width": 96}'}
+    fit(recipe(metadata=made), FitConfig(epochs=1), tmp_path)
+    with pytest.raises(InputError, match=r"had detector\.width 96, this one has 128; resume"):
+        fit(recipe(metadata={"detector": '{"height": 64, "width": 128}'}), FitConfig(epochs=1), tmp_path, resume=True)
+
+
 class Bomb:
     def __init__(self, file: str) -> None:
         self.file = file

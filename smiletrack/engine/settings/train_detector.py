@@ -34,7 +34,10 @@ class TrainDetectorConfig(Checked):
     output: str = "runs/detector"
     """Run folder."""
     resume: bool = False
-    """Continue the run in the folder where it stopped."""
+    """Continue a run where it stopped: --resume RUN takes its own configuration; more epochs and a later limit may
+    be set."""
+    overwrite: bool = False
+    """Train anew in a folder that holds another run's weights."""
     weights: InputPath = ""
     """Checkpoint to start from: best.safetensors of a run, or what import-weights wrote; empty = random weights."""
     network: DetectorConfig = field(default_factory=DetectorConfig)

@@ -34,7 +34,10 @@ class TrainSLMConfig(Checked):
     output: str = "runs/slm"
     """Run folder."""
     resume: bool = False
-    """Continue the run in the folder where it stopped."""
+    """Continue a run where it stopped: --resume RUN takes its own configuration; more epochs and a later limit may
+    be set."""
+    overwrite: bool = False
+    """Train anew in a folder that holds another run's weights."""
     weights: InputPath = ""
     """Weights of the same network to start from (model.safetensors); empty = random weights."""
     backbone: InputPath = ""

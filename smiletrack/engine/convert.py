@@ -94,7 +94,8 @@ def read_tracks(source: Path, gt: str = "") -> list[SequenceTracks]:
     }
     if source.is_file():
         if source.suffix.lower() not in readers:
-            raise InputError(f"{source}: tracks are read from {', '.join(readers)} files and from folders")
+            packed = "; unpack it first" if source.suffix.lower() == ".zip" else ""
+            raise InputError(f"{source}: tracks are read from {', '.join(readers)} files and from folders{packed}")
         return readers[source.suffix.lower()](source)
     if not source.is_dir():
         raise InputError(f"{source}: no such file or folder")

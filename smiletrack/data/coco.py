@@ -17,6 +17,7 @@ pydantic = LazyModule("pydantic")
 
 Key = int | str
 Number = int | float
+_WIDEST = 1_000_000
 _LONGEST_NAME = 255
 """Bytes of a file's name in the usual file systems."""
 
@@ -144,6 +145,8 @@ def _check_ids(coco: CocoFile) -> None:
         if twice := _repeated(entry.id for entry in entries):
             raise InputError(f"{coco.path}: the {kind} id {twice[0]!r} is there {twice[1]} times; ids must differ")
     for image in coco.images:
+        if not (0 <= image.width <= _WIDEST and 0 <= image.height <= _WIDEST):
+            raise InputError(f"{coco.path}: image {image.id} has the size {image.width} x {image.height}")
         if "\0" in image.file_name or max(len(part.encode()) for part in image.file_name.split("/")) > _LONGEST_NAME:
             raise InputError(f"{coco.path}: image {image.id}: its file_name cannot be that of a file")
     images = {image.id for image in coco.images}

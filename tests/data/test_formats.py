@@ -329,3 +329,31 @@ def test_mot_results_write_classes_where_there_are_some(tmp_path: Path) -> None:
     assert table.classes.tolist() == written.table.classes.tolist()
     assert (tmp_path / "labels.txt").read_text() == "pedestrian\ncar\n"
     assert set(read_results(tmp_path / "alone.txt").classes.tolist()) == {-1}
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"), [(0, "1e400"), (0, "9" * 30), (1, "x"), (2, "Horse"), (4, "nan"), (6, "inf"), (9, "nan")]
+)
+def test_kitti_lines_that_hold_no_numbers_are_named(tmp_path: Path, cell: int, value: str) -> None:
+    """Found by mutating files: each was another exception once."""
+    cells = LABELS.splitlines()[2].split()
+    cells[cell] = value
+    (tmp_path / "a.txt").write_text(" ".join(cells))
+    with pytest.raises(InputError, match=r"a\.txt(:1: not a line of KITTI's|: a frame or an identity is 2\^53)"):
+        read_kitti_file(tmp_path / "a.txt")
+
+
+def test_sizes_and_encodings_that_cannot_be(tmp_path: Path) -> None:
+    (tmp_path / "a.xml").write_text('<?xml version="1.0" encoding="utf-18"?><annotations/>')
+    with pytest.raises(InputError, match="not XML"):
+        read_cvat(tmp_path / "a.xml")
+    write_coco_video(tmp_path / "a.json", [tracks()])
+    text = (tmp_path / "a.json").read_text()
+    for old, new, words in (
+        ('"width":160', '"width":1e400', "has the size inf x 120"),
+        (":14}", f":{'9' * 25}}}", "frame_id, or one is outside of 0"),
+    ):
+        assert old in text
+        (tmp_path / "a.json").write_text(text.replace(old, new, 1))
+        with pytest.raises(InputError, match=words):
+            read_coco_video(tmp_path / "a.json")

@@ -10,6 +10,7 @@ import numpy as np
 from smiletrack.boxes import xyxy_to_xywh
 from smiletrack.data.coco import CocoFile, CocoImage, Key, coco_image_path, coco_image_root, read_coco_file
 from smiletrack.data.formats.sequence_tracks import NOBODY, SequenceTracks, table_of_rows
+from smiletrack.data.mot import MAX_FRAMES
 from smiletrack.errors import InputError
 from smiletrack.files import atomic_write, is_plain_name
 
@@ -73,8 +74,8 @@ def _frame_numbers(file: Path, images: list[CocoImage]) -> list[int]:
     told = [image.frame_id if image.frame_id is not None else image.frame_index for image in images]
     if any(type(number) is not int for number in told):
         return list(range(1, len(images) + 1))
-    if len(set(told)) < len(told) or min(told) < 0:
-        raise InputError(f"{file}: two images of one video have one frame_id, or one is below 0")
+    if len(set(told)) < len(told) or min(told) < 0 or max(told) > MAX_FRAMES:
+        raise InputError(f"{file}: two images of one video have one frame_id, or one is outside of 0 .. {MAX_FRAMES}")
     return [number + (min(told) == 0) for number in told]
 
 

@@ -82,6 +82,8 @@ def _shapes(track: Element, start: int, step: int) -> tuple[Ints, NDArray[np.boo
     if (frames % step != 0).any():
         raise ValueError(f"frame {(frames + start)[(frames % step).argmax()]} is none of its task's")
     boxes = [[float(shape.attrib[name]) for name in _CORNERS if _has(shape, name)] for shape in shapes]
+    if not np.isfinite(boxes).all():
+        raise ValueError("a box that is not four finite numbers")
     outside = np.array([shape.get("outside") == "1" for shape in shapes], np.bool_)
     order = np.argsort(frames, kind="stable")
     return frames[order] // step, outside[order], np.array(boxes, np.float64).reshape(-1, 4)[order]

@@ -50,7 +50,7 @@ def read_kitti_file(file: Path, images: Path | None = None) -> SequenceTracks:
         try:
             frame, identity, kind = int(cells[0]), int(cells[1]), _KINDS[plain_name(cells[2])]
             numbers = [float(cell) for cell in cells[3:]]
-            if len(cells) not in (_COLUMNS, _COLUMNS + 1):
+            if len(cells) not in (_COLUMNS, _COLUMNS + 1) or not np.isfinite(numbers).all():
                 raise ValueError
         except (ValueError, IndexError, KeyError):
             raise InputError(

@@ -48,6 +48,6 @@ def read_xml(file: Path) -> Element:
         raise InputError(f"{file}: no such file") from None
     except OSError as error:
         raise InputError(f"{file}: cannot be read ({error.strerror})") from None
-    except (expat.ExpatError, ValueError) as error:
+    except (expat.ExpatError, LookupError, ValueError) as error:
         raise InputError(f"{file}: not XML ({error})") from None
     return builder.close()

@@ -100,9 +100,12 @@ def _images(source: Path, split: str, about: dict[str, Any]) -> list[Path]:
     ]
     for part in names:
         places += [source / "images" / part, source / part / "images", source / f"obj_{part}_data"]
-    for place in (*places, source / f"{split}.txt", source / "images"):
-        if images := _listed(place, source) if place.is_file() else _below(place):
-            return images
+    try:
+        for place in (*places, source / f"{split}.txt", source / "images"):
+            if images := _listed(place, source) if place.is_file() else _below(place):
+                return images
+    except (OSError, ValueError) as error:  # names that can be none of a file
+        raise InputError(f"{source}: its images of {split} cannot be found ({error})") from None
     raise InputError(f"{source}: no images of {split}: neither in images/{split}, nor in {split}/images, nor in a list")
 
 

@@ -91,10 +91,10 @@ def _match(
 ) -> None:
     boxes = state.observed if stage.observed and rules.observes else state.boxes
     if stage.filter_after:
-        every = find_pairs(slots, boxes, scene, stage.level, rules.iou_pixel, True)
+        every = find_pairs(slots, boxes, state.classes, scene, stage.level, rules, True)
         _match_then_filter(state, scene, stage, every)
         return
-    pairs = find_pairs(slots, boxes, scene, stage.level, rules.iou_pixel, not stage.overlap)
+    pairs = find_pairs(slots, boxes, state.classes, scene, stage.level, rules, not stage.overlap)
     if not len(pairs.rows):
         return
     looks = _appearances(state, scene, rules, stage, pairs)

@@ -255,6 +255,8 @@ class TrackerConfig(Checked):
     templates: TemplateConfig = field(default_factory=TemplateConfig)
     """Appearance memory; not used unless a stage compares embeddings."""
 
+    across_classes: bool = False
+    """Match tracks with detections of other classes, as the original trackers do."""
     iou_pixel: Share = 0.0
     """Pixels added to every side of a box in an IoU: 1 as in ByteTrack, BoT-SORT and SMILEtrack, 0 for the continuous
     IoU."""

@@ -110,6 +110,8 @@ def drop_duplicates(state: TrackState, rules: Rules) -> None:
         end = num_below(lefts, state.boxes[slot, 2] + rules.iou_pixel, False)
         for place in range(first, end):
             other = lost[order[place]]
+            if state.classes[slot] != state.classes[other] and not rules.across_classes:
+                continue
             if 1 - iou(state.boxes, slot, state.boxes, other, rules.iou_pixel) < rules.duplicate_cost:
                 age = state.last_frames[slot] - state.first_frames[slot]
                 is_older = age > state.last_frames[other] - state.first_frames[other]

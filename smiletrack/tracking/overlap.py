@@ -11,6 +11,7 @@ from numba import njit
 
 from smiletrack.tracking.intake import FREE, FrameDetections
 from smiletrack.tracking.ordering import num_below
+from smiletrack.tracking.settings import Rules
 from smiletrack.types import Floats, Ints
 
 
@@ -53,12 +54,13 @@ def height_overlap(boxes_a: Floats, a: int, boxes_b: Floats, b: int) -> float:
 
 @njit(error_model="numpy")
 def find_pairs(
-    slots: Ints, boxes: Floats, scene: FrameDetections, level: int, pixel: float, everything: bool
+    slots: Ints, boxes: Floats, classes: Ints, scene: FrameDetections, level: int, rules: Rules, everything: bool
 ) -> Candidates:
-    """Return the pairs of tracks (`boxes` (S, 4) by slot) and of free detections of a level that overlap.
+    """Return the pairs of tracks (`boxes` (S, 4), `classes` (S,) by slot) and free detections of a level that overlap.
 
-    everything: all pairs, whether they overlap or not.
+    everything: all pairs, whether they overlap or not. Pairs of two classes are there only where the rules allow them.
     """
+    pixel = rules.iou_pixel
     first, end = np.empty(len(slots), np.int64), np.empty(len(slots), np.int64)
     room = 0
     for index in range(len(slots)):
@@ -74,6 +76,8 @@ def find_pairs(
         for place in range(first[index], end[index]):
             row = scene.order[place]
             if scene.levels[row] != level or scene.owners[row] != FREE:
+                continue
+            if classes[slot] != scene.classes[row] and not rules.across_classes:
                 continue
             overlap = iou(boxes, slot, scene.boxes, row, pixel)
             if everything or overlap > 0:

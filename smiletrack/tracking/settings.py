@@ -70,6 +70,7 @@ class Rules(NamedTuple):
     min_streak: int
     min_area: float
     max_aspect: float
+    across_classes: bool
 
 
 class StageRules(NamedTuple):
@@ -146,6 +147,7 @@ def _rules(config: TrackerConfig, frame_rate: float) -> Rules:
         min_streak=output.min_streak,
         min_area=output.min_area,
         max_aspect=_or(output.max_aspect, np.inf),
+        across_classes=config.across_classes,
     )
 
 
@@ -215,6 +217,7 @@ def read_rules(row: Floats) -> Rules:
         int(row[26]),
         row[27],
         row[28],
+        row[29] != 0,
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from smiletrack.config import load_config, preset_file
 from smiletrack.tracking.answers import Answers, open_answers
@@ -77,12 +77,15 @@ class Tracker:
         """What could not be used so far."""
         return Skipped(*self._memory.counters[[BAD_DETECTIONS, BAD_EMBEDDINGS, BAD_WARPS]].tolist())
 
-    def update(self, detections: Detections, warp: Floats | None = None) -> Tracks:
+    def update(self, detections: Detections | ArrayLike, warp: Floats | None = None) -> Tracks:
         """Take the next frame's detections and return its tracks, ids ascending.
 
+        detections: or (N, 4 to 6) rows of x1, y1, x2, y2, score and class (from 0), see `Detections.from_array`.
         warp: (2, 3) affine map of pixels of the frame before to pixels of this frame; None = the camera stood still.
         Call it for every frame, also for one without detections.
         """
+        if not isinstance(detections, Detections):
+            detections = Detections.from_array(detections)
         answers = open_answers(len(detections.scores), 1)
         self._end[0] = len(detections.scores)
         self._track(detections, self._end, _NO_WARPS if warp is None else _warps(warp, 1), answers)

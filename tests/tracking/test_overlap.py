@@ -12,7 +12,7 @@ from smiletrack.tracking.intake import FrameDetections, take_in
 from smiletrack.tracking.observations import direction_agreement, forget_observations
 from smiletrack.tracking.ordering import ascending, num_below
 from smiletrack.tracking.overlap import find_pairs, iou
-from smiletrack.tracking.settings import HIGH, LOW, flatten, read_rules
+from smiletrack.tracking.settings import HIGH, LOW, Rules, flatten, read_rules
 from smiletrack.tracking.state import FRAME, open_memory, state_of
 from smiletrack.types import Floats
 
@@ -22,8 +22,13 @@ def crowd(rng: np.random.Generator, count: int) -> Floats:
     return np.hstack((corner, corner + rng.uniform(1, 80, (count, 2))))
 
 
+def rules_of(pixel: float = 0.0, across: bool = False) -> Rules:
+    config = TrackerConfig(iou_pixel=pixel, across_classes=across)
+    return read_rules(flatten(config, 30.0)[0])
+
+
 def scene_of(boxes: Floats, scores: Floats) -> FrameDetections:
-    rules = read_rules(flatten(TrackerConfig(), 30.0)[0])
+    rules = rules_of()
     return take_in(
         rules, np.zeros(8, np.int64), boxes, scores, np.ones(len(boxes), np.int64), np.zeros((len(boxes), 0))
     )
@@ -41,7 +46,7 @@ def test_pairs_of_a_level_and_their_iou(everything: bool, pixel: float) -> None:
     scene.owners[np.flatnonzero(scores == 0.9)[:3]] = 7  # they are taken
     slots = rng.permutation(60)[:50]
     for level, score in ((HIGH, 0.9), (LOW, 0.3)):
-        pairs = find_pairs(slots, a, scene, level, pixel, everything)
+        pairs = find_pairs(slots, a, np.ones(60, np.int64), scene, level, rules_of(pixel), everything)
         found = np.zeros((60, 45))
         index = np.repeat(slots, np.diff(pairs.starts))
         found[index, pairs.rows] = pairs.ious
@@ -56,8 +61,26 @@ def test_pairs_of_a_level_and_their_iou(everything: bool, pixel: float) -> None:
 def test_no_boxes(shape: tuple[int, int]) -> None:
     rng = np.random.default_rng(0)
     a, b = crowd(rng, shape[0]), crowd(rng, shape[1])
-    pairs = find_pairs(np.arange(shape[0]), a, scene_of(b, np.full(len(b), 0.9)), HIGH, 0.0, True)
+    pairs = find_pairs(
+        np.arange(shape[0]), a, np.ones(len(a), np.int64), scene_of(b, np.full(len(b), 0.9)), HIGH, rules_of(), True
+    )
     assert len(pairs.rows) == 0 and pairs.starts.tolist() == [0] * (shape[0] + 1)
+
+
+@pytest.mark.parametrize("everything", [False, True])
+def test_pairs_of_two_classes_are_left_out_unless_the_rules_allow_them(everything: bool) -> None:
+    rng = np.random.default_rng(1)
+    boxes, kinds = crowd(rng, 30), rng.integers(1, 4, 30)
+    scene = scene_of(boxes, np.full(30, 0.9))._replace(classes=rng.permutation(kinds))
+    alike, every = (
+        find_pairs(np.arange(30), boxes, kinds, scene, HIGH, rules_of(across=across), everything)
+        for across in (False, True)
+    )
+    index = np.repeat(np.arange(30), np.diff(every.starts))
+    same = kinds[index] == scene.classes[every.rows]
+    assert 0 < same.sum() < len(same) and (everything is False or len(same) == 900)
+    np.testing.assert_array_equal(alike.rows, every.rows[same])
+    np.testing.assert_array_equal(alike.ious, every.ious[same])
 
 
 def test_a_box_without_area_has_no_iou() -> None:

@@ -293,3 +293,44 @@ def test_importing_the_tracker_loads_neither_torch_nor_scipy_optimize_nor_pandas
     slow = ("torch", "scipy.optimize", "pandas", "cv2")
     code = f"import sys, smiletrack.tracking.tracker; print([m for m in {slow} if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_tracks_take_detections_of_their_own_class_unless_told_otherwise(preset: str) -> None:
+    """A car appears where a person was; originals of one class do not look, and nor does any where it is allowed."""
+    config = load_config(TrackerConfig, preset_file("tracker", preset), ["life.confirm=0", "output.min_streak=0"])
+    original = preset not in ("smiletrack", "smiletrack-calibrated", "smiletrack-motion", "smiletrack-paper")
+    assert config.across_classes == original
+    for across in (False, True):
+        tracker = Tracker(replace(config, across_classes=across))
+        for x in (100.0, 101.0, 102.0):
+            first = tracker.update(one(x))
+        car = [tracker.update(replace(one(x), classes=np.array([3]))) for x in (103.0, 104.0, 105.0)]
+        assert set(first.classes) == {1} and set(car[-1].classes) == {3}
+        assert (car[-1].ids.tolist() == first.ids.tolist()) == across, preset
+
+
+def test_a_crossing_of_two_classes_keeps_both() -> None:
+    """Where boxes fall on each other, the nearest box of another class is no candidate."""
+    both = [
+        Detections(
+            [[100 + 8 * k, 100, 140 + 8 * k, 200], [180 - 8 * k, 100, 220 - 8 * k, 200]], [0.9, 0.9], classes=[1, 3]
+        )
+        for k in range(11)
+    ]
+    tracker = load_tracker("smiletrack")
+    tracks = [tracker.update(seen) for seen in both]
+    assert all(found.ids.tolist() == [1, 2] and found.classes.tolist() == [1, 3] for found in tracks)
+
+
+def test_rows_of_an_array_are_detections() -> None:
+    first, second = load_tracker("bytetrack"), load_tracker("bytetrack")
+    for k in range(3):
+        rows = np.array([[10 + k, 10, 50 + k, 90, 0.9, 0], [200, 20, 240, 120, 0.8, 2]])
+        tracks = first.update(rows)
+        same = second.update(Detections(rows[:, :4], rows[:, 4], classes=np.array([1, 3])))
+        np.testing.assert_array_equal(tracks.boxes, same.boxes)
+    assert tracks.ids.tolist() == [1, 2] and tracks.classes.tolist() == [1, 3]
+    assert len(first.update([])) == 0
+    with pytest.raises(ValueError, match=r"rows must have shape \(N, 4 to 6\)"):
+        first.update(np.zeros((2, 9)))

@@ -125,6 +125,8 @@ def _image_shape(path: Path, shapes: list[list[Any]]) -> list[int | None]:
 def _open_onnx(path: Path, device: str, threads: int) -> NetworkFile:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = threads, 3
+    if threads:  # others work beside it, and idle threads that spin would take their time
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     providers = _providers(path, device)
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=providers)

@@ -9,6 +9,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from torch import Tensor
 
 from smiletrack.boxes import area, clip_boxes
 from smiletrack.config import nearest
+from smiletrack.detector.build import Detector
 from smiletrack.detector.checkpoint import load_detector_network
 from smiletrack.detector.deploy import fuse, halved
 from smiletrack.detector.exported import ExportedDetector
@@ -29,8 +31,12 @@ from smiletrack.detector.settings import PredictConfig as PredictConfig
 from smiletrack.errors import InputError
 from smiletrack.image_tensors import to_input
 from smiletrack.images import Frame
+from smiletrack.lazy import LazyModule
 from smiletrack.network_files import is_network_file, network_path, open_network
+from smiletrack.runtime_twin import RuntimeTwin
 from smiletrack.types import Detections
+
+onnx_model = LazyModule("smiletrack.detector.onnx_model")
 
 
 class Predictor:
@@ -62,8 +68,11 @@ class Predictor:
             raise InputError(f"height, width: must be multiples of {stride} for this detector, not {self.size}")
         kept = _class_numbers(settings.classes, config.class_names)
         self.nms = dataclasses.replace(settings.nms, classes=kept)
-        self.settings = _flat(dataclasses.asdict(settings), "predict.")
-        said = json.dumps([weights_digest, self.size, dataclasses.asdict(settings), list(kept)])
+        told = dataclasses.asdict(settings)
+        if not isinstance(network, RuntimeTwin):
+            del told["runtime"]  # it is the network file's, or PyTorch
+        self.settings = _flat(told, "predict.")
+        said = json.dumps([weights_digest, self.size, told, list(kept)])
         self.fingerprint = hashlib.sha256(said.encode()).hexdigest()[:16]
 
     @property
@@ -117,15 +126,18 @@ class Predictor:
         return answers
 
 
-def load_detector(spec: str | Path, device: str = "cpu", settings: PredictConfig | None = None) -> Predictor:
+def load_detector(
+    spec: str | Path, device: str = "cpu", settings: PredictConfig | None = None, threads: int = 0
+) -> Predictor:
     """Return the detector of a checkpoint or of a network file (`FILE.onnx`, `FILE.xml`, `onnx:FILE`, `openvino:FILE`).
 
-    device: cpu, cuda, cuda:N, or auto for a GPU where there is one that can run it. Raises InputError for a missing or
+    device: cpu, cuda, cuda:N, or auto for a GPU where there is one that can run it. threads: of a CPU, for another
+    runtime than PyTorch; 0 = its own choice. Raises InputError for a missing or
     foreign file and for a device that is not there.
     """
     settings = settings or PredictConfig()
     if is_network_file(str(spec)):
-        model = ExportedDetector(open_network(str(spec), device), settings)
+        model = ExportedDetector(open_network(str(spec), device, threads), settings)
         digest = _digest(network_path(str(spec)))
         return Predictor(model, model.config, settings, model.rule, model.stride, "cpu", digest, model.description)
     path = Path(spec)
@@ -136,8 +148,20 @@ def load_detector(spec: str | Path, device: str = "cpu", settings: PredictConfig
     net, config = load_detector_network(path)
     ready = fuse(net).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     ready = halved(ready) if settings.half and device.startswith("cuda") else ready
-    network = torch.compile(ready) if settings.compile else ready
+    network: Callable[[Tensor], Tensor] = torch.compile(ready) if settings.compile else ready
+    if device == "cpu" and settings.runtime not in ("auto", "torch"):
+        network = RuntimeTwin(ready, partial(_export, net, config), _same_predictions, settings.runtime, threads)
     return Predictor(network, config, settings, net.rule, max(net.strides), device, _digest(path))
+
+
+def _export(net: Detector, config: DetectorConfig, path: Path, size: tuple[int, int]) -> None:
+    onnx_model.export_detector_onnx(net, dataclasses.replace(config, height=size[0], width=size[1]), path)
+
+
+def _same_predictions(first: Tensor, second: Tensor) -> bool:
+    """Tell predictions apart that differ by more than a twentieth of a pixel or a thousandth of a score."""
+    apart = (first - second).abs().amax((0, 1))
+    return bool(apart[:4].max() < 0.05 and apart[4:].max() < 1e-3)
 
 
 def _flat(tree: dict[str, Any], prefix: str) -> dict[str, str]:

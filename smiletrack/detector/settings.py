@@ -52,6 +52,9 @@ class PredictConfig(Checked):
     """Use half precision (GPU only)."""
     clip: bool = False
     """Clip boxes to the frame, as the released PRB-Net does; MOTChallenge annotates people beyond its borders."""
+    runtime: Literal["auto", "torch", "onnx", "openvino"] = "auto"
+    """What runs checkpoints on a CPU: PyTorch, or ONNX Runtime or OpenVINO where their answers agree with PyTorch's;
+    auto: ONNX Runtime in track and demo, PyTorch elsewhere."""
     compile: bool = False
     """Compile the network with torch.compile; the first frames of each size take long."""
     nms: NMSConfig = field(default_factory=NMSConfig)

@@ -4,7 +4,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,7 @@ from smiletrack.data.sources import open_source
 from smiletrack.data.video import FrameSource, VideoWriter
 from smiletrack.detector.settings import PredictConfig
 from smiletrack.engine.inputs.detection_cache import EMBEDDED_ABOVE, DetectorLike, EmbedderLike, with_embeddings
+from smiletrack.engine.inputs.frame_pipeline import StageTimes, see_frames
 from smiletrack.engine.track import join_tracks
 from smiletrack.errors import InputError
 from smiletrack.images import Frame
@@ -27,7 +28,7 @@ from smiletrack.motion.camera_motion import CameraMotion, CameraMotionConfig
 from smiletrack.ranges import Checked, Count
 from smiletrack.tracking.config import TrackerConfig
 from smiletrack.tracking.tracker import Tracker, default_config
-from smiletrack.types import Floats, Tracks
+from smiletrack.types import Detections, Floats, Tracks
 from smiletrack.view.drawing import TrackPainter, class_words, draw_lines, speed_lines
 from smiletrack.view.rerun_recording import SPAWN, RerunRecording
 
@@ -107,28 +108,31 @@ class Pipeline:
     camera: CameraMotion | None
     tracker: Tracker
 
-    def step(self, frame: Frame, seconds: dict[str, float]) -> Tracks:
-        """Return the tracks of the next frame; the time of each stage is added to `seconds`."""
-        start = time.perf_counter()
+    def track(self, frames: Iterable[Frame], seconds: dict[str, float]) -> Iterator[tuple[Frame, Tracks]]:
+        """Yield every frame with its tracks; `seconds` tells what was waited for each stage.
 
-        def stop(stage: str) -> None:
-            nonlocal start
-            now = time.perf_counter()
-            seconds[stage] = seconds.get(stage, 0.0) + now - start
-            start = now
+        The networks are ahead of the tracker by a frame each (`see_frames`); the tracks are those of frame by frame.
+        """
+        times = StageTimes()
+        seen = see_frames(frames, self._detect, self._embed if self.embedder else None, times)
+        for frame, found in seen:
+            seconds |= times.shares()
+            start = time.perf_counter()
+            warp: Floats | None = None
+            if self.camera is not None:
+                warp = self.camera.step(frame, found.boxes[found.scores > EMBEDDED_ABOVE])
+                seconds["camera motion"] = seconds.get("camera motion", 0.0) + time.perf_counter() - start
+                start = time.perf_counter()
+            tracks = self.tracker.update(found, warp)
+            seconds["association"] = seconds.get("association", 0.0) + time.perf_counter() - start
+            yield frame, tracks
 
-        found = self.detector.detect(frame)
-        stop("detect")
-        if self.embedder is not None:
-            found = with_embeddings(found, self.embedder, frame)
-            stop("embed")
-        warp: Floats | None = None
-        if self.camera is not None:
-            warp = self.camera.step(frame, found.boxes[found.scores > EMBEDDED_ABOVE])
-            stop("camera motion")
-        tracks = self.tracker.update(found, warp)
-        stop("association")
-        return tracks
+    def _detect(self, number: int, frame: Frame) -> Detections:
+        return self.detector.detect(frame)
+
+    def _embed(self, frame: Frame, found: Detections) -> Detections:
+        assert self.embedder is not None, "else there is no such stage"
+        return with_embeddings(found, self.embedder, frame)
 
 
 def demo(config: DemoConfig) -> Path | None:
@@ -148,6 +152,7 @@ def demo(config: DemoConfig) -> Path | None:
     save = Path(config.save or f"runs/demo/{source.name}.mp4") if config.save or not config.show else None
     made: list[Tracks] = []
     seconds: dict[str, float] = {}
+    begin = time.perf_counter()
     failure: InputError | None = None
     with ExitStack() as stack:
         stop = stack.enter_context(runtime.stop_signal())
@@ -157,8 +162,8 @@ def demo(config: DemoConfig) -> Path | None:
         painter = _Painter(config.trail, names)
         recording = stack.enter_context(_recording(config, source)) if config.rerun else None
         try:
-            for frame in _frames(source, config.max_frames, stop):
-                made.append(pipeline.step(frame, seconds))
+            for frame, tracks in pipeline.track(_frames(source, config.max_frames, stop), seconds):
+                made.append(tracks)
                 picture = painter.paint(frame, made[-1], seconds, len(made))
                 if writer is not None:
                     writer.write(picture)
@@ -171,7 +176,7 @@ def demo(config: DemoConfig) -> Path | None:
             failure = error
     if save is not None and made:
         write_results(save.with_suffix(".txt"), join_tracks(made))
-    _tell(source, made, seconds, save)
+    _tell(source, made, seconds, time.perf_counter() - begin, save)
     if failure is not None:
         raise failure
     return save
@@ -254,10 +259,14 @@ class _Window:
             self._stop.set()
 
 
-def _tell(source: FrameSource, made: list[Tracks], seconds: dict[str, float], save: Path | None) -> None:
+def _tell(
+    source: FrameSource, made: list[Tracks], seconds: dict[str, float], spent_s: float, save: Path | None
+) -> None:
     """Print what was made, how fast, and what went wrong."""
     identities = len({identity for tracks in made for identity in tracks.ids.tolist()})
     say(f"{source.name}: {len(made)} frames, {identities} identities; {', '.join(speed_lines(seconds, len(made)))}")
+    if made:
+        say(f"  {len(made) / spent_s:.1f} frames/s from reading to writing")
     say(*(f"  {problem}" for problem in source.problems))
     if save is not None and made:
         say(f"{save}, {save.with_suffix('.txt')}")

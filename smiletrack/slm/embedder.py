@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from smiletrack.errors import InputError
 from smiletrack.image_tensors import to_input
 from smiletrack.images import pixel_word
 from smiletrack.network_files import NetworkFile, is_network_file, network_path, open_network
-from smiletrack.slm.checkpoint import load_slm_network
+from smiletrack.runtime_twin import RuntimeTwin
+from smiletrack.slm.checkpoint import export_slm_onnx, load_slm_network
 from smiletrack.slm.foreign import (
     check_embedder,
     conclude_preprocessing,
@@ -113,12 +115,16 @@ class Embedder:
         return there.to(self._device, non_blocking=True)
 
 
-def load_embedder(path: str | Path, device: str = "cpu", compile: bool = False) -> Embedder:
+def load_embedder(
+    path: str | Path, device: str = "cpu", compile: bool = False, runtime: str = "torch", threads: int = 0
+) -> Embedder:
     """Return the embedder of a checkpoint (`load_slm_network`) or of a network file (.onnx, OpenVINO's .xml).
 
     What a network of others is fed is concluded as `foreign` says, or said: `FILE.onnx@bgr255`. device: cpu, cuda,
     cuda:N, or auto for a GPU where there is one that can run it. On a GPU a checkpoint runs in float16 and
-    channels-last; `compile` adds torch.compile. InputError where the file is missing or not usable.
+    channels-last; `compile` adds torch.compile. runtime: what runs a checkpoint on a CPU, torch, onnx or openvino.
+    threads: of a CPU, for another runtime than PyTorch; 0 = as many as PyTorch takes. InputError where the file is
+    missing or not usable.
     """
     spec, pixels = split_pixels(str(path))
     path = network_path(spec)
@@ -126,14 +132,20 @@ def load_embedder(path: str | Path, device: str = "cpu", compile: bool = False) 
         raise InputError(f"{path}: no such SLM file; train one with smiletrack train-slm")
     fingerprint = f"{path.name}:{hashlib.sha256(path.read_bytes()).hexdigest()[:16]}"
     if is_network_file(spec):
-        return _exported(open_network(spec, device, torch.get_num_threads(), free_batch=True), pixels, fingerprint)
+        return _exported(
+            open_network(spec, device, threads or torch.get_num_threads(), free_batch=True), pixels, fingerprint
+        )
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     network, preprocessing = load_slm_network(path)
     fuse_norms(network)
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     mask_grid = network.mask_grid if isinstance(network, SLM) else None
-    forward = torch.compile(network, dynamic=True) if compile else network
+    forward: Callable[..., Tensor] = torch.compile(network, dynamic=True) if compile else network
+    if device == "cpu" and runtime != "torch" and mask_grid is None:
+        write = partial(_export, network, preprocessing)
+        forward = RuntimeTwin(network, write, _same_directions, runtime, threads or torch.get_num_threads())
+        fingerprint = f"{fingerprint} {runtime}"
     if torch.device(device).type != "cuda":
         return Embedder(forward, preprocessing, fingerprint, device, mask_grid=mask_grid)
 
@@ -143,6 +155,15 @@ def load_embedder(path: str | Path, device: str = "cpu", compile: bool = False) 
         return rows
 
     return Embedder(half, preprocessing, fingerprint, device, batch=256, mask_grid=mask_grid)
+
+
+def _export(network: nn.Module, preprocessing: Preprocessing, path: Path, size: tuple[int, int]) -> None:
+    export_slm_onnx(network, preprocessing, path)
+
+
+def _same_directions(first: Tensor, second: Tensor) -> bool:
+    """Tell rows of embeddings apart whose cosine is below 0.9999."""
+    return bool(functional.cosine_similarity(first, second).min() > 0.9999)
 
 
 def fuse_norms(module: nn.Module) -> None:

@@ -1,5 +1,7 @@
 """The demo turns a source into a painted video and a result file, and keeps what it made when something fails."""
 
+import os
+import signal
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -87,6 +89,24 @@ def test_what_was_made_before_an_error_is_kept(walk: Path, tmp_path: Path, monke
     assert read_results(save.with_suffix(".txt")).frames.max() == 4
 
 
+def test_ctrl_c_loses_no_frame_that_was_read(walk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The networks are ahead of the tracker when it comes."""
+    asked: list[int] = []
+
+    class Stopping(RedDetector):
+        def detect(self, frame: np.ndarray) -> Detections:
+            asked.append(1)
+            if len(asked) == 4:
+                os.kill(os.getpid(), signal.SIGINT)
+            return super().detect(frame)
+
+    monkeypatch.setattr(module, "networks", SimpleNamespace(load_networks=lambda *_: (Stopping(), PlaceEmbedder())))
+    save = tmp_path / "out.mp4"
+    demo(DemoConfig(source=str(walk), detector="x", slm="y", save=str(save), device="cpu"))
+    assert 4 <= len(asked) < 10 and len(list(open_source(save))) == len(asked)
+    assert read_results(save.with_suffix(".txt")).frames.max() == len(asked)
+
+
 def test_nothing_is_left_when_the_first_frame_is_bad(walk: Path, tmp_path: Path) -> None:
     (walk / "000.png").write_bytes(b"")
     with pytest.raises(InputError, match=r"000\.png"):
@@ -104,8 +124,7 @@ def test_unreadable_images_are_told(walk: Path, tmp_path: Path, capsys: pytest.C
 def test_pipeline_times_every_stage_it_has() -> None:
     seconds: dict[str, float] = {}
     pipeline = Pipeline(RedDetector(), None, CameraMotion(CameraMotionConfig()), Tracker())
-    for _ in range(2):
-        pipeline.step(np.zeros((90, 120, 3), np.uint8), seconds)
+    assert len(list(pipeline.track([np.zeros((90, 120, 3), np.uint8)] * 2, seconds))) == 2
     assert list(seconds) == ["detect", "camera motion", "association"] and min(seconds.values()) > 0
 
 

@@ -5,10 +5,10 @@ frame range, detector, SLM) and is refused for anything else.
 """
 
 import json
-import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -19,6 +19,7 @@ from smiletrack.array_files import read_arrays
 from smiletrack.config import build_config
 from smiletrack.console import notify, progress
 from smiletrack.data.mot import DetectionTable
+from smiletrack.engine.inputs.frame_pipeline import StageTimes, see_frames
 from smiletrack.errors import InputError
 from smiletrack.files import atomic_path
 from smiletrack.images import Frame
@@ -82,22 +83,20 @@ def detect_sequence(
     what the progress bar counts to; all that come are seen. A `live` source is ended by Ctrl-C, and what was seen
     counts.
     """
-    seconds = {"decode": 0.0, "detect": 0.0, "embed": 0.0}
+    times = StageTimes()
     seen: list[Detections] = []
-    clock = _Clock(seconds)
-    clock.start()
-    with suppress(KeyboardInterrupt) if live else nullcontext():  # nothing else ends a camera
-        for frame in progress(frames, name, expected, quiet):
-            clock.stop("decode")
-            number = len(seen) + 1
-            found = _rows(detector, number) if isinstance(detector, DetectionTable) else detector.detect(frame)
-            clock.stop("detect")
-            if embedder is not None:
-                found = with_embeddings(found, embedder, frame)
-            clock.stop("embed")
-            seen.append(found)
     if isinstance(detector, DetectionTable):
-        del seconds["detect"]
+        detect = partial(_rows, detector)
+    else:
+        detect = partial(_detected, detector)
+    embed = partial(_embedded, embedder) if embedder else None
+    watched = progress(frames, name, expected, quiet)
+    with suppress(KeyboardInterrupt) if live else nullcontext():  # nothing else ends a camera
+        for _, found in see_frames(watched, detect, embed, times):
+            seen.append(found)
+    seconds = {"decode": times.decode, "detect": 0.0, "embed": 0.0} | times.shares()
+    if isinstance(detector, DetectionTable):
+        seconds["embed"] += seconds.pop("detect")
     return CachedDetections(*_stack(seen), len(seen), seconds, tuple(getattr(frames, "problems", ())))
 
 
@@ -191,7 +190,15 @@ def with_embeddings(found: Detections, embedder: EmbedderLike, frame: Frame) -> 
     return Detections(found.boxes, found.scores, embeddings, found.classes)
 
 
-def _rows(table: DetectionTable, number: int) -> Detections:
+def _detected(detector: DetectorLike, number: int, frame: Frame) -> Detections:
+    return detector.detect(frame)
+
+
+def _embedded(embedder: EmbedderLike, frame: Frame, found: Detections) -> Detections:
+    return with_embeddings(found, embedder, frame)
+
+
+def _rows(table: DetectionTable, number: int, frame: Frame) -> Detections:
     rows = table.frame(number)
     return Detections(table.boxes[rows], table.scores[rows], classes=table.classes[rows])
 
@@ -208,19 +215,3 @@ def _stack(seen: list[Detections]) -> tuple[DetectionTable, NDArray[np.float32]]
         np.concatenate([np.zeros(0, np.int64), *(found.classes for found in seen)]),
     )
     return table, np.concatenate([np.zeros((0, width), np.float32), *blocks])
-
-
-class _Clock:
-    """Adds the time between two calls to a stage."""
-
-    def __init__(self, seconds: dict[str, float]) -> None:
-        self._seconds = seconds
-        self._last = 0.0
-
-    def start(self) -> None:
-        self._last = time.perf_counter()
-
-    def stop(self, stage: str) -> None:
-        now = time.perf_counter()
-        self._seconds[stage] += now - self._last
-        self._last = now

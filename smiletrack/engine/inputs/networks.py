@@ -1,6 +1,7 @@
 """The networks of a pipeline, ready to run on one device."""
 
 import os
+from dataclasses import replace
 
 import torch
 
@@ -22,26 +23,32 @@ def load_networks(
     Tells on standard error what network files were taken for. Raises InputError for a missing or foreign file and for a
     device that is not there.
     """
+    predict = predict or PredictConfig()
+    if predict.runtime == "auto":
+        predict = replace(predict, runtime="torch" if predict.compile else "onnx")
+    several = bool(detector) and slm not in ("", "none")
+    threads = max(1, torch.get_num_threads() // 2) if several else 0  # both work at once
     seeing: DetectorLike | None = None
     embedding: EmbedderLike | None = None
     if detector:
-        seeing = OwnDetector(detector) if is_own_class(detector) else open_detector(detector, device, predict)
+        seeing = OwnDetector(detector) if is_own_class(detector) else open_detector(detector, device, predict, threads)
     if slm not in ("", "none"):
-        embedding = OwnEmbedder(slm) if is_own_class(slm) else open_embedder(slm, device)
+        embedding = OwnEmbedder(slm) if is_own_class(slm) else open_embedder(slm, device, predict.runtime, threads)
     return seeing, embedding
 
 
-def open_detector(spec: str, device: str = "auto", predict: PredictConfig | None = None) -> Predictor:
+def open_detector(spec: str, device: str = "auto", predict: PredictConfig | None = None, threads: int = 0) -> Predictor:
     """Load a detector: a checkpoint, or a network file, about which a line is told. Errors: see `load_networks`."""
-    detector = load_detector(spec, _place(spec, device), predict)
+    detector = load_detector(spec, _place(spec, device), predict, threads)
     if detector.description:
         notify(detector.description)
     return detector
 
 
-def open_embedder(spec: str, device: str = "auto") -> Embedder:
+def open_embedder(spec: str, device: str = "auto", runtime: str = "torch", threads: int = 0) -> Embedder:
     """Load a similarity network: a checkpoint, or a network file, about which a line is told."""
-    embedder = load_embedder(spec, _place(spec.rpartition("@")[0] or spec, device))
+    place = _place(spec.rpartition("@")[0] or spec, device)
+    embedder = load_embedder(spec, place, runtime=runtime, threads=threads)
     if embedder.description:
         notify(embedder.description)
     return embedder

@@ -7,7 +7,6 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from glob import escape
 from pathlib import Path
 from typing import IO, Any
 
@@ -74,13 +73,6 @@ def _is_at(handle: int, path: Path) -> bool:
         return os.path.samestat(os.fstat(handle), path.lstat())
     except FileNotFoundError:
         return False
-
-
-def remove_leftovers(path: Path) -> None:
-    """Remove the temporary files that a killed writer of `path` left; nobody else may be writing it."""
-    random = 8 * "?"  # letters of mkstemp
-    for old in path.parent.glob(f".{escape(path.stem)}.{random}{escape(path.suffix)}"):
-        old.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from smiletrack.engine.run_folders.folder import start_run
 from smiletrack.engine.run_folders.shards import ShardConfig, SharedJob, this_shard
 from smiletrack.engine.warm_up import warm_up
 from smiletrack.errors import InputError
-from smiletrack.files import read_json, remove_leftovers, write_json
+from smiletrack.files import read_json, write_json
 from smiletrack.tracking.config import TrackerConfig
 from smiletrack.tracking.interpolation import InterpolationConfig, interpolate
 from smiletrack.tracking.tracker import Skipped, Tracker, default_config
@@ -136,12 +136,10 @@ def _track_into(run: Path, sequence: SequenceInput, config: TrackConfig, job: Sh
     frames = progress(sequence.frames(), sequence.name, sequence.num_frames)
     result = track_sequence(tracker, frames, sequence.warps, config.first_identity)
     file = _result_file(run, sequence.name)
-    remove_leftovers(file)
     seconds = sequence.seconds | result.seconds
     entry = {"frames": result.num_frames, "seconds": seconds, "apart": sequence.apart}
     with job.lock("timing"):
         times = run / "timing.json"
-        remove_leftovers(times)
         write_json(times, (read_json(times) if times.exists() else {}) | {sequence.name: entry})
     write_class_names(run / "labels.txt", sequence.class_names)
     if config.all_detections:

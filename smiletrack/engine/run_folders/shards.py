@@ -5,6 +5,7 @@ process dies, and is done when its file is there; files appear whole. So a proce
 takes the part over, or the next start of the command does.
 """
 
+import fcntl
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -19,12 +20,8 @@ from smiletrack.config import to_yaml
 from smiletrack.engine.run_folders.folder import commit_of_checkout, make_folder
 from smiletrack.errors import InputError
 from smiletrack.files import atomic_write
-from smiletrack.lazy import LazyModule
 from smiletrack.ranges import Checked
 from smiletrack.version import __version__
-
-fcntl = LazyModule("fcntl")
-_HAS_LOCKS = os.name == "posix"
 
 _FOLDER = ".shards"
 _NOT_COMPARED = ("shard", "output", "device", "cache", "overwrite", "json")
@@ -104,8 +101,6 @@ class SharedJob:
         self._folder = folder
         self.place = folder / _FOLDER / command
         self.shard = shard
-        if shard is not None and not _HAS_LOCKS:
-            raise InputError("shard: this system has no file locks, by which processes share work")
 
     @contextmanager
     def running(self, config: Any, begin: Callable[[], None]) -> Iterator[None]:
@@ -170,8 +165,6 @@ class SharedJob:
 
     def _try_lock(self, stream: IO[str], alone: bool, wait: bool = False) -> bool:
         """Lock an open file until it is closed; tell whether that could be done without waiting."""
-        if not _HAS_LOCKS:
-            return True
         try:
             fcntl.flock(stream, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:

@@ -10,7 +10,7 @@ import numpy as np
 from smiletrack.engine.run_folders.records import read_stored_scores
 from smiletrack.engine.run_folders.shards import Shard, SharedJob
 from smiletrack.errors import InputError
-from smiletrack.files import remove_leftovers, state_of_files, write_json
+from smiletrack.files import state_of_files, write_json
 from smiletrack.metrics.table import Measures
 
 
@@ -64,7 +64,6 @@ def share_scores(
 
     with job.running(config, forget):
         for name in job.claimed(list(files), lambda name: stored(name) is not None):
-            remove_leftovers(place(name))
             made = score(name)
             write_json(
                 place(name), asdict(made) | {"measures": to_json({name: made.measures})[name], "state": states[name]}

@@ -15,6 +15,7 @@ from smiletrack.engine.inputs.sequence_inputs import (
 )
 from smiletrack.engine.track import track_sequence
 from smiletrack.errors import InputError
+from smiletrack.metrics.hota import combine_hota, hota
 from smiletrack.metrics.preprocess import Comparison, compare
 from smiletrack.metrics.table import COMBINED, Measures, combine, measure
 from smiletrack.tracking.config import TrackerConfig
@@ -95,6 +96,12 @@ def tracked_comparison(tracker: TrackerConfig, problem: ScoredSequence) -> Compa
     given = problem.given
     found = track_sequence(Tracker(tracker, given.frame_rate), given.frames(), given.warps)
     return compare(problem.truth, found.table, given.num_frames, problem.benchmark)
+
+
+def tracked_hota(tracker: TrackerConfig, problems: Iterable[ScoredSequence]) -> float:
+    """Return the `mean_hota` over all sequences, with nothing else computed."""
+    parts = {problem.given.name: hota(tracked_comparison(tracker, problem)) for problem in problems}
+    return mean_hota({"HOTA": combine_hota([parts[name] for name in sorted(parts)])})
 
 
 def mean_hota(measures: Measures) -> float:

@@ -36,8 +36,8 @@ class CameraMotionConfig(Checked):
     """Height in pixels to which frames are downscaled, approximately, by an integer factor; 0 = what suits the
     method."""
 
-    max_features: Annotated[int, Ge(4)] = 400
-    """Maximum number of corners or features in a frame."""
+    max_features: Count = 0
+    """Maximum number of corners or features in a frame; 0 = what suits the method."""
 
     min_inliers: Annotated[int, Ge(3)] = 12
     """Minimum number of points that agree on the warp; with fewer the estimate counts as failed."""
@@ -52,6 +52,8 @@ class CameraMotionConfig(Checked):
         super().__post_init__()
         if 0 < self.height < 32:
             raise ValueError(f"height must be 0 or at least 32 pixels, not {self.height}")
+        if 0 < self.max_features < 4:
+            raise ValueError(f"max_features must be 0 or at least 4, not {self.max_features}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,14 +93,17 @@ class CameraMotion:
 def make_view(frame: Image, boxes: Floats | None, height: int) -> View:
     """Make a frame grey, scale it to about `height` pixels (never up) and mask the boxes, a tenth larger on each side.
 
-    The factor is a whole number: averaging whole blocks of pixels is ten times faster than any other ratio.
+    The factor is a whole number: averaging whole blocks of pixels is ten times faster than any other ratio. Blocks of
+    2 x 2 are faster still, in colour too, which is then made grey in a quarter of the time.
     """
-    grey = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY) if frame.ndim == 3 else frame
     factor = max(1, round(frame.shape[0] / height))
-    rows, columns = (side // factor for side in grey.shape)
-    if factor > 1:
-        blocks = grey[: rows * factor, : columns * factor]
-        grey = cv2.resize(blocks, (columns, rows), interpolation=cv2.INTER_AREA)
+    rows, columns = (side // factor for side in frame.shape[:2])
+    small = frame[: rows * factor, : columns * factor]
+    if factor % 2 == 0:
+        small = cv2.resize(small, (columns * factor // 2, rows * factor // 2), interpolation=cv2.INTER_AREA)
+    grey = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY) if small.ndim == 3 else small
+    if grey.shape != (rows, columns):
+        grey = cv2.resize(grey, (columns, rows), interpolation=cv2.INTER_AREA)
     scale = 1 / factor
     mask = np.full(grey.shape, 255, np.uint8)
     for x1, y1, x2, y2 in np.asarray(boxes if boxes is not None else np.empty((0, 4))) * scale:
@@ -152,13 +157,11 @@ def replace_implausible(
 
 def flow_warp(previous: View, view: View, config: CameraMotionConfig) -> Floats | None:
     """Follow corners of the frame before by pyramidal Lucas-Kanade, fit a similarity with RANSAC."""
-    corners: Any = cv2.goodFeaturesToTrack(
-        previous.grey, config.max_features, qualityLevel=0.01, minDistance=5, mask=previous.mask, blockSize=3
-    )
+    corners = _corners(previous, config.max_features or _FEATURES["flow"])
     if corners is None:
         return None
     moved, found, _ = cv2.calcOpticalFlowPyrLK(
-        previous.grey, view.grey, corners, np.empty_like(corners), winSize=(15, 15), maxLevel=3
+        previous.grey, view.grey, corners, np.empty_like(corners), winSize=(13, 13), maxLevel=4
     )
     kept = found.ravel() == 1
     before, after = corners.reshape(-1, 2)[kept], moved.reshape(-1, 2)[kept]
@@ -169,9 +172,21 @@ def flow_warp(previous: View, view: View, config: CameraMotionConfig) -> Floats 
     return _fit_similarity(before[still], after[still], config)
 
 
+def _corners(view: View, most: int) -> Any:
+    """Return (N, 1, 2) float32 corners of what is still, None for none.
+
+    They are looked for at half the size, in a quarter of the time, and lie on whole pixels: the flow from between two
+    pixels is less exact (by half, against `gmc.txt` of MOT17-02).
+    """
+    half = cv2.resize(view.grey, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    still = np.ascontiguousarray(view.mask[::2, ::2][: half.shape[0], : half.shape[1]])
+    found = cv2.goodFeaturesToTrack(half, most, qualityLevel=0.01, minDistance=6, mask=still, blockSize=3)
+    return None if found is None else 2 * found
+
+
 def orb_warp(previous: View, view: View, config: CameraMotionConfig) -> Floats | None:
     """Match ORB features of the two frames by the ratio test, fit a similarity with RANSAC."""
-    orb = cv2.ORB.create(nfeatures=config.max_features, fastThreshold=10)
+    orb = cv2.ORB.create(nfeatures=config.max_features or _FEATURES["orb"], fastThreshold=10)
     points_before, codes_before = orb.detectAndCompute(previous.grey, previous.mask)
     points_after, codes_after = orb.detectAndCompute(view.grey, view.mask)
     if codes_before is None or codes_after is None or len(codes_after) < 2:
@@ -201,7 +216,8 @@ _ESTIMATORS: dict[str, Callable[[View, View, CameraMotionConfig], Floats | None]
     "ecc": ecc_warp,
     "orb": orb_warp,
 }
-_HEIGHT = {"flow": 360, "ecc": 270, "orb": 540}
+_HEIGHT = {"flow": 540, "ecc": 270, "orb": 540}
+_FEATURES = {"flow": 200, "orb": 400}
 
 
 def _fit_similarity(

@@ -3,11 +3,14 @@
 It is optional. Tests that need it skip with a reason; everything else runs on worlds made here.
 """
 
+import io
 import os
+import runpy
 import subprocess
 import sys
 import tarfile
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
@@ -50,10 +53,23 @@ def real_data(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def run_tool() -> Callable[..., "subprocess.CompletedProcess[str]"]:
-    """Return a function that runs `tools/NAME.py WORDS...` as a user does and returns the finished process."""
+    """Return a function that runs `tools/NAME.py WORDS...` as a user does and returns what the process ended with.
+
+    It takes place in this process, which has loaded already what a new one loads for seconds; with `options` of
+    `subprocess.run` it is a process of its own.
+    """
 
     def run(name: str, *words: object, **options: object) -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, str(REPOSITORY / "tools" / f"{name}.py"), *map(str, words)]
-        return subprocess.run(command, capture_output=True, text=True, check=False, **options)  # type: ignore[call-overload,no-any-return]
+        if options:
+            return subprocess.run(command, capture_output=True, text=True, check=False, **options)  # type: ignore[call-overload,no-any-return]
+        out, err, status = io.StringIO(), io.StringIO(), 0
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+            patch.setattr(sys, "argv", command[1:])
+            try:
+                runpy.run_path(command[1], run_name="__main__")
+            except SystemExit as stop:
+                status = int(stop.code or 0)
+        return subprocess.CompletedProcess(command, status, out.getvalue(), err.getvalue())
 
     return run

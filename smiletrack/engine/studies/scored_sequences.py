@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -13,14 +14,13 @@ from smiletrack.engine.inputs.sequence_inputs import (
     sequence_inputs,
     sequence_names,
 )
-from smiletrack.engine.track import track_sequence
 from smiletrack.errors import InputError
 from smiletrack.metrics.hota import combine_hota, hota
 from smiletrack.metrics.preprocess import Comparison, compare
 from smiletrack.metrics.table import COMBINED, Measures, combine, measure
 from smiletrack.tracking.config import TrackerConfig
 from smiletrack.tracking.tracker import Tracker
-from smiletrack.types import Floats, TrackTable
+from smiletrack.types import Detections, Floats, Ints, TrackTable
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,14 @@ class ScoredSequence:
     given: SequenceInput
     truth: TrackTable
     benchmark: str
+
+    @cached_property
+    def detections(self) -> tuple[Detections, Ints]:
+        """All detections, in the order of their frames, and the frame of each; made once for all trackers."""
+        table = self.given.detections
+        order = np.argsort(table.frames, kind="stable")
+        whole = Detections(table.boxes, table.scores, self.given.embeddings, table.classes)
+        return whole[order], table.frames[order]
 
 
 def read_scored_sequences(config: ScoredDataConfig, held_out: Collection[str] = ()) -> list[ScoredSequence]:
@@ -94,8 +102,8 @@ def measure_tracker(tracker: TrackerConfig, problems: Iterable[ScoredSequence]) 
 def tracked_comparison(tracker: TrackerConfig, problem: ScoredSequence) -> Comparison:
     """Track a sequence and compare what comes out with the truth."""
     given = problem.given
-    found = track_sequence(Tracker(tracker, given.frame_rate), given.frames(), given.warps)
-    return compare(problem.truth, found.table, given.num_frames, problem.benchmark)
+    found = Tracker(tracker, given.frame_rate).run(*problem.detections, given.num_frames, given.warps)
+    return compare(problem.truth, found, given.num_frames, problem.benchmark)
 
 
 def tracked_hota(tracker: TrackerConfig, problems: Iterable[ScoredSequence]) -> float:

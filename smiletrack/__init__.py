@@ -13,8 +13,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from smiletrack.data.mot import write_results as write_results
+    from smiletrack.data.sources import open_source as open_source
     from smiletrack.detector.predictor import load_detector as load_detector
     from smiletrack.engine.eval_mot import evaluate as evaluate
+    from smiletrack.engine.track import join_tracks as join_tracks
     from smiletrack.errors import InputError as InputError
     from smiletrack.slm.embedder import load_embedder as load_embedder
     from smiletrack.tracking.config import TrackerConfig as TrackerConfig
@@ -34,9 +37,12 @@ _HOMES = {
     "TrackerConfig": "tracking.config",
     "Tracks": "types",
     "evaluate": "engine.eval_mot",
+    "join_tracks": "engine.track",
     "load_detector": "detector.predictor",
     "load_embedder": "slm.embedder",
     "load_tracker": "tracking.tracker",
+    "open_source": "data.sources",
+    "write_results": "data.mot",
 }
 __all__ = [name for name in _HOMES if name != "__version__"]
 

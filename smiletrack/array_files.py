@@ -5,7 +5,6 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
@@ -44,4 +43,4 @@ def _read_array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
     if math.prod(shape) * dtype.itemsize > part.file_size:
         raise ValueError(f"{name} of shape {shape} is more than its {part.file_size} bytes")
     with archive.open(part) as stream:
-        return np.asarray(npy.read_array(stream, allow_pickle=False))
+        return npy.read_array(stream, allow_pickle=False)

@@ -22,7 +22,7 @@ def xyxy_to_xywh(boxes: Floats) -> Floats:
 def area(boxes: Floats) -> Floats:
     """(N, 4) -> (N,) in square pixels; 0 where a side is zero or negative."""
     sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 0.0)
-    return np.asarray(sides[:, 0] * sides[:, 1])
+    return sides[:, 0] * sides[:, 1]
 
 
 def clip_boxes(boxes: Floats, width: float, height: float) -> Floats:
@@ -65,16 +65,16 @@ def cover_cells(boxes: Floats, others: Floats, rows: int, columns: int, margin: 
     across = _share_of_cells(low[i, j, 0], high[i, j, 0], columns)
     down = _share_of_cells(low[i, j, 1], high[i, j, 1], rows)
     np.multiply.at(visible, i, 1 - down[:, :, None] * across[:, None, :])
-    return np.asarray(1 - visible)
+    return 1 - visible
 
 
 def _share_of_cells(low: Floats, high: Floats, cells: int) -> Floats:
     """(K,), (K,) intervals in [0, 1] -> (K, cells): the covered share of each of `cells` equal parts of [0, 1]."""
     edges = np.arange(cells + 1) / cells
     inside = np.minimum(high[:, None], edges[1:]) - np.maximum(low[:, None], edges[:-1])
-    return np.asarray(np.maximum(inside, 0) * cells)
+    return np.maximum(inside, 0) * cells
 
 
 def covered_shares(boxes: Floats, others: Floats) -> Floats:
     """(N, 4), (M, 4) -> (N,): the share of each box under the nearer ones of `others`, see `cover_cells`."""
-    return np.asarray(cover_cells(boxes, others, 32, 16).mean((1, 2)))
+    return cover_cells(boxes, others, 32, 16).mean((1, 2))

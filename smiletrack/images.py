@@ -99,7 +99,7 @@ def as_bgr(frame: NDArray[Any]) -> Frame:
     if frame.dtype != np.uint8:
         raise ValueError(f"frame must hold uint8 or uint16 grey levels, not {frame.dtype}")
     if frame.ndim == 2 or (frame.ndim == 3 and frame.shape[2] == 1):
-        return np.asarray(cv2.cvtColor(frame, cv2.COLOR_GRAY2BGR), np.uint8)
+        return cv2.cvtColor(frame, cv2.COLOR_GRAY2BGR)
     if frame.ndim != 3 or frame.shape[2] not in (3, 4):
         raise ValueError(f"frame must have shape (H, W, 3), not {frame.shape}")
     return frame[:, :, :3]
@@ -138,6 +138,6 @@ def cut_boxes(
         part: NDArray[Any] = frame[max(top, 0) : bottom, max(left, 0) : right].astype(dtype, copy=False)
         outside = (max(-top, 0), max(bottom - height, 0), max(-left, 0), max(right - width, 0))
         if any(outside):
-            part = np.asarray(cv2.copyMakeBorder(part, *outside, cv2.BORDER_REPLICATE))
+            part = cv2.copyMakeBorder(part, *outside, cv2.BORDER_REPLICATE)
         cv2.resize(part, (columns, lines), dst=crop, interpolation=cv2.INTER_LINEAR)
     return crops, rows

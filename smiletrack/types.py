@@ -16,6 +16,9 @@ supervision = LazyModule("supervision")
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+_FILLED_IN: Any = None
+"""Default of columns that need not be given: `__post_init__` puts arrays of the right length in their place."""
+
 
 def _column(
     values: ArrayLike | None, rows: int, name: str, dtype: type[np.generic], fill: float
@@ -51,8 +54,8 @@ class Detections:
 
     boxes: Floats
     scores: Floats
-    embeddings: Floats = None  # type: ignore[assignment]
-    classes: Ints = None  # type: ignore[assignment]
+    embeddings: Floats = _FILLED_IN
+    classes: Ints = _FILLED_IN
 
     def __post_init__(self) -> None:
         boxes = _boxes(self.boxes)
@@ -145,9 +148,9 @@ class TrackTable:
     frames: Ints
     ids: Ints
     boxes: Floats
-    scores: Floats = None  # type: ignore[assignment]
-    classes: Ints = None  # type: ignore[assignment]
-    visibility: Floats = None  # type: ignore[assignment]
+    scores: Floats = _FILLED_IN
+    classes: Ints = _FILLED_IN
+    visibility: Floats = _FILLED_IN
 
     def __post_init__(self) -> None:
         boxes = _boxes(self.boxes)
@@ -169,7 +172,7 @@ class TrackTable:
     def counted(self) -> NDArray[np.bool_]:
         """(N,) of truth: the rows that count, those whose mark, cut to a whole number, is not 0."""
         with np.errstate(invalid="ignore"):
-            return np.asarray(np.trunc(self.scores) != 0)
+            return np.trunc(self.scores) != 0
 
     def __getitem__(self, rows: NDArray[np.generic]) -> "TrackTable":
         """Return the rows that an index array or a boolean mask selects."""

@@ -1,5 +1,6 @@
 """Every shipped configuration loads, strictly, and says what it is for."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -33,3 +34,10 @@ def test_there_are_some() -> None:
 def test_it_loads_and_starts_with_its_purpose(file: Path) -> None:
     load_config(SCHEMAS[file.parent.name], file)
     assert file.read_text(encoding="utf-8").startswith("# ")
+
+
+def test_data_lie_where_the_readme_says() -> None:
+    """Sets lie right below datasets/, as `datasets/README.md` has them; nothing reads a folder of one machine."""
+    for file in FILES:
+        read = re.findall(r"(?<=[ :,\[])/?[\w.-]+/[\w./-]*", file.read_text(encoding="utf-8"))
+        assert not [path for path in read if path.startswith(("/", "datasets/real", "runs/real"))], file

@@ -223,7 +223,7 @@ def is_whole(column: Column) -> NDArray[np.bool_]:
     """Return (N,) whether each number is a whole one."""
     if column.dtype == np.int64:
         return np.ones(len(column), np.bool_)
-    return np.asarray((np.rint(column) == column) & np.isfinite(column))
+    return (np.rint(column) == column) & np.isfinite(column)
 
 
 def _numbers(column: Column) -> Floats:

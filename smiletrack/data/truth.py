@@ -57,7 +57,7 @@ class Truth:
 
     def targets(self) -> NDArray[np.bool_]:
         """Return (N,) which rows are pedestrians that count; distractors and rows marked 0 are none."""
-        return np.asarray(self.table.counted & (self.table.classes == PEDESTRIAN))
+        return self.table.counted & (self.table.classes == PEDESTRIAN)
 
     def why_none(self) -> str:
         """Return in one line why no row is a target: 0 of 20 rows count: 20 of class 2, person on vehicle."""

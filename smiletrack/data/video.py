@@ -233,7 +233,7 @@ class VideoWriter:
             self._stream.options = {"crf": "23", "preset": "veryfast"} if self.codec == "libx264" else {}
         width, height = self._stream.width, self._stream.height
         if frame.shape[0] // 2 * 2 != height or frame.shape[1] // 2 * 2 != width:
-            frame = np.asarray(cv2.resize(frame, (width, height)), np.uint8)
+            frame = cv2.resize(frame, (width, height))
         picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame[:height, :width]), format="bgr24")
         self._container.mux(self._stream.encode(picture))
 

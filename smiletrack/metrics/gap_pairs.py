@@ -61,7 +61,7 @@ def near_boxes(boxes: Floats) -> Mask:
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
     apart = np.linalg.norm(centres[:, None] - centres[None], axis=2) / ((heights[:, None] + heights) / 2)
     ratio = np.maximum(heights[:, None] / heights, heights / heights[:, None])
-    return np.asarray((apart <= NEAR_HEIGHTS) & (ratio <= NEAR_RATIO) & ~np.eye(len(boxes), dtype=bool))
+    return (apart <= NEAR_HEIGHTS) & (ratio <= NEAR_RATIO) & ~np.eye(len(boxes), dtype=bool)
 
 
 def draw_people(people: int, resamples: int, rng: np.random.Generator) -> Floats:
@@ -106,4 +106,4 @@ def weighted_rate(values: NDArray[np.generic], people: Ints, weights: Floats) ->
     chosen = weights[:, people]
     total = chosen.sum(1)
     nobody = np.full(len(weights), np.nan)
-    return np.asarray(np.divide(chosen @ values.astype(np.float64), total, out=nobody, where=total > 0))
+    return np.divide(chosen @ values.astype(np.float64), total, out=nobody, where=total > 0)

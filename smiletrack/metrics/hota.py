@@ -104,7 +104,7 @@ def _association(comparison: Comparison, passed: Ints, identities: Ints, tp: Flo
     weighted = matches / np.maximum(1.0, tp)
 
     def over_matches(size: Floats | Ints) -> Floats:
-        return np.asarray(np.sum(weighted * matches / np.maximum(1.0, size), axis=0))
+        return np.sum(weighted * matches / np.maximum(1.0, size), axis=0)
 
     return {
         "AssA": over_matches(truth_counts + result_counts - matches),

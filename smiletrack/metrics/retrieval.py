@@ -101,7 +101,7 @@ def time_candidates(frames: Ints, sequences: NDArray[np.generic], least_gap: int
     apart = np.abs(frames[:, None] - frames[None, :]) >= least_gap
     timeless = frames < 0
     apart |= timeless[:, None] | timeless[None, :]
-    return np.asarray((sequences[:, None] == sequences[None, :]) & apart)
+    return (sequences[:, None] == sequences[None, :]) & apart
 
 
 def _mean(values: NDArray[Any]) -> float:

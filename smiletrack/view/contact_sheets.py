@@ -40,7 +40,7 @@ def _cell(annotated: AnnotatedImage, picture: Image) -> Image:
     scale = _CELL_WIDTH / picture.shape[1]
     size = (_CELL_WIDTH, max(1, round(picture.shape[0] * scale)))
     smooth = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    cell = np.asarray(cv2.resize(picture, size, interpolation=smooth), np.uint8)
+    cell = cv2.resize(picture, size, interpolation=smooth)
     labels = len(annotated.boxes) <= _MOST_LABELS
     for box, identity, ignored in zip(
         annotated.boxes * scale, annotated.identities.tolist(), annotated.ignored.tolist(), strict=True

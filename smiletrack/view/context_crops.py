@@ -45,7 +45,7 @@ def context_crop(frame: Image, box: Floats, window: Window, others: Sequence[tup
     scale = _HEIGHT / window.height
     size = (max(1, round(window.width * scale)), _HEIGHT)
     smooth = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    image = np.asarray(cv2.resize(_cut(frame, left, top, window), size, interpolation=smooth), np.uint8)
+    image = cv2.resize(_cut(frame, left, top, window), size, interpolation=smooth)
     draw_box(image, (box - (left, top, left, top)) * scale, (255, 255, 255), dashed=True, width=1)
     for identity, other in others:
         moved = (other - (left, top, left, top)) * scale

@@ -71,4 +71,4 @@ def statistics(name: str, images: Sequence[AnnotatedImage], missing: int = 0) ->
 
 def named_rows(annotated: AnnotatedImage) -> NDArray[np.bool_]:
     """Return which boxes (N,) show a person with a name: not ignored, identity known."""
-    return np.asarray(~annotated.ignored & (annotated.identities != UNKNOWN))
+    return ~annotated.ignored & (annotated.identities != UNKNOWN)

@@ -178,7 +178,7 @@ def visible(boxes: Floats, shape: tuple[int, ...], config: DetectionAugmentConfi
     height, width = shape[:2]
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
     inside = ((centres >= 0) & (centres < [width, height])).all(1)
-    return np.asarray(inside & (area(clip_boxes(boxes, width, height)) >= config.min_visible * area(boxes)))
+    return inside & (area(clip_boxes(boxes, width, height)) >= config.min_visible * area(boxes))
 
 
 def blend(example: Example, other: Example, share: float) -> Example:
@@ -200,7 +200,7 @@ def shift_colour(image: Image, change: Floats) -> Image:
     saturation, value = (np.clip(levels * (1 + c), 0, 255).astype(np.uint8) for c in change[1:])
     hsv = cv2.cvtColor(image, cv2.COLOR_BGR2HSV)
     channels = [cv2.LUT(hsv[..., i], table) for i, table in enumerate((hue, saturation, value))]
-    return np.asarray(cv2.cvtColor(cv2.merge(channels), cv2.COLOR_HSV2BGR), np.uint8)
+    return cv2.cvtColor(cv2.merge(channels), cv2.COLOR_HSV2BGR)
 
 
 def flip(example: Example, horizontal: bool, vertical: bool) -> Example:

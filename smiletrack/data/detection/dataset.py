@@ -49,7 +49,7 @@ class ScaledImages:
         factor = min(self.size[0] / height, self.size[1] / width)
         if factor != 1:
             target = (max(int(width * factor), 1), max(int(height * factor), 1))
-            image = np.asarray(cv2.resize(image, target, interpolation=cv2.INTER_LINEAR), np.uint8)
+            image = cv2.resize(image, target, interpolation=cv2.INTER_LINEAR)
         return image, factor
 
 

@@ -95,13 +95,13 @@ def _window(crop: Image, edges: Floats, size: tuple[int, int], margin: float) ->
     left, top, right, bottom = np.clip(np.rint(edges * side), 0, [width, height] * 2).astype(int)
     if right - left < 2 or bottom - top < 2:
         left, top, right, bottom = 0, 0, width, height
-    return np.asarray(cv2.resize(crop[top:bottom, left:right], size, interpolation=cv2.INTER_LINEAR), np.uint8)
+    return cv2.resize(crop[top:bottom, left:right], size, interpolation=cv2.INTER_LINEAR)
 
 
 def _shrink(image: Image, factor: float) -> Image:
     height, width = image.shape[:2]
     small = cv2.resize(image, (round(width / factor), round(height / factor)), interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
+    return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
 def _motion_blur(image: Image, length: int, angle: float) -> Image:
@@ -110,7 +110,7 @@ def _motion_blur(image: Image, length: int, angle: float) -> Image:
     offset = centre * np.array([np.cos(angle), np.sin(angle)])
     start, end = np.rint(centre - offset).astype(int), np.rint(centre + offset).astype(int)
     cv2.line(kernel, start.tolist(), end.tolist(), 1.0)
-    return np.asarray(cv2.filter2D(image, -1, kernel / kernel.sum()), np.uint8)
+    return cv2.filter2D(image, -1, kernel / kernel.sum())
 
 
 def _occlude(image: Image, visible: Image, occluder: Image, rng: np.random.Generator) -> None:
@@ -133,7 +133,7 @@ def _recolour(image: Image, strength: float, rng: np.random.Generator) -> Image:
     gains = contrast * (1 + strength / 2 * rng.uniform(-1, 1, 3))
     levels = np.arange(256)[:, None] * gains + brightness + 127.5 * (1 - contrast)
     table = np.clip(levels, 0, 255).astype(np.uint8)[None]
-    return np.asarray(cv2.LUT(image, table), np.uint8)
+    return cv2.LUT(image, table)
 
 
 def _disguise(image: Image, other: Image, probability: float, rng: np.random.Generator) -> Image:
@@ -144,7 +144,7 @@ def _disguise(image: Image, other: Image, probability: float, rng: np.random.Gen
         image = np.concatenate((image[:waist], other[waist:]))
     if rng.random() < probability:
         share = rng.random()
-        image = np.asarray(cv2.addWeighted(image, share, other, 1 - share, 0), np.uint8)
+        image = cv2.addWeighted(image, share, other, 1 - share, 0)
     return image
 
 
@@ -248,9 +248,9 @@ class IdentityBatches(Sequence[tuple[Image, Ints, Image]]):
         enough = 1 + int(np.searchsorted(np.cumsum(sizes[order]), self.num_identities))
         chosen = order[: max(enough, self.groups) if self.groups else len(order)]
         pool = np.concatenate([self.by_sequence[i] for i in chosen])
-        return np.asarray(rng.choice(pool, self.num_identities, replace=False))
+        return rng.choice(pool, self.num_identities, replace=False)
 
     def _spread(self, rows: Ints, rng: np.random.Generator) -> Ints:
         """Draw K rows in time order, one from each K-th of the identity's life (again where it has fewer than K)."""
         places = (np.arange(self.crops_per_identity) + rng.random(self.crops_per_identity)) / self.crops_per_identity
-        return np.asarray(rows[(places * len(rows)).astype(int)])
+        return rows[(places * len(rows)).astype(int)]

@@ -61,7 +61,7 @@ class SequenceSightings:
         """(N,) boxes in the first frame and every which one from there; all of them where there is no time."""
         if not self.timed or not len(self):
             return np.ones(len(self), bool)
-        return np.asarray((self.frames - self.frames.min()) % every == 0)
+        return (self.frames - self.frames.min()) % every == 0
 
     def people(self, rows: Ints) -> IdentityTable:
         """Return these rows, none of which may be NOBODY, as a table of identities."""

@@ -102,4 +102,4 @@ def _smooth_noise(length: int, channels: int, rng: np.random.Generator) -> Float
     """(T, channels) noise of unit variance, correlated over about five frames."""
     width = 5
     raw = rng.standard_normal((length + width - 1, channels))
-    return np.asarray(np.sum([raw[i : i + length] for i in range(width)], 0) / np.sqrt(width))
+    return np.sum([raw[i : i + length] for i in range(width)], 0) / np.sqrt(width)

@@ -43,7 +43,7 @@ def _inside(points: Floats, boxes: Floats) -> NDArray[np.bool_]:
     """(N, S, 2) points, (K, 4) boxes -> (N, S, K)."""
     low, high = boxes[:, :2], boxes[:, 2:]
     spread = points[:, :, None]
-    return np.asarray(np.all((spread >= low) & (spread <= high), 3))
+    return np.all((spread >= low) & (spread <= high), 3)
 
 
 def _behind(points: Floats, boxes: Floats, nearer: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -62,4 +62,4 @@ def _touching(boxes: Floats) -> NDArray[np.bool_]:
     """(N, 4) -> (N, N): the boxes overlap."""
     low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
     high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
-    return np.asarray(np.all(high > low, 2))
+    return np.all(high > low, 2)

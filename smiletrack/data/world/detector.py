@@ -31,7 +31,7 @@ class Sightings:
 def quality(config: SyntheticDetectorConfig, visible: Floats, heights: Floats) -> Floats:
     """(M,) visible shares and heights in px -> (M,) quality in (0, 1), as `SyntheticDetectorConfig` defines it."""
     seen = special.expit((visible - config.half_visibility) / 0.1)
-    return np.asarray(seen * special.expit((heights / config.half_height_px - 1) / 0.2))
+    return seen * special.expit((heights / config.half_height_px - 1) / 0.2)
 
 
 def detect(
@@ -109,7 +109,7 @@ def correlated_noise(length: int, shape: tuple[int, ...], correlation: float, rn
     noise = fresh.copy()
     for time in range(1, length):
         noise[time] = correlation * noise[time - 1] + np.sqrt(1 - correlation**2) * fresh[time]
-    return np.asarray(noise)
+    return noise
 
 
 def _person_like_boxes(scene: Scene, number: int, rng: np.random.Generator) -> Floats:
@@ -126,9 +126,9 @@ def _person_like_boxes(scene: Scene, number: int, rng: np.random.Generator) -> F
 def _centre_shift(maps: Floats, boxes: Floats) -> Floats:
     """(F, 2) how far each map (F, 2, 3) moves the centre of its box."""
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
-    return np.asarray(np.einsum("fij,fj->fi", maps[:, :, :2], centres) + maps[:, :, 2] - centres)
+    return np.einsum("fij,fj->fi", maps[:, :, :2], centres) + maps[:, :, 2] - centres
 
 
 def _unit(vectors: Floats) -> Floats:
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.maximum(norms, 1e-12))
+    return vectors / np.maximum(norms, 1e-12)

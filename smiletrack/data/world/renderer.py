@@ -149,7 +149,7 @@ class Renderer:
         """Return one of a few noise pictures, rolled so that it does not repeat."""
         rng = np.random.default_rng([self.scene.seed, time])
         tile = self._tiles[rng.integers(_NOISE_TILES)]
-        return np.asarray(np.roll(tile, int(rng.integers(tile.shape[0])), 0))
+        return np.roll(tile, int(rng.integers(tile.shape[0])), 0)
 
 
 def _lay_over(image: Pixels, sprite: Pixels) -> None:
@@ -176,7 +176,7 @@ def _smear(image: Pixels, motion: Floats) -> Pixels:
     if max(width, height) < 2:
         return image
     size = (width, 1) if width >= height else (1, height)
-    return np.asarray(cv2.blur(image, size), np.uint8)
+    return cv2.blur(image, size)
 
 
 def _velocity(people: VisiblePeople) -> Floats:

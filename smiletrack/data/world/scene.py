@@ -164,7 +164,7 @@ def _share_inside(boxes: Floats, ground: Ground) -> Floats:
     """(M,) share of each box that is inside the image."""
     limits = np.array([ground.width, ground.height, ground.width, ground.height])
     inside = np.clip(boxes, 0, limits)
-    return np.asarray(np.prod(inside[:, 2:] - inside[:, :2], 1) / np.prod(boxes[:, 2:] - boxes[:, :2], 1))
+    return np.prod(inside[:, 2:] - inside[:, :2], 1) / np.prod(boxes[:, 2:] - boxes[:, :2], 1)
 
 
 def _dress(group: int, rng: np.random.Generator) -> Look:

@@ -117,7 +117,7 @@ def stroll(corners: Floats, speed: float, waits_s: Floats, frame_rate: float) ->
     path = np.concatenate(pieces)
     half = max(1, round(frame_rate / 8))
     padded = np.pad(path, ((half, half), (0, 0)), mode="edge")
-    return np.asarray(np.mean([padded[i : i + len(path)] for i in range(2 * half + 1)], 0))
+    return np.mean([padded[i : i + len(path)] for i in range(2 * half + 1)], 0)
 
 
 def view_border(config: SceneConfig, ground: Ground, z: float) -> float:

@@ -64,7 +64,7 @@ class OwnEmbedder:
                 f"{self._spec}: embed must return one row of finite numbers a box, ({len(boxes)}, D), not {rows.shape}"
             )
         norms = np.linalg.norm(rows, axis=1, keepdims=True)
-        return np.asarray(np.divide(rows, norms, out=np.zeros_like(rows), where=norms > 0))
+        return np.divide(rows, norms, out=np.zeros_like(rows), where=norms > 0)
 
 
 def _make(spec: str, method: str) -> Any:

@@ -95,7 +95,7 @@ class Evidence:
             return last
         centres = (boxes[:, :2] + boxes[:, 2:]) / 2
         velocity = (centres[-1] - centres[0]) / (frames[-1] - frames[0])
-        return np.asarray(last + np.tile(velocity * (frame - frames[-1]), 2))
+        return last + np.tile(velocity * (frame - frames[-1]), 2)
 
     def _detection(self, frame: int, box: Floats) -> int | None:
         """Return the row of the detection that a result box was made from: the one of most overlap, 0.5 at least."""

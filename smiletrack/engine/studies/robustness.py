@@ -133,7 +133,7 @@ def draw(curves: Curves, path: Path) -> None:
 
 
 def _unit(rows: Floats) -> Floats:
-    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True))
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
 def _figures(tracker: TrackerConfig, problems: list[ScoredSequence]) -> RobustnessFigures:

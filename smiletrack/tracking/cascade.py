@@ -4,15 +4,19 @@ A detection or track that is matched in one stage is gone for the next. What a s
 tracks and `owners` of the detections.
 """
 
+from math import isnan
+
 import numpy as np
 from numba import njit
 
-from smiletrack.motion.box_states import measurement_variances, position_of
+from smiletrack.motion.box_states import position_of
 from smiletrack.motion.kalman import mahalanobis
 from smiletrack.tracking.association import assign
 from smiletrack.tracking.calibration import evidence, evidence_line
-from smiletrack.tracking.costs import pair_cost
+from smiletrack.tracking.costs import REFUSED, evidence_cost, pair_cost, refuse_undecided
+from smiletrack.tracking.evidence import looks_trust, pair_evidence
 from smiletrack.tracking.intake import FREE, FrameDetections
+from smiletrack.tracking.noise import detection_noise
 from smiletrack.tracking.observations import direction_agreement
 from smiletrack.tracking.observer import Notes, note
 from smiletrack.tracking.overlap import Candidates, find_pairs, height_overlap
@@ -20,6 +24,7 @@ from smiletrack.tracking.settings import (
     ACTIVE,
     ACTIVE_LAST,
     CONFIRMED,
+    EVIDENCE,
     MOTION,
     VETO,
     YOUNG,
@@ -99,6 +104,8 @@ def _match(
         return
     looks = _appearances(state, scene, rules, stage, pairs)
     costs = _costs(state, scene, rules, stage, boxes, pairs, looks)
+    if stage.margin > 0:
+        refuse_undecided(pairs.starts, pairs.rows, costs, stage.margin, len(scene.scores))
     note(notes, state, stage.max_cost, pairs, looks, costs)
     starts, rows, gains = _cheaper_than(pairs, costs, stage.max_cost)
     _settle(state, scene, slots, assign(starts, rows, gains, len(scene.scores)))
@@ -166,9 +173,12 @@ def _costs(
             if not stage.appearance:
                 costs[pair] = 1 - scored
                 continue
+            if stage.fusion == EVIDENCE:
+                costs[pair] = _evidence_cost(state, scene, rules, stage, slot, row, overlap, scored, looks[pair])
+                continue
             distance = nats = 0.0
             if stage.fusion == VETO or stage.fusion == MOTION:
-                distance = _mahalanobis(state, scene, rules.coordinates, slot, row)
+                distance = _mahalanobis(state, scene, rules, slot, row)
             else:
                 nats = evidence(slope, zero, looks[pair])
             costs[pair] = pair_cost(stage, overlap, scored, looks[pair], distance, nats)
@@ -176,11 +186,41 @@ def _costs(
 
 
 @njit(error_model="numpy")
-def _mahalanobis(state: TrackState, scene: FrameDetections, coordinates: int, slot: int, row: int) -> float:
+def _evidence_cost(
+    state: TrackState,
+    scene: FrameDetections,
+    rules: Rules,
+    stage: StageRules,
+    slot: int,
+    row: int,
+    overlap: float,
+    scored: float,
+    cosine: float,
+) -> float:
+    """Return 1 - S_iou - w L; where boxes need not overlap, looks decide alone: 1 - w L within what motion allows."""
+    nats = trust = 0.0
+    if not isnan(cosine):
+        newest = 0
+        for stamp in state.stamps[slot]:
+            newest = max(newest, stamp)
+        age = (state.counters[FRAME] - newest) * rules.frame_time
+        nats, trust = pair_evidence(state.similarities, cosine, scene.cover[row], age), looks_trust(state.similarities)
+    if cosine < stage.gate:
+        return REFUSED
+    if stage.overlap:
+        # the score stands in for looks as far as these say nothing
+        return evidence_cost(trust * overlap + (1 - trust) * scored, nats, stage.appearance_weight)
+    if nats <= 0 or _mahalanobis(state, scene, rules, slot, row) > stage.max_mahalanobis:
+        return REFUSED
+    return evidence_cost(0.0, nats, stage.appearance_weight)
+
+
+@njit(error_model="numpy")
+def _mahalanobis(state: TrackState, scene: FrameDetections, rules: Rules, slot: int, row: int) -> float:
     """Return the squared distance of a track and a detection."""
     means, box = state.means, scene.boxes[row]
-    measured = position_of(coordinates, box[0], box[1], box[2], box[3])
-    noise = measurement_variances(coordinates, means[slot, 0, 2], means[slot, 0, 3])
+    measured = position_of(rules.coordinates, box[0], box[1], box[2], box[3])
+    noise = detection_noise(rules, means[slot, 0, 2], means[slot, 0, 3])
     return mahalanobis(means, state.covariances, slot, measured, noise, state.counters[COUPLED] != 0)
 
 

@@ -12,7 +12,7 @@ from smiletrack.motion.kalman import CHI2_95
 from smiletrack.ranges import Checked, Count, NonNegative, Positive, PositiveCount, Share
 
 Group = Literal["all", "confirmed", "tracked", "active", "unconfirmed"]
-Fusion = Literal["iou", "sum", "minimum", "veto", "motion", "calibrated"]
+Fusion = Literal["iou", "sum", "minimum", "veto", "motion", "calibrated", "evidence"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,10 @@ class SplitConfig(Checked):
 
     low: Share = 0.1
     """Score above which a detection is kept; a score equal to it is noise."""
+
+    rescale: bool = False
+    """Bring scores to one scale before they meet a threshold: where what clear people score is low, multiply
+    (`tracking.score_scale`)."""
 
     ties: Literal["high", "low", "drop"] = "high"
     """What becomes of a score equal to the high threshold. The code of ByteTrack, BoT-SORT and OC-SORT drops it."""
@@ -55,6 +59,13 @@ class MotionConfig(Checked):
     trust_score: bool = False
     """Scale the standard deviation of the measurement noise by 1 - score (NSA Kalman filter of StrongSORT, arXiv
     2202.13514, eq. 1)."""
+
+    measurement_noise: Positive = 1.0
+    """Factor on the standard deviation of the measurement noise."""
+
+    noise_by_frame_rate: bool = False
+    """Multiply the variances of velocities, at birth and of every frame, by 30 / frame_rate: people go further between
+    fewer frames."""
 
     replay: bool = False
     """When a lost track is found again, update the filter along a straight line through the gap (observation-centric
@@ -111,19 +122,22 @@ class StageConfig(Checked):
     section 3.3). veto: the IoU cost, refused where appearance or motion disagrees (released SMILEtrack). motion:
     weighted sum of the appearance cost 1 - cosine and the squared Mahalanobis distance (DeepSORT, StrongSORT).
     calibrated: 1 - S_iou - w tanh(evidence / 4), with the evidence of appearance in nats, calibrated on the sequence
-    itself (`tracking.calibration`)."""
+    itself (`tracking.calibration`). evidence: 1 - S_iou - w L, with L in nats, which weighs how much of a detection
+    others cover and how old the track's template is (`tracking.evidence`); without appearance 1 - S_iou."""
 
     max_cost: Annotated[float, Gt(0), Le(2)] = 0.8
     """A pair can match only below this cost. Above 1 only with `motion`."""
 
     score: bool = False
-    """Multiply the IoU by the detection score (fuse_score of ByteTrack)."""
+    """Multiply the IoU by the detection score (fuse_score of ByteTrack); with `evidence` only as far as looks say
+    nothing."""
 
     gate: Annotated[float, Ge(-1), Le(1)] | None = None
     """GATE: minimum appearance similarity of a match, whatever its IoU; null = off."""
 
     overlap: bool = True
-    """Only boxes that overlap can match. Not used with `motion`."""
+    """Only boxes that overlap can match. Not used with `motion`. Off with `evidence`, position counts by
+    `max_mahalanobis` only: 1 - w L."""
 
     max_iou_cost: Share = 0.5
     """`minimum`: appearance counts only up to this IoU cost."""
@@ -136,10 +150,14 @@ class StageConfig(Checked):
     """`veto`, `motion`: weight lambda of the squared Mahalanobis distance; appearance has 1 - lambda."""
 
     max_mahalanobis: NonNegative | None = CHI2_95[4]
-    """`veto`, `motion`: maximum squared Mahalanobis distance of a match; null = off."""
+    """`veto`, `motion`, `evidence` without `overlap`: maximum squared Mahalanobis distance of a match; null = off."""
 
     appearance_weight: NonNegative = 1.0
-    """`calibrated`: weight w, the IoU that the strongest evidence outweighs."""
+    """Weight w. `calibrated`: the IoU that the strongest evidence outweighs; `evidence`: IoU that a nat outweighs."""
+
+    margin: NonNegative = 0.0
+    """A pair can match only if its cost is lower, by this much, than that of any other pair of its track and of its
+    detection; 0 = off."""
 
     height_power: NonNegative = 0.0
     """Multiply the IoU by the overlap of the boxes' vertical extents to this power (height-modulated IoU of
@@ -209,8 +227,15 @@ class LifeConfig(Checked):
     max_lost: Count = 30
     """Number of frames without a match, at 30 frames per second, after which a track is removed."""
 
+    max_lost_by_looks: Count | None = None
+    """The same where embeddings are evidence (`tracking.evidence`): by appearance tracks are found again after longer
+    absences; null = `max_lost`."""
+
     scale_with_frame_rate: bool = True
     """Multiply `max_lost` by frame_rate / 30, rounded down."""
+
+    max_overlap: Share = 1.0
+    """A detection whose IoU with a matched detection of its frame is above this starts no track (TrackTrack: 0.55)."""
 
     duplicate_cost: Share | None = 0.15
     """A tracked and a lost track whose IoU cost is below this are duplicates, and the younger one is removed; null =
@@ -289,6 +314,11 @@ class TrackerConfig(Checked):
     def appearance(self) -> bool:
         """Whether any stage looks at embeddings."""
         return any(stage.appearance for stage in self.stages)
+
+    @property
+    def weighs(self) -> bool:
+        """Whether any stage asks for evidence that knows cover and age (`tracking.evidence`)."""
+        return any(stage.fusion == "evidence" for stage in self.stages)
 
     @property
     def observes(self) -> bool:

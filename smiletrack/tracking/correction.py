@@ -6,9 +6,10 @@ import numpy as np
 from numba import njit
 
 from smiletrack.motion import kalman
-from smiletrack.motion.box_states import measurement_variances, position_of
+from smiletrack.motion.box_states import position_of
 from smiletrack.tracking.calibration import DIFFERENT, SAME, add_similarities
 from smiletrack.tracking.intake import FREE, FrameDetections
+from smiletrack.tracking.noise import detection_noise
 from smiletrack.tracking.observations import remember_box, replay
 from smiletrack.tracking.ordering import num_below
 from smiletrack.tracking.overlap import iou
@@ -41,10 +42,10 @@ def _filter(state: TrackState, scene: FrameDetections, rules: Rules, slot: int) 
     if rules.observes:
         absent = state.counters[FRAME] - state.last_frames[slot]
         if rules.replay and absent > 1 and state.observed_at[slot, 0] > 0:
-            replay(state, rules.coordinates, slot, box, absent)
+            replay(state, rules, slot, box, absent)
         remember_box(state, slot, box)
     measured = position_of(rules.coordinates, box[0], box[1], box[2], box[3])
-    a, b, c, d = measurement_variances(rules.coordinates, means[slot, 0, 2], means[slot, 0, 3])
+    a, b, c, d = detection_noise(rules, means[slot, 0, 2], means[slot, 0, 3])
     if rules.trust_score:
         doubt = (1 - scene.scores[row]) ** 2
         a, b, c, d = a * doubt, b * doubt, c * doubt, d * doubt

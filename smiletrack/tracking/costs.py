@@ -11,6 +11,7 @@ import numpy as np
 from numba import njit
 
 from smiletrack.tracking.settings import CALIBRATED, MINIMUM, MOTION, SUM, VETO, StageRules
+from smiletrack.types import Floats, Ints
 
 REFUSED = np.inf
 
@@ -75,3 +76,31 @@ def calibrated_cost(overlap: float, evidence: float, weight: float) -> float:
     above any limit, which is GATE's first switch without a threshold of its own.
     """
     return 1 - overlap - (0.0 if isnan(evidence) else weight * tanh(evidence / 4))
+
+
+@njit(cache=True, error_model="numpy")
+def evidence_cost(similarity: float, nats: float, weight: float) -> float:
+    """1 - (S + weight L): a similarity and evidence in nats, each nat worth `weight`; may be negative."""
+    return 1 - similarity - weight * nats
+
+
+@njit(cache=True, error_model="numpy")
+def refuse_undecided(starts: Ints, rows: Ints, costs: Floats, margin: float, num_rows: int) -> None:
+    """Refuse, in place, pairs whose cost is not lower, by `margin`, than that of all others of their track and row.
+
+    starts (T + 1,), rows (P,): see `Candidates`; `num_rows` detections.
+    """
+    least, second = np.full((2, max(num_rows, len(starts))), REFUSED), np.full((2, max(num_rows, len(starts))), REFUSED)
+    for side in range(2):
+        for track in range(len(starts) - 1):
+            for pair in range(starts[track], starts[track + 1]):
+                of = rows[pair] if side else track
+                if costs[pair] < least[side, of]:
+                    least[side, of], second[side, of] = costs[pair], least[side, of]
+                else:
+                    second[side, of] = min(second[side, of], costs[pair])
+    for track in range(len(starts) - 1):
+        for pair in range(starts[track], starts[track + 1]):
+            row = rows[pair]
+            if costs[pair] > min(second[0, track], second[1, row]) - margin:
+                costs[pair] = REFUSED

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from smiletrack.tracking.evidence import nearer_cover
 from smiletrack.tracking.ordering import ascending
 from smiletrack.tracking.settings import HIGH, LOW, NOISE, TIES_HIGH, TIES_LOW, Rules
 from smiletrack.tracking.state import BAD_DETECTIONS, BAD_EMBEDDINGS
@@ -23,6 +24,7 @@ class FrameDetections(NamedTuple):
     boxes (M, 4), scores, classes: as given. levels (M,): HIGH, LOW, NOISE or UNUSED. owners (M,): slot of the track
     that got the detection, or FREE. units (M, D): embeddings of length 1, where `known` (M,) says that there is one;
     D = 0 where the tracker does not look at them.
+    cover (M,): share that a nearer high box covers, where a stage asks for evidence (`tracking.evidence`); else empty.
     order: rows that are high or low by their left border. lefts, reaches: beside it the left border, and the rightmost
     border up to there.
     """
@@ -34,6 +36,7 @@ class FrameDetections(NamedTuple):
     owners: Ints
     units: Floats
     known: Ints
+    cover: Floats
     order: Ints
     lefts: Floats
     reaches: Floats
@@ -54,11 +57,13 @@ def take_in(
     known, owners = np.empty(len(scores), np.int64), np.empty(len(scores), np.int64)
     for row in range(len(scores)):
         known[row], owners[row] = 0, FREE
-    units = embeddings
+    units, cover = embeddings, np.empty(0)
     if rules.appearance and embeddings.shape[1] > 0:
         units = np.empty(embeddings.shape)
         counters[BAD_EMBEDDINGS] += _unit_rows(embeddings, levels, units, known)
-    return FrameDetections(boxes, scores, classes, levels, owners, units, known, order, lefts, reaches)
+        if rules.weighs:
+            cover = nearer_cover(boxes, levels == HIGH, order, lefts, reaches)
+    return FrameDetections(boxes, scores, classes, levels, owners, units, known, cover, order, lefts, reaches)
 
 
 @njit(error_model="numpy")

@@ -4,8 +4,10 @@ import numpy as np
 from numba import njit
 
 from smiletrack.motion import kalman
-from smiletrack.motion.box_states import initial_variances, position_of
+from smiletrack.motion.box_states import position_of
+from smiletrack.tracking.evidence import looks_trust
 from smiletrack.tracking.intake import FREE, FrameDetections
+from smiletrack.tracking.noise import birth_noise
 from smiletrack.tracking.observations import forget_observations, freeze
 from smiletrack.tracking.ordering import ascending, num_below
 from smiletrack.tracking.overlap import iou
@@ -28,7 +30,7 @@ from smiletrack.tracking.templates import learn
 @njit(error_model="numpy")
 def end_lives(state: TrackState, rules: Rules) -> None:
     """Mark unmatched tracks as lost, remove those that are due."""
-    num_dead = 0
+    num_dead, max_lost = 0, _longest_absence(state, rules)
     for slot in state.order[: state.counters[ALIVE]]:
         if state.matches[slot] != FREE:
             continue
@@ -39,7 +41,7 @@ def end_lives(state: TrackState, rules: Rules) -> None:
             if rules.replay:
                 freeze(state, slot)
         absent = state.counters[FRAME] - state.last_frames[slot]
-        if state.states[slot] == UNCONFIRMED or absent > rules.max_lost + rules.grace or state.doomed[slot]:
+        if state.states[slot] == UNCONFIRMED or absent > max_lost + rules.grace or state.doomed[slot]:
             state.states[slot] = DEAD
             num_dead += 1
     if num_dead:
@@ -47,13 +49,35 @@ def end_lives(state: TrackState, rules: Rules) -> None:
 
 
 @njit(error_model="numpy")
+def _longest_absence(state: TrackState, rules: Rules) -> int:
+    """Return the frames after which a lost track is removed: more where looks are evidence."""
+    if not rules.weighs or not state.vectors.shape[2]:
+        return rules.max_lost
+    return rules.max_lost + int(looks_trust(state.similarities) * (rules.max_lost_by_looks - rules.max_lost))
+
+
+@njit(error_model="numpy")
 def start_lives(state: TrackState, scene: FrameDetections, rules: Rules) -> None:
     """Start a track from every high detection that is left and scores at least tau (GATE, second switch)."""
     for row in range(len(scene.scores)):
         if scene.levels[row] == HIGH and scene.owners[row] == FREE and scene.scores[row] >= rules.new_score:
+            if rules.max_overlap < 1 and _lies_on_a_match(scene, row, rules):
+                continue
             slot = state.order[state.counters[ALIVE]]
             state.counters[ALIVE] += 1
             _start_life(state, scene, rules, slot, row)
+
+
+@njit(error_model="numpy")
+def _lies_on_a_match(scene: FrameDetections, row: int, rules: Rules) -> bool:
+    """Tell whether a matched detection of its class overlaps this one by more than `max_overlap`."""
+    first = num_below(scene.reaches, scene.boxes[row, 0], True)
+    end = num_below(scene.lefts, scene.boxes[row, 2], False)
+    for other in scene.order[first:end]:
+        alike = rules.across_classes or scene.classes[other] == scene.classes[row]
+        if alike and scene.owners[other] != FREE and iou(scene.boxes, row, scene.boxes, other, 0.0) > rules.max_overlap:
+            return True
+    return False
 
 
 @njit(error_model="numpy")
@@ -69,7 +93,7 @@ def _start_life(state: TrackState, scene: FrameDetections, rules: Rules, slot: i
     state.matches[slot] = row
     box = scene.boxes[row]
     position = position_of(rules.coordinates, box[0], box[1], box[2], box[3])
-    variances = initial_variances(rules.coordinates, position[2], position[3])
+    variances = birth_noise(rules, position[2], position[3])
     kalman.initiate(state.means, state.covariances, slot, position, variances)
     if rules.observes:
         forget_observations(state, slot)

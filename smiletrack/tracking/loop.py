@@ -19,6 +19,7 @@ from smiletrack.tracking.intake import take_in
 from smiletrack.tracking.lifecycle import drop_duplicates, end_lives, start_lives
 from smiletrack.tracking.observer import Notes
 from smiletrack.tracking.prediction import fill_boxes, predict_tracks
+from smiletrack.tracking.score_scale import rescaled
 from smiletrack.tracking.settings import Rules, read_rules
 from smiletrack.tracking.state import ALIVE, FRAME, NOTED, Memory, TrackState, state_of
 from smiletrack.types import Floats, Ints
@@ -44,6 +45,8 @@ def step(
     """Track one frame; return where its answers, written from `place` on, end."""
     state.counters[FRAME] += 1
     state.counters[NOTED] = 0
+    if rules.rescale:
+        scores = rescaled(state.score_weights, scores)
     scene = take_in(rules, state.counters, boxes, scores, classes, embeddings)
     predict_tracks(state, rules, warps)
     run_cascade(state, scene, rules, stages, notes)
@@ -86,6 +89,7 @@ def _compiled(sources: int) -> Callable[..., int]:
         stamps: Ints,
         counters: Ints,
         similarities: Floats,
+        score_weights: Floats,
         rule_row: Floats,
         stages: Floats,
         boxes: Floats,
@@ -119,6 +123,7 @@ def _compiled(sources: int) -> Callable[..., int]:
             stamps,
             counters,
             similarities,
+            score_weights,
         )
         state, rules = state_of(memory), read_rules(rule_row)
         answers = Answers(answer_numbers, answer_boxes, answer_scores, answer_ends)

@@ -11,7 +11,9 @@ from math import acos, pi, sqrt
 from numba import njit
 
 from smiletrack.motion import kalman
-from smiletrack.motion.box_states import measurement_variances, position_of, process_variances
+from smiletrack.motion.box_states import position_of
+from smiletrack.tracking.noise import detection_noise, frame_noise
+from smiletrack.tracking.settings import Rules
 from smiletrack.tracking.state import COUPLED, FRAME, SPAN, TrackState
 from smiletrack.types import Floats
 
@@ -73,7 +75,7 @@ def freeze(state: TrackState, slot: int) -> None:
 
 
 @njit(error_model="numpy")
-def replay(state: TrackState, coordinates: int, slot: int, box: Floats, gap: int) -> None:
+def replay(state: TrackState, rules: Rules, slot: int, box: Floats, gap: int) -> None:
     """Set the filter of a track as if it had gone straight to `box` while unseen.
 
     `gap` is the number of frames since the last match. Section 4.1, "Observation-centric Re-Update": from the
@@ -84,15 +86,15 @@ def replay(state: TrackState, coordinates: int, slot: int, box: Floats, gap: int
     kalman.copy_state(state.frozen_means, state.frozen_covariances, means, covariances, slot)
     for step in range(1, gap + 1):
         if step > 1:
-            noise = process_variances(coordinates, means[slot, 0, 2], means[slot, 0, 3])
+            noise = frame_noise(rules, means[slot, 0, 2], means[slot, 0, 3])
             kalman.predict(means, covariances, slot, noise, coupled)
         share = step / gap
         measured = position_of(
-            coordinates,
+            rules.coordinates,
             start[0] + (box[0] - start[0]) * share,
             start[1] + (box[1] - start[1]) * share,
             start[2] + (box[2] - start[2]) * share,
             start[3] + (box[3] - start[3]) * share,
         )
-        variances = measurement_variances(coordinates, means[slot, 0, 2], means[slot, 0, 3])
+        variances = detection_noise(rules, means[slot, 0, 2], means[slot, 0, 3])
         kalman.update(means, covariances, slot, measured, variances, coupled)

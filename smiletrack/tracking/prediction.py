@@ -4,7 +4,8 @@ import numpy as np
 from numba import njit
 
 from smiletrack.motion import kalman
-from smiletrack.motion.box_states import corners_of, is_possible, process_variances, warp_blocks
+from smiletrack.motion.box_states import corners_of, is_possible, warp_blocks
+from smiletrack.tracking.noise import frame_noise
 from smiletrack.tracking.settings import Rules
 from smiletrack.tracking.state import ALIVE, BAD_WARPS, COUPLED, EMPTY, UNCONFIRMED, TrackState
 from smiletrack.types import Floats
@@ -28,7 +29,7 @@ def predict_tracks(state: TrackState, rules: Rules, warps: Floats) -> None:
         third, fourth = means[slot, 0, 2], means[slot, 0, 3]
         if not is_possible(rules.coordinates, third, means[slot, 1, 2]):
             means[slot, 1, 2] = 0.0
-        noise = process_variances(rules.coordinates, third, fourth)
+        noise = frame_noise(rules, third, fourth)
         kalman.predict(means, covariances, slot, noise, coupled)
     if len(alive) and len(warps):
         _warp_tracks(state, rules, warps[0])

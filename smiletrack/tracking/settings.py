@@ -21,7 +21,7 @@ from smiletrack.tracking.config import (
 )
 from smiletrack.types import Floats
 
-IOU, SUM, MINIMUM, VETO, MOTION, CALIBRATED = range(6)
+IOU, SUM, MINIMUM, VETO, MOTION, CALIBRATED, EVIDENCE = range(7)
 """`Fusion`."""
 ALL, CONFIRMED, ACTIVE_LAST, ACTIVE, YOUNG = range(5)
 """`Group`; ACTIVE_LAST is its `tracked`, YOUNG its `unconfirmed`."""
@@ -36,9 +36,11 @@ NOISE, LOW, HIGH = range(3)
 class Rules(NamedTuple):
     """What holds for all stages; the fields of `TrackerConfig`'s sections, where not said otherwise.
 
-    coordinates: of the filter, `motion.box_states`. stopped: the first coordinate whose velocity is set to zero when a
-    track is lost, 4 for none. max_lost: in frames of this sequence. grace: frames for which a removed track can still
-    be matched.
+    calibrated: whether similarities are learned. weighs: whether a stage asks for evidence. measurement_noise,
+    velocity_noise: factors on variances. frame_time: frames at 30 a second that a frame is worth. coordinates: of the
+    filter, `motion.box_states`. stopped: the first coordinate whose velocity is set to zero when a track is lost, 4 for
+    none. max_lost, max_lost_by_looks: in frames of this sequence. grace: frames for which a removed track can still be
+    matched.
     """
 
     median: bool
@@ -71,6 +73,13 @@ class Rules(NamedTuple):
     min_area: float
     max_aspect: float
     across_classes: bool
+    rescale: bool
+    weighs: bool
+    measurement_noise: float
+    velocity_noise: float
+    frame_time: float
+    max_lost_by_looks: float
+    max_overlap: float
 
 
 class StageRules(NamedTuple):
@@ -99,6 +108,7 @@ class StageRules(NamedTuple):
     newest_template: bool
     by_age: bool
     appearance: bool
+    margin: float
 
 
 def flatten(config: TrackerConfig, frame_rate: float) -> tuple[Floats, Floats]:
@@ -134,7 +144,7 @@ def _rules(config: TrackerConfig, frame_rate: float) -> Rules:
         min_score=templates.min_score,
         low_matches=templates.low_matches,
         appearance=config.appearance,
-        calibrated=any(stage.fusion == "calibrated" for stage in config.stages),
+        calibrated=config.weighs or any(stage.fusion == "calibrated" for stage in config.stages),
         observes=config.observes,
         iou_pixel=config.iou_pixel,
         new_score=life.new_score,
@@ -148,6 +158,13 @@ def _rules(config: TrackerConfig, frame_rate: float) -> Rules:
         min_area=output.min_area,
         max_aspect=_or(output.max_aspect, np.inf),
         across_classes=config.across_classes,
+        rescale=split.rescale,
+        weighs=config.weighs,
+        measurement_noise=motion.measurement_noise**2,
+        velocity_noise=30.0 / frame_rate if motion.noise_by_frame_rate else 1.0,
+        frame_time=30.0 / frame_rate,
+        max_lost_by_looks=scale * _or(life.max_lost_by_looks, life.max_lost),
+        max_overlap=life.max_overlap,
     )
 
 
@@ -172,6 +189,7 @@ def _stage(stage: StageConfig, level: int) -> StageRules:
         newest_template=stage.newest_template,
         by_age=stage.by_age,
         appearance=stage.appearance,
+        margin=stage.margin,
     )
 
 
@@ -218,6 +236,13 @@ def read_rules(row: Floats) -> Rules:
         row[27],
         row[28],
         row[29] != 0,
+        row[30] != 0,
+        row[31] != 0,
+        row[32],
+        row[33],
+        row[34],
+        row[35],
+        row[36],
     )
 
 
@@ -244,4 +269,5 @@ def read_stage(row: Floats) -> StageRules:
         row[16] != 0,
         row[17] != 0,
         row[18] != 0,
+        row[19],
     )

@@ -10,6 +10,8 @@ import numpy as np
 from numba import njit
 
 from smiletrack.tracking.config import TrackerConfig
+from smiletrack.tracking.evidence import PRIOR
+from smiletrack.tracking.score_scale import SCORE_BINS
 from smiletrack.types import Floats, Ints
 
 UNCONFIRMED, TRACKED, LOST, DEAD = range(4)
@@ -46,6 +48,7 @@ class Memory(NamedTuple):
     stamps: Ints
     counters: Ints
     similarities: Floats
+    score_weights: Floats
 
 
 class TrackState(NamedTuple):
@@ -62,6 +65,7 @@ class TrackState(NamedTuple):
     vectors (S, K, D), stamps (S, K): templates, see `tracking.templates`.
     counters (8,): frame, living tracks, tracks ever born, whether covariances are coupled, and what could not be used:
     detections, embeddings, warps; pairs noted in this frame. similarities (3, 2): see `tracking.calibration`.
+    score_weights (1000,): see `tracking.score_scale`.
     """
 
     order: Ints
@@ -87,6 +91,7 @@ class TrackState(NamedTuple):
     stamps: Ints
     counters: Ints
     similarities: Floats
+    score_weights: Floats
 
 
 def open_memory(config: TrackerConfig, slots: int = 64) -> Memory:
@@ -110,7 +115,8 @@ def open_memory(config: TrackerConfig, slots: int = 64) -> Memory:
         vectors=np.zeros((looking, config.templates.capacity, 0)),
         stamps=np.full((looking, config.templates.capacity), EMPTY),
         counters=np.zeros(8, np.int64),
-        similarities=np.zeros((3, 2)),
+        similarities=PRIOR.copy() if config.weighs else np.zeros((3, 2)),
+        score_weights=np.zeros(SCORE_BINS),
     )
 
 
@@ -121,7 +127,7 @@ def enlarged(memory: Memory, slots: int) -> Memory:
     numbers[:, :old] = memory.numbers
     numbers[0, old:] = np.arange(old, slots)
     grown: dict[str, Any] = {"numbers": numbers}
-    for name in Memory._fields[1:-2]:
+    for name in Memory._fields[1:-3]:
         array = getattr(memory, name)
         grown[name] = np.zeros((slots if len(array) else 0, *array.shape[1:]), array.dtype)
         grown[name][: len(array)] = array
@@ -161,6 +167,7 @@ def state_of(memory: Memory) -> TrackState:
         memory.stamps,
         memory.counters,
         memory.similarities,
+        memory.score_weights,
     )
 
 

@@ -1,0 +1,50 @@
+"""Scores that mean the same for every detector, without labels: what a clear person scores is brought to one value.
+
+Detectors order boxes alike but use their scale differently: YOLOX-X gives people in the clear .95, another good
+detector .6, and every threshold of a tracker misses. The running median of the scores so far, each with the weight of
+its third power so that the many weak boxes do not count, says what a clear person scores here; where it is below
+`_PROPER`, all scores are multiplied so that it becomes `_TYPICAL`.
+
+`score_weights` (1000,) is a histogram of third powers over scores in [0, 1].
+"""
+
+import numpy as np
+from numba import njit
+
+from smiletrack.types import Floats
+
+SCORE_BINS = 1000
+_TYPICAL = 0.95
+"""Score of a clear person with the detectors that thresholds are made for."""
+_PROPER = 0.8
+"""A detector whose clear people score at least this is left as it is."""
+_NOISE = 0.1
+"""Scores at or below this do not count for the median."""
+
+
+@njit(cache=True, error_model="numpy")
+def clear_score(score_weights: Floats) -> float:
+    """Return the weighted median so far, the middle of its bin; `_TYPICAL` before any score was seen."""
+    total = upto = 0.0
+    for weight in score_weights:
+        total += weight
+    for place in range(SCORE_BINS):
+        upto += score_weights[place]
+        if total > 0 and upto >= total / 2:
+            return (place + 0.5) / SCORE_BINS
+    return _TYPICAL
+
+
+@njit(cache=True, error_model="numpy")
+def rescaled(score_weights: Floats, scores: Floats) -> Floats:
+    """Take the scores of the next frame, (M,), and return them on the common scale; what is not finite stays."""
+    for score in scores:
+        if _NOISE < score < np.inf:
+            score_weights[min(int(min(score, 1.0) * SCORE_BINS), SCORE_BINS - 1)] += score**3
+    clear = clear_score(score_weights)
+    common = np.empty(len(scores))
+    for row in range(len(scores)):
+        common[row] = scores[row]
+        if clear < _PROPER and scores[row] < np.inf:
+            common[row] = min(scores[row] * (_TYPICAL / clear), 1.0)
+    return common

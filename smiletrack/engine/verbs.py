@@ -142,4 +142,8 @@ VERBS: dict[str, Verb] = {
         "speed of the metrics against TrackEval and motrics",
         LazyModule("smiletrack.engine.benchmarks.metrics"), "benchmark_metrics", "MetricsBenchmarkConfig",
     ),
+    "benchmark pipeline": Verb(
+        "speed of a video's way through detector, SLM and tracker, stage by stage",
+        LazyModule("smiletrack.engine.benchmarks.pipeline"), "benchmark_pipeline", "PipelineBenchmarkConfig",
+    ),
 }  # fmt: skip

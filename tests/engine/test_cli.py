@@ -107,7 +107,7 @@ def test_help_shows_documentation_ranges_and_defaults(
         (["whole", "--config", "none.yaml"], "none.yaml: no such configuration file"),
         (["hole"], "smiletrack: error: no command 'hole' (did you mean 'whole'?)"),
         (["--data", "x"], "no command '--data'"),
-        (["benchmark", "speed"], "no benchmark 'speed'; there are association, metrics"),
+        (["benchmark", "speed"], "no benchmark 'speed'; there are association, metrics, pipeline"),
     ],
 )
 def test_a_wrong_command_line_is_one_line(

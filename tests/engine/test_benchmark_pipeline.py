@@ -39,8 +39,8 @@ def test_every_stage_of_every_runtime(
     stages = ["detect", "embed", "association"] if embedder else ["detect", "association"]
     for speed in speeds.values():
         assert list(speed.stages) == stages and all(0 < a <= b for a, b in speed.stages.values())
-        fastest, slowest = (f(sum(part[i] for part in speed.stages.values()) for i in (0, 1)) for f in (min, max))
-        assert 500 / slowest < speed.in_turn < 2000 / fastest and speed.ahead > 0
+        slowest = sum(last for _, last in speed.stages.values())
+        assert speed.in_turn > 900 / slowest and speed.ahead > 0
     told = capsys.readouterr().out
     assert "6 frames of 240 x 160" in told and "decode" in told and "frames/s ahead" in told
     assert json.loads(file.read_text())["torch"]["stages"].keys() == set(stages)

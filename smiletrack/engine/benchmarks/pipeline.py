@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib.util import find_spec
 from itertools import islice
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -95,7 +96,7 @@ def benchmark_pipeline(config: PipelineBenchmarkConfig) -> dict[str, PipelineSpe
     _tell(speeds, decode, frames, config.device)
     if config.json:
         about = {"device": _device_name(config.device), "memory_mb": _memory_mb(), "decode": decode}
-        write_json(config.json, about | {name: asdict(speed) for name, speed in speeds.items()})
+        write_json(Path(config.json), about | {name: asdict(speed) for name, speed in speeds.items()})
     return speeds
 
 

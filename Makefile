@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # torch compiles and computes with every core by default; the suite runs two workers instead
 TEST_JOBS ?= 2
 
-.PHONY: demo test check docs format lock clean
+.PHONY: demo test check fuzz faults soak docs format lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/smiletrack quickstart
@@ -18,6 +18,18 @@ check: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(MAKE) docs
+
+# broken files into every reader, or the one that READER names, for SECONDS each
+fuzz: $(VENV)/.installed
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz.run READER=$(READER) SECONDS=$(SECONDS) COUNT=$(COUNT) SEED=$(SEED)
+
+# commands are killed at random moments and go on, disks fill
+faults: $(VENV)/.installed
+	OMP_NUM_THREADS=1 SMILETRACK_FULL=1 $(BIN)/python -m pytest tests/faults
+
+# FRAMES frames through each preset
+soak: $(VENV)/.installed
+	OMP_NUM_THREADS=1 $(BIN)/python tests/soak.py FRAMES=$(FRAMES) PRESET=$(PRESET)
 
 docs: $(VENV)/.installed
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --config-file .mkdocs/mkdocs.yml

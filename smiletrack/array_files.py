@@ -12,20 +12,25 @@ from smiletrack.errors import InputError
 
 LARGEST_ARCHIVE = 2**33
 """Bytes that the arrays of one file may take in memory: four million detections with 1024 numbers each."""
+_GROWTH, _FREE = 64, 2**28
+"""How many times its size a file may unpack to, and bytes that any file may: rows of zeros pack well."""
 
 
 def read_arrays(file: Path, *names: str) -> dict[str, NDArray[Any]]:
     """Return the arrays with these names.
 
     Raises InputError, one line, where the file is missing or damaged, lacks one of them, holds Python objects (which
-    are never made), or would take more memory than `LARGEST_ARCHIVE`; sizes are compared before anything is unpacked.
+    are never made), or would take more memory than `LARGEST_ARCHIVE`, or many
+    times its size; sizes are compared before anything is unpacked.
     """
     if not file.is_file():
         raise InputError(f"{file}: no such file")
     try:
         with zipfile.ZipFile(file) as archive:
-            if sum(part.file_size for part in archive.infolist()) > LARGEST_ARCHIVE:
-                raise ValueError(f"more than {LARGEST_ARCHIVE} bytes unpacked")
+            unpacked = sum(part.file_size for part in archive.infolist())
+            most = min(LARGEST_ARCHIVE, max(_FREE, _GROWTH * file.stat().st_size))
+            if unpacked > most:
+                raise ValueError(f"{unpacked} bytes unpacked; at most {most} are")
             return {name: _read_array(archive, name) for name in names}
     except Exception as error:  # zipfile, zlib and NumPy meet damage with errors of every kind
         reason = " ".join(str(error).split())[:120] or type(error).__name__

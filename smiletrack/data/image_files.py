@@ -4,6 +4,7 @@ Pictures are upright: where a camera wrote its orientation beside the pixels (EX
 """
 
 import io
+import os
 import re
 import warnings
 from collections.abc import Sequence
@@ -25,6 +26,7 @@ pillow = LazyModule("PIL.Image")
 IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".gif", ".jp2"))
 LARGEST_IMAGE = 2**27
 """Pixels of the largest picture that is decoded, 400 MB; more is a damaged file, or one made to fill memory."""
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(LARGEST_IMAGE))  # for forms that Pillow does not know
 _ORIENTATION = 0x0112
 """EXIF's tag; 5 to 8 are the orientations that exchange width and height."""
 _NUMBERED = re.compile(r"(?P<before>.*?)(?P<number>[0-9]+)(?P<after>[^0-9]*)")
@@ -82,7 +84,7 @@ def image_size(path: Path) -> tuple[int, int]:
     try:
         with pillow.open(path) as image:
             return upright_size(image)
-    except (OSError, ValueError, SyntaxError, pillow.DecompressionBombError) as error:
+    except (OSError, ValueError, SyntaxError, MemoryError, pillow.DecompressionBombError) as error:
         reason = getattr(error, "strerror", None) or "corrupt or of an unknown format"
         raise InputError(f"{path}: the image cannot be read ({reason})") from None
 

@@ -27,6 +27,8 @@ MAX_FRAMES = 10_000_000
 """The longest sequence: four days of 30 frames a second. What is longer is a wrong number."""
 _LARGEST = 2.0**53
 _MAX_SIDE = 1_000_000
+_MOST_FILLED = 16
+"""Columns that are kept of rows that differ in length: one long row must not make all others as long."""
 _COLUMNS = ["frame", "id", "x", "y", "w", "h", "score", "class", "visibility"]
 
 
@@ -291,7 +293,7 @@ def _parse_lines(file: Path, data: bytes, separator: str | None, min_columns: in
             raise InputError(f"{where}: {len(row)} columns, at least {min_columns} are needed ({_start(min_columns)})")
         if length_of_frame.setdefault(row[0], len(row)) != len(row):
             raise InputError(f"{where}: {len(row)} columns, but {length_of_frame[row[0]]} before in frame {row[0]:g}")
-        rows.append(row)
+        rows.append(row[:_MOST_FILLED])
     width = max(map(len, rows))
     return list(np.array([row + [1.0] * (width - len(row)) for row in rows]).T)
 

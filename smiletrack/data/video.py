@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from smiletrack.data.frame_timing import read_timing, timing_of
-from smiletrack.data.image_files import read_image
+from smiletrack.data.image_files import LARGEST_IMAGE, read_image
 from smiletrack.errors import InputError
 from smiletrack.files import atomic_path
 from smiletrack.images import Frame
@@ -248,12 +248,17 @@ def _upright(picture: Any) -> Frame:
 @contextmanager
 def _opened(address: str) -> Iterator[Any]:
     try:
-        container = av.open(address)
-    except (av.FFmpegError, OSError) as error:
+        container = av.open(address, metadata_errors="replace")
+    except (av.FFmpegError, OSError, ValueError) as error:
         raise InputError(f"{address}: not a video that ffmpeg reads ({error})") from None
     with container:
         if not container.streams.video:
             raise InputError(f"{address}: this file has no video stream")
+        width, height = container.streams.video[0].width, container.streams.video[0].height
+        if width * height > LARGEST_IMAGE:
+            raise InputError(
+                f"{address}: refused, it declares {width} x {height} pixels; at most {LARGEST_IMAGE} are read"
+            )
         container.streams.video[0].thread_type = "AUTO"
         yield container
 

@@ -17,6 +17,7 @@ from smiletrack.data.synthetic import SITUATIONS, known_scene, random_scenes
 from smiletrack.data.world.config import SceneConfig, SyntheticDetectorConfig
 from smiletrack.data.world.scene import Scene
 from smiletrack.data.world.writing import is_made, render_sequence
+from smiletrack.engine.run_folders.shards import SharedJob
 from smiletrack.errors import InputError
 from smiletrack.lazy import LazyModule
 from smiletrack.ranges import Checked, Seed
@@ -90,7 +91,8 @@ def make_world(config: MakeWorldConfig) -> Path:
         root.mkdir(parents=True, exist_ok=True)
         save_config(config, root / "world.yaml")
         start = time.perf_counter()
-        frames = sum(_run(jobs, config.workers))
+        with SharedJob(root, "make-world", None).running(config, lambda: None):  # nobody else beside it
+            frames = sum(_run(jobs, config.workers))
     except OSError as error:
         raise InputError(f"{root}: cannot be written ({error.strerror})") from None
     spent_s = time.perf_counter() - start

@@ -14,7 +14,7 @@ from smiletrack.console import progress, say
 from smiletrack.data.mot import write_results
 from smiletrack.data.truth import write_class_names
 from smiletrack.engine.inputs.sequence_inputs import SequenceInput, SequenceInputConfig, sequence_inputs, sequence_names
-from smiletrack.engine.run_folders.folder import start_run
+from smiletrack.engine.run_folders.folder import set_aside, start_run, until_whole
 from smiletrack.engine.run_folders.shards import ShardConfig, SharedJob, this_shard
 from smiletrack.engine.warm_up import warm_up
 from smiletrack.errors import InputError
@@ -23,6 +23,9 @@ from smiletrack.tracking.config import TrackerConfig
 from smiletrack.tracking.interpolation import InterpolationConfig, interpolate
 from smiletrack.tracking.tracker import Skipped, Tracker, default_config
 from smiletrack.types import Detections, Floats, Ints, Tracks, TrackTable
+
+_PARTS = ("tracks", "identified", "timing.json", "labels.txt", "config.yaml", "environment.json")
+"""What a run is, in its folder; caches, figures and pages beside it are not."""
 
 
 @dataclass(frozen=True)
@@ -108,8 +111,9 @@ def track(config: TrackConfig) -> Path:
     timing: dict[str, Any] = {}
     with job.running(config, lambda: _begin(run, config)):
         warm_up()
-        for sequence in inputs:
-            timing[sequence.name] = _track_into(run, sequence, config, job)
+        with until_whole(run, _PARTS, lambda: all(map(done, names)), alone=shard is None):
+            for sequence in inputs:
+                timing[sequence.name] = _track_into(run, sequence, config, job)
     _summary(timing, run)
     if shard is not None:
         left = [name for name in names if not done(name)]
@@ -118,11 +122,9 @@ def track(config: TrackConfig) -> Path:
 
 
 def _begin(run: Path, config: TrackConfig) -> None:
-    """Make the run folder this configuration's: what is in it of an earlier run goes."""
+    """Make the run folder this configuration's: what is in it of an earlier run is set aside."""
+    set_aside(run, _PARTS)
     start_run(run, replace(config, shard=""), "track")
-    old_files = (*(run / "tracks").glob("*.txt"), *(run / "identified").glob("*.txt"))
-    for old in (*old_files, run / "timing.json", run / "labels.txt"):
-        old.unlink(missing_ok=True)
 
 
 def _result_file(run: Path, name: str) -> Path:
@@ -162,14 +164,20 @@ def track_sequence(
 ) -> TrackedSequence:
     """Run `tracker` over the detections of one frame after another; only the tracker's own time is counted."""
     tracks: list[Tracks] = []
+    nobody: Tracks | None = None  # one for all frames without anybody, of which there may be millions
     identities = [np.zeros(0, np.int64)]
     seconds = 0.0
     for index, detections in enumerate(frames):
         start = time.perf_counter()
         found = tracker.update(detections, None if warps is None else warps[index])
         seconds += time.perf_counter() - start
-        tracks.append(replace(found, ids=found.ids + (first_identity - 1)))
-        identities.append(tracks[-1].ids_of(detections))
+        if len(found):
+            tracks.append(replace(found, ids=found.ids + (first_identity - 1)))
+        else:
+            nobody = found if nobody is None else nobody
+            tracks.append(nobody)
+        if len(detections):
+            identities.append(tracks[-1].ids_of(detections))
     table = join_tracks(tracks)
     return TrackedSequence(table, len(tracks), {"association": seconds}, tracker.skipped, np.concatenate(identities))
 

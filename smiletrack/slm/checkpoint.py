@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from smiletrack.config import build_config
-from smiletrack.errors import InputError
+from smiletrack.errors import InputError, shown
 from smiletrack.files import atomic_write
 from smiletrack.network_files import MASK
 from smiletrack.slm.config import SLMConfig
@@ -72,7 +72,7 @@ def load_slm_network(path: Path) -> tuple[nn.Module, Preprocessing]:
 def _own(path: Path) -> tuple[nn.Module, Preprocessing]:
     state, about = load_weights(path)
     if about.get("network") != "slm":
-        raise InputError(f"{path}: holds {about.get('network', 'unnamed')} weights, not those of an SLM")
+        raise InputError(f"{path}: holds {shown(about.get('network', 'unnamed'))} weights, not those of an SLM")
     try:
         config = build_config(SLMConfig, json.loads(about["config"]))
         preprocessing = Preprocessing.from_json(about["preprocessing"])

@@ -74,7 +74,7 @@ def probe(path: Path) -> ImageState:
                 width, height = upright_size(image)
     except FileNotFoundError:
         return ImageState(0, 0, MISSING)
-    except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError):
+    except (OSError, ValueError, SyntaxError, MemoryError, PIL.Image.DecompressionBombError):
         return ImageState(0, 0, UNREADABLE)
     return ImageState(width, height, "" if whole else UNREADABLE)
 
@@ -95,7 +95,9 @@ def _remembered(memory: Path) -> dict[str, ImageState]:
             width, _, rest = line.partition("\t")
             height, _, rest = rest.partition("\t")
             problem, _, key = rest.partition("\t")
-            if width.isdecimal() and height.isdecimal() and key:  # a line cut short has another key than any image
+            if (
+                width.isdecimal() and height.isdecimal() and len(width) < 10 > len(height) and key
+            ):  # a line cut short has another key than any image
                 states[key] = ImageState(int(width), int(height), problem)
     return states
 

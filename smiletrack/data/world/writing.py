@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from smiletrack.boxes import xyxy_to_xywh
+from smiletrack.console import notify
 from smiletrack.data.world.config import SyntheticDetectorConfig
 from smiletrack.data.world.renderer import Renderer
 from smiletrack.data.world.scene import Scene, figures
@@ -28,7 +29,11 @@ def is_made(folder: Path, recipe: dict[str, Any]) -> bool:
     file = folder / KNOWN
     if not file.is_file():
         return False
-    known = read_json(file)
+    try:
+        known = read_json(file)
+    except InputError as error:
+        notify(f"{error}; the sequence is made again")
+        return False
     return isinstance(known, dict) and known.get("recipe") == json.loads(json.dumps(recipe))
 
 

@@ -230,6 +230,8 @@ def _networks(config: SequenceInputConfig, cache: Path) -> _Networks:
 
 def _read_sequence(sequence: Sequence, config: SequenceInputConfig, networks: _Networks) -> SequenceInput:
     stored = None
+    if config.camera_motion == "file":
+        sequence.warps()  # what it says is wrong, it says before the networks run
     if networks.detector is None:
         stored = sequence.detections(config.detector.removeprefix("file:") or config.detections, config.embeddings)
     if networks.detector or networks.embedder:

@@ -2,16 +2,21 @@
 
 import datetime
 import platform
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from smiletrack.config import save_config
+from smiletrack.console import notify
 from smiletrack.errors import InputError
 from smiletrack.files import write_json
 
+_ASIDE = ".before"
 _RECORDED = ("smiletrack", "numpy", "scipy", "lap", "opencv-python", "torch", "torchvision", "onnxruntime")
 
 
@@ -35,9 +40,52 @@ def make_folder(path: Path) -> Path:
     return path
 
 
+def set_aside(folder: Path, parts: Sequence[str]) -> None:
+    """Move what a finished run is out of the way, into a hidden folder, from where `until_whole` takes it back.
+
+    What a run left that was killed goes instead: the one before it is still set aside.
+    """
+    aside = folder / _ASIDE
+    unfinished = aside.is_dir()
+    aside.mkdir(parents=True, exist_ok=True)
+    for part in parts:
+        if (folder / part).exists():
+            _remove(folder / part) if unfinished else (folder / part).replace(aside / part)
+
+
+@contextmanager
+def until_whole(folder: Path, parts: Sequence[str], whole: Callable[[], bool], alone: bool = True) -> Iterator[None]:
+    """Let what was set aside go when a block has made a new run that is `whole`; after an error put it back.
+
+    alone: whether nobody else works on the run; what others have made is kept.
+    """
+    aside = folder / _ASIDE
+    try:
+        yield
+    except BaseException:
+        if alone and aside.is_dir() and any(aside.iterdir()):
+            for part in parts:
+                _remove(folder / part)
+                if (aside / part).exists():
+                    (aside / part).replace(folder / part)
+            aside.rmdir()
+            notify(f"{folder}: the run that was there before is as it was")
+        raise
+    if whole():
+        _remove(aside)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def latest_run(root: str | Path = "runs", contains: str = "tracks") -> Path:
     """Return the run below `root` whose config was written last, among those that hold `contains`."""
     runs = [file.parent for file in Path(root).rglob("config.yaml") if (file.parent / contains).exists()]
+    runs = [run for run in runs if run.name != _ASIDE]
     if not runs:
         raise InputError(f"{root}: no run with {contains!r} in it yet; `smiletrack track` makes one")
     return max(runs, key=lambda run: (run / "config.yaml").stat().st_mtime)

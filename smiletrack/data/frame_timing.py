@@ -4,12 +4,16 @@ Browsers write 1000 frames a second into what they record, stream writers 90000,
 believed it would keep lost tracks for minutes.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from smiletrack.lazy import LazyModule
 from smiletrack.types import Floats
+
+av = LazyModule("av")
 
 FASTEST = 240.0
 """Frames a second up to which a header, or a camera, is believed without time stamps that agree."""
@@ -34,12 +38,13 @@ def read_timing(container: Any, name: str, live: bool = False) -> FrameTiming:
     """
     stream = container.streams.video[0]
     stamps = []
-    for packet in () if live else container.demux(video=0):
-        stamp = packet.dts if packet.pts is None else packet.pts
-        if stamp is not None:
-            stamps.append(stamp)
-        if len(stamps) == _PACKETS:
-            break
+    with suppress(av.FFmpegError):  # damage is told of when frames are read
+        for packet in () if live else container.demux(video=0):
+            stamp = packet.dts if packet.pts is None else packet.pts
+            if stamp is not None:
+                stamps.append(stamp)
+            if len(stamps) == _PACKETS:
+                break
     # frames that look ahead are stored after those they look at
     intervals = np.diff(np.sort(np.asarray(stamps, np.float64))) * float(stream.time_base or 0)
     return timing_of(_number(stream.average_rate), _number(stream.guessed_rate), intervals, name)

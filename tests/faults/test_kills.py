@@ -146,15 +146,20 @@ def test_a_killed_run_does_not_cost_the_one_before(data: Path, tmp_path: Path) -
 def test_two_commands_that_make_one_world_do_not_meet(data: Path, tmp_path: Path) -> None:
     """The second one is told, or comes when all is there."""
     _world(data, tmp_path / "one")
-    others = [os.fork() for _ in range(2)]
-    if 0 in others:
-        status = 0
+
+    def start() -> int:
+        if child := os.fork():
+            return child
+        status = 1
         try:
             _world(data, tmp_path / "two")
+            status = 0
         except InputError as error:
             status = 2 if "another process is at work" in str(error) else 3
         finally:
             os._exit(status)
+
+    others = [start() for _ in range(2)]
     ends = [os.waitstatus_to_exitcode(os.waitpid(other, 0)[1]) for other in others]
     assert 0 in ends and set(ends) <= {0, 2}
     assert files_of(tmp_path / "two") | {"world.yaml": b""} == files_of(tmp_path / "one") | {"world.yaml": b""}

@@ -2,6 +2,7 @@
 and the waits that are known."""
 
 import dataclasses
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -139,11 +140,11 @@ def test_a_taught_slm_takes_the_same_step_on_a_gpu_and_nothing_waits(tmp_path: P
     crops, labels = torch.from_numpy(rng.integers(0, 256, (8, 32, 16, 3), dtype=np.uint8)), torch.arange(8) // 2
 
     def step(device: str, waits: list[str]) -> dict[str, float]:
-        teacher = Teacher(load_embedder(file, device), [(crops.numpy(), labels.numpy())], 8)
+        teacher = Teacher([load_embedder(file, device)], [(crops.numpy(), labels.numpy())], 8)
         torch.manual_seed(2)
         trainee = Trainee(SLM(TINY), SLMLoss(LossConfig(teacher=1.0), 8, 4, teacher.answers))
         state = TrainingState(trainee, FitConfig(amp="off"), Runtime(torch.device(device)))
-        recipe = Recipe(trainee, _loss, lambda _: [], prepare=lambda batch: _taught(teacher, batch))
+        recipe = Recipe(trainee, partial(_loss, None), lambda _: [], prepare=lambda batch: _taught(teacher, batch))
         waits.clear()
         figures = take_step(
             recipe, state, trainee, [(crops, labels, torch.full((8, 32, 16), 255, dtype=torch.uint8))], 0.0

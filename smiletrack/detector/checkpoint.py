@@ -37,10 +37,14 @@ def save_detector(path: Path, net: Detector, config: DetectorConfig, source: str
 
 
 def load_detector_network(path: Path) -> tuple[Detector, DetectorConfig]:
-    """Return the network of a file, in eval mode on the CPU, and its configuration; InputError for another file."""
+    """Return the network of a file, in eval mode on the CPU, and its configuration; InputError for another file.
+
+    Weights of a similarity network on the detector's maps (`slm.*`) are no part of it.
+    """
     state, metadata = load_weights(path)
     if KEY not in metadata:
         raise InputError(f"{path}: holds no detector (metadata {KEY!r} is missing)")
+    state = {name: value for name, value in state.items() if not name.startswith("slm.")}
     try:
         config = build_config(DetectorConfig, json.loads(metadata[KEY]))
         with torch.device("meta"):

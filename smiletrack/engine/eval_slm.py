@@ -14,6 +14,7 @@ from smiletrack.console import print_table, progress, say
 from smiletrack.data.image_files import read_image, write_image
 from smiletrack.data.reid.identities import IdentityTable
 from smiletrack.data.reid.sightings import NOBODY, SequenceSightings, joined_people
+from smiletrack.engine.inputs.joint import JointNetwork, is_joint, joint_path, load_joint
 from smiletrack.engine.inputs.person_crops import demo_world, read_sightings
 from smiletrack.engine.run_folders.folder import latest_run, start_run
 from smiletrack.engine.settings.eval_slm import GAPS, EvalSLMConfig
@@ -46,7 +47,9 @@ def eval_slm(config: EvalSLMConfig) -> dict[str, Any]:
     checkpoint = config.checkpoint or str(latest_run(contains="model.safetensors") / "model.safetensors")
     device = str(choose_device(config.device))
     files = [checkpoint, *config.against]
-    embedders = [load_embedder(file, device) for file in files]
+    embedders = [
+        load_joint(joint_path(file), device) if is_joint(file) else load_embedder(file, device) for file in files
+    ]
     sequences = read_sightings(config.data or demo_world()[1], "val_half", config.detections, config.step, config.gaps)
     ranked = [_ranked_rows(sequence, config) for sequence in sequences]
     table = joined_people(sequences, ranked)
@@ -101,7 +104,7 @@ def _draws(config: EvalSLMConfig, sequence: SequenceSightings, Z: Floats) -> Dra
 
 
 def embed_sightings(
-    embedders: Sequence[Embedder], sequences: Sequence[SequenceSightings]
+    embedders: Sequence[Embedder | JointNetwork], sequences: Sequence[SequenceSightings]
 ) -> list[tuple[list[Floats], float]]:
     """Return for each embedder the (N, D) embeddings of each sequence's boxes, and the seconds they took in all."""
     answers: list[tuple[list[Floats], float]] = [([], 0.0) for _ in embedders]
@@ -112,7 +115,11 @@ def embed_sightings(
 
 
 def embed_boxes(
-    embedders: Sequence[Embedder], images: Sequence[Path], image_indices: Ints, boxes: Floats, quiet: bool = False
+    embedders: Sequence[Embedder | JointNetwork],
+    images: Sequence[Path],
+    image_indices: Ints,
+    boxes: Floats,
+    quiet: bool = False,
 ) -> list[tuple[Floats, float]]:
     """Return for each embedder (N, D) embeddings of boxes and the seconds they took, decoding excluded.
 

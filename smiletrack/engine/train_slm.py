@@ -1,25 +1,30 @@
 """Train the similarity network on identity tables, MOTChallenge folders or the demo world."""
 
+import copy
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, distributed, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
 from smiletrack.console import say
 from smiletrack.data.loader_workers import leave_signals_to_main
-from smiletrack.data.reid.batches import IdentityBatches
+from smiletrack.data.reid.batches import IdentityBatches, IdentityDraws
 from smiletrack.data.reid.covers import table_covers
-from smiletrack.data.reid.crop_cache import Crops
 from smiletrack.data.reid.identities import IdentityTable
+from smiletrack.detector.prbnet import PRBNet
+from smiletrack.detector.predictor import Predictor, load_detector
+from smiletrack.detector.pyramid import pyramid_channels
+from smiletrack.detector.yolox import YOLOX
 from smiletrack.engine.eval_slm import embed_boxes, hardest_pairs, score_by_gap
+from smiletrack.engine.inputs.joint import JointNetwork, save_joint
 from smiletrack.engine.inputs.person_crops import MARGIN, demo_world, read_table, training_crops
+from smiletrack.engine.inputs.stored_objects import StoredBatches, StoredObjects, store_crops, store_regions
 from smiletrack.engine.run_folders.folder import start_run
 from smiletrack.engine.settings.train_slm import TrainSLMConfig
 from smiletrack.errors import InputError
@@ -40,22 +45,31 @@ from smiletrack.weights import load_exactly, load_weights
 
 TEACHER_SAMPLE = 2048
 """Crops that say what a teacher's directions are worth."""
+REGION_VERSIONS = 2
+"""Versions of a box, cut from a detector's maps with jittered edges, where the config names no number."""
 
 
 class Trainee(nn.Module):
-    """The network with its loss: crops, labels, what a teacher says, what is visible -> total and parts, for DDP."""
+    """The network with its loss: objects, labels, what a teacher says, what is visible -> total and parts, for DDP."""
 
-    def __init__(self, slm: SLM, loss: SLMLoss) -> None:
+    def __init__(self, slm: SLM, loss: SLMLoss, frozen: bool = False) -> None:
+        """frozen: objects are what the backbone made of them, and it learns nothing."""
         super().__init__()
-        self.slm, self.loss = slm, loss
+        self.slm, self.loss, self.frozen = slm, loss, frozen
+        if frozen:
+            slm.backbone.requires_grad_(False)
 
     def forward(
-        self, objects: Tensor, labels: Tensor, T: Tensor | None, visible: Tensor
+        self,
+        objects: Tensor,
+        labels: Tensor,
+        T: Tensor | None,
+        visibility: Tensor | None,
+        trust: Tensor | None = None,
     ) -> tuple[Tensor, Mapping[str, Tensor]]:
-        """(B, 3, H, W), (B,), (B, D), (B, 1, H, W) in [0, 1] -> loss (scalar), its parts by name."""
-        grid = self.slm.mask_grid
-        visibility = functional.interpolate(visible, grid, mode="area")[:, 0] if grid else None
-        total: tuple[Tensor, Mapping[str, Tensor]] = self.loss(self.slm(objects, visibility), labels, T)
+        """(B, C, H, W), (B,), (B, D), (B, *mask_grid), (B,) what T weighs -> loss (scalar), its parts by name."""
+        Z = self.slm.from_features(objects, visibility) if self.frozen else self.slm(objects, visibility)
+        total: tuple[Tensor, Mapping[str, Tensor]] = self.loss(Z, labels, T, trust)
         return total
 
 
@@ -63,37 +77,39 @@ def train_slm(config: TrainSLMConfig) -> FitResult:
     """Train as `config` says; the run folder holds the config, the curves and the weights."""
     with start_runtime(config.device, config.seed, config.deterministic, config.threads) as runtime:
         torch.set_flush_denormal(True)  # numbers below 1e-38 say nothing and are slow on a CPU
+        predictor = load_detector(config.detector, str(runtime.device)) if config.detector else None
+        config = _with_channels(config, predictor) if predictor else config
         slm, knowing = _network(config), _who_knows(config, str(runtime.device))
+        joint = JointNetwork(predictor, slm, "in training") if predictor else None
         train, val = config.train, config.val
         if not train:
             train, val = runtime.peers.main_first(demo_world)
         learned = read_table(train, "train_half", config.min_visibility, config.train_step)
         judged = read_table(val, "val_half", config.min_visibility, config.val_step)
-        size = (config.network.width, config.network.height)
-        crops = runtime.peers.main_first(lambda: training_crops(learned, Path(config.cache), size))
-        covers = _covers(config, train, learned) if slm.mask_grid else None
-        batches = make_batches(config, learned, crops, runtime, covers)
-        teacher = _teacher(config, knowing, learned, crops, runtime) if knowing else None
-        if teacher and not config.weights:
-            slm.begin_with(teacher.answers)
-        answers = teacher.answers if teacher else None
-        trainee = Trainee(slm, SLMLoss(config.loss, config.network.embedding, batches.num_labels, answers))
+        draws = make_draws(config, learned, runtime)
+        if joint:
+            taught = _learn_from_regions(config, train, learned, joint, knowing, draws)
+        else:
+            taught = _learn_from_crops(config, train, learned, slm, knowing, draws, runtime)
+        if taught.answers is not None and not config.weights:
+            slm.begin_with(taught.answers)
+        loss = SLMLoss(config.loss, config.network.embedding, draws.num_labels, taught.answers)
 
         def begin() -> None:
             start_run(config.output, config, "train_slm")
             say(*_summary("train", learned), *_summary("val", judged))
 
         recipe = Recipe(
-            network=trainee,
-            prepare=partial(_taught, teacher) if teacher else lambda batch: batch,
-            loss=_loss,
-            batches=partial(epoch_loader, config, batches, runtime),
-            evaluate=partial(judge_slm, judged, runtime),
+            network=Trainee(slm, loss, frozen=bool(config.versions) and joint is None),
+            prepare=taught.prepare,
+            loss=taught.loss,
+            batches=partial(epoch_loader, config, taught.batches, runtime),
+            evaluate=partial(judge_slm, judged, runtime, joint),
             monitor="AUC_30",
             shipped="slm",
             metadata=metadata(config.network),
         )
-        return fit(
+        result = fit(
             recipe,
             config.fit,
             Path(config.output),
@@ -102,19 +118,72 @@ def train_slm(config: TrainSLMConfig) -> FitResult:
             overwrite=config.overwrite,
             begin=begin,
         )
+        if joint and runtime.is_main:
+            folder = Path(config.output)
+            save_joint(folder / "joint.safetensors", Path(config.detector), folder / "model.safetensors")
+        return result
 
 
-def make_batches(
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Lessons:
+    """Batches, what each is made into, its loss, and a sample of the teacher's answers (N, D), None without one."""
+
+    batches: Any
+    prepare: Callable[[Any], Any]
+    loss: Callable[[nn.Module, Any], tuple[Tensor, Mapping[str, Tensor]]]
+    answers: Tensor | None
+
+
+def _learn_from_regions(
     config: TrainSLMConfig,
+    sources: tuple[str, ...],
     table: IdentityTable,
-    crops: Crops,
+    joint: JointNetwork,
+    knowing: list[Embedder],
+    draws: IdentityDraws,
+) -> _Lessons:
+    versions = config.versions or REGION_VERSIONS
+    everybody = _everybody(config, sources)
+    stored = store_regions(table, everybody, joint, versions, config.augment.jitter, knowing, config.seed)
+    return _learn_from_stored(config, stored, draws)
+
+
+def _learn_from_stored(config: TrainSLMConfig, stored: StoredObjects, draws: IdentityDraws) -> _Lessons:
+    answers = stored.mapped_answers(draws.labels, config.network.embedding)
+    mask = config.network.mask != "none"
+    return _Lessons(
+        StoredBatches(draws, stored, answers),
+        lambda batch: batch,
+        partial(_stored_loss, mask),
+        torch.from_numpy(answers) if answers.shape[1] else None,
+    )
+
+
+def _learn_from_crops(
+    config: TrainSLMConfig,
+    sources: tuple[str, ...],
+    table: IdentityTable,
+    slm: SLM,
+    knowing: list[Embedder],
+    draws: IdentityDraws,
     runtime: Runtime,
-    covers: NDArray[np.uint8] | None = None,
-) -> IdentityBatches:
-    """Return every batch of the run; covers: where somebody nearer covers each crop, None = nowhere."""
+) -> _Lessons:
+    size = (config.network.width, config.network.height)
+    crops = runtime.peers.main_first(lambda: training_crops(table, Path(config.cache), size))
+    covers = table_covers(table, _everybody(config, sources), MARGIN) if slm.mask_grid else None
+    batches = IdentityBatches(crops, draws, config.augment, size, MARGIN, covers)
+    if config.versions:
+        stored = store_crops(batches, slm, config.versions, knowing, config.seed)
+        return _learn_from_stored(config, stored, draws)
+    teacher = _teacher(config, knowing, batches, runtime) if knowing else None
+    prepare = partial(_taught, teacher) if teacher else lambda batch: batch
+    return _Lessons(batches, prepare, partial(_loss, slm.mask_grid), teacher.answers if teacher else None)
+
+
+def make_draws(config: TrainSLMConfig, table: IdentityTable, runtime: Runtime) -> IdentityDraws:
+    """Return who is in every batch of the run."""
     try:
-        return IdentityBatches(
-            crops,
+        return IdentityDraws(
             table.identities,
             table.frames,
             table.sequences,
@@ -122,24 +191,18 @@ def make_batches(
             num_identities=config.identities_per_batch,
             crops_per_identity=config.crops_per_identity,
             groups=config.sequences_per_batch,
-            augment=config.augment,
-            size=(config.network.width, config.network.height),
-            margin=MARGIN,
             seed=config.seed,
-            covers=covers,
         )
     except ValueError as error:
         raise InputError(f"{error}; lower identities_per_batch or add data") from None
 
 
-def epoch_loader(
-    config: TrainSLMConfig, batches: IdentityBatches, runtime: Runtime, epoch: int
-) -> Iterable[tuple[Tensor, Tensor, Tensor]]:
+def epoch_loader(config: TrainSLMConfig, batches: Any, runtime: Runtime, epoch: int) -> Iterable[Any]:
     """Return this process's share of an epoch: every world_size-th batch."""
     length = config.batches_per_epoch * runtime.world_size
     numbers = range(epoch * length + runtime.rank, (epoch + 1) * length, runtime.world_size)
     return DataLoader(
-        batches,  # type: ignore[arg-type]
+        batches,
         batch_size=None,
         sampler=numbers,
         num_workers=config.workers,
@@ -148,11 +211,15 @@ def epoch_loader(
     )
 
 
-def judge_slm(table: IdentityTable, runtime: Runtime, network: nn.Module) -> Evaluation:
+def judge_slm(table: IdentityTable, runtime: Runtime, joint: JointNetwork | None, network: nn.Module) -> Evaluation:
     """Return AUC, rank-1 and mAP over the time gaps, by names like AUC_30, and a picture of the hardest pairs."""
     assert isinstance(network, SLM)
-    preprocessing = Preprocessing(network.config.width, network.config.height)
-    embedder = Embedder(network, preprocessing, "in training", str(runtime.device), mask_grid=network.mask_grid)
+    embedder: Embedder | JointNetwork
+    if joint:
+        embedder = joint.with_slm(network)
+    else:
+        preprocessing = Preprocessing(network.config.width, network.config.height)
+        embedder = Embedder(network, preprocessing, "in training", str(runtime.device), mask_grid=network.mask_grid)
     Z = embed_boxes([embedder], table.images, table.image_indices, table.boxes, quiet=True)[0][0]
     figures: dict[str, float] = {}
     for gap, scores in score_by_gap(Z, table).items():
@@ -160,15 +227,23 @@ def judge_slm(table: IdentityTable, runtime: Runtime, network: nn.Module) -> Eva
     return Evaluation(figures, {"hardest_pairs": hardest_pairs(table, Z)})
 
 
-def _who_knows(config: TrainSLMConfig, device: str) -> Embedder | None:
-    """Return the network that teaches; None where the config names none or gives it no weight."""
+def _who_knows(config: TrainSLMConfig, device: str) -> list[Embedder]:
+    """Return the networks that teach; none where the config names none or gives them no weight."""
     if config.teacher and config.loss.teacher:
         # where nothing is asked for, a network file's runtime may have no GPU, and takes the CPU
-        found = config.device == "auto" and is_network_file(split_pixels(config.teacher)[0])
-        return load_embedder(config.teacher, "auto" if found else device)
+        auto = [config.device == "auto" and is_network_file(split_pixels(file)[0]) for file in config.teacher]
+        return [load_embedder(file, "auto" if a else device) for file, a in zip(config.teacher, auto, strict=True)]
     if not config.loss.asks_for_labels:
         raise InputError("only loss.teacher is above 0, and there is no teacher: name one with --teacher FILE")
-    return None
+    return []
+
+
+def _with_channels(config: TrainSLMConfig, predictor: Predictor) -> TrainSLMConfig:
+    """Return the config with as many channels as the detector's maps have."""
+    if not isinstance(predictor.network, (PRBNet, YOLOX)):
+        raise InputError(f"{config.detector}: has no feature maps to see; a checkpoint of a detector here has")
+    channels = (pyramid_channels(predictor.network), *config.network.channels[1:])
+    return dataclasses.replace(config, network=dataclasses.replace(config.network, channels=channels))
 
 
 def _network(config: TrainSLMConfig) -> SLM:
@@ -180,18 +255,17 @@ def _network(config: TrainSLMConfig) -> SLM:
     return slm
 
 
-def _covers(config: TrainSLMConfig, sources: tuple[str, ...], table: IdentityTable) -> NDArray[np.uint8]:
-    return table_covers(table, read_table(sources, "train_half", 0.0, config.train_step), MARGIN)
+def _everybody(config: TrainSLMConfig, sources: tuple[str, ...]) -> IdentityTable:
+    """Return the training table with those of whom next to nothing is visible: they cover others all the same."""
+    return read_table(sources, "train_half", 0.0, config.train_step)
 
 
-def _teacher(
-    config: TrainSLMConfig, knowing: Embedder, table: IdentityTable, crops: Crops, runtime: Runtime
-) -> Teacher:
+def _teacher(config: TrainSLMConfig, knowing: list[Embedder], batches: IdentityBatches, runtime: Runtime) -> Teacher:
     """Return the teacher, the same in every process, measured by crops without occlusion and disguise."""
-    calm = dataclasses.replace(config.augment, erase=0.0, occlude=0.0, disguise=0.0)
-    batches = make_batches(dataclasses.replace(config, augment=calm), table, crops, runtime)
+    calm = copy.copy(batches)
+    calm.augment = dataclasses.replace(config.augment, erase=0.0, occlude=0.0, disguise=0.0)
     enough = -(-TEACHER_SAMPLE // (config.identities_per_batch * config.crops_per_identity))
-    teacher = Teacher(knowing, [batches[i][:2] for i in range(min(enough, len(batches)))], config.network.embedding)
+    teacher = Teacher(knowing, [calm[i][:2] for i in range(min(enough, len(calm)))], config.network.embedding)
     if runtime.world_size > 1:
         # the map is unique up to signs, which another machine's arithmetic may choose otherwise
         for tensor in (teacher.map, teacher.answers):
@@ -219,13 +293,29 @@ def _taught(teacher: Teacher, batch: tuple[Tensor, Tensor, Tensor]) -> tuple[Ten
     return *batch, teacher(batch[0])
 
 
-def _loss(network: nn.Module, batch: Sequence[Tensor]) -> tuple[Tensor, Mapping[str, Tensor]]:
+def _loss(
+    mask_grid: tuple[int, int] | None, network: nn.Module, batch: Sequence[Tensor]
+) -> tuple[Tensor, Mapping[str, Tensor]]:
     """Return the loss of (B, H, W, 3) BGR crops, (B,) labels, what is visible and, with a teacher, (B, D) answers."""
     crops, labels, visible, *taught = batch
     seen = torch.cat([crops.permute(0, 3, 1, 2).flip(1), visible[:, None]], 1).float() / 255
     T = taught[0] if taught else None
     objects = seen if T is None else _jolt(seen)
-    answer: tuple[Tensor, Mapping[str, Tensor]] = network(objects[:, :3].contiguous(), labels, T, objects[:, 3:])
+    visibility = functional.interpolate(objects[:, 3:], mask_grid, mode="area")[:, 0] if mask_grid else None
+    answer: tuple[Tensor, Mapping[str, Tensor]] = network(objects[:, :3].contiguous(), labels, T, visibility)
+    return answer
+
+
+def _stored_loss(
+    mask: bool, network: nn.Module, batch: tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
+) -> tuple[Tensor, Mapping[str, Tensor]]:
+    objects, labels, visibility, T, trust = batch
+    mirrored = torch.rand(len(objects), device=objects.device) < 0.5
+    objects = torch.where(mirrored[:, None, None, None], objects.flip(3), objects).float()
+    visibility = torch.where(mirrored[:, None, None], visibility.flip(2), visibility)
+    answer: tuple[Tensor, Mapping[str, Tensor]] = network(
+        objects, labels, T if T.shape[1] else None, visibility if mask else None, trust
+    )
     return answer
 
 

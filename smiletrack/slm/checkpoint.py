@@ -73,9 +73,20 @@ def _own(path: Path) -> tuple[nn.Module, Preprocessing]:
     state, about = load_weights(path)
     if about.get("network") != "slm":
         raise InputError(f"{path}: holds {shown(about.get('network', 'unnamed'))} weights, not those of an SLM")
+    network = build_slm(state, about, path)
+    if network.config.backbone == "detector":
+        raise InputError(f"{path}: sees a detector's maps, not crops; name the joint file, joint:FILE (docs/slm.md)")
+    return network, Preprocessing.from_json(about["preprocessing"])
+
+
+def build_slm(state: Mapping[str, Tensor], about: Mapping[str, str], path: Path) -> SLM:
+    """Return the network of weights and of what their file says about itself (`metadata`), in eval mode.
+
+    InputError, which names `path`, where they do not fit each other.
+    """
     try:
         config = build_config(SLMConfig, json.loads(about["config"]))
-        preprocessing = Preprocessing.from_json(about["preprocessing"])
+        Preprocessing.from_json(about["preprocessing"])
         if sum(config.depths) > len(state):
             raise ValueError(f"{sum(config.depths)} blocks of {len(state)} weights")
         with torch.device("meta"):
@@ -85,7 +96,7 @@ def _own(path: Path) -> tuple[nn.Module, Preprocessing]:
     check_fit(outline, state, str(path))  # before memory is taken for what does not fit
     network = SLM(config).eval()
     load_exactly(network, state, str(path))
-    return network, preprocessing
+    return network
 
 
 class _UnitRows(nn.Module):

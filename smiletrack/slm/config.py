@@ -11,6 +11,8 @@ AttentionForm = Literal["literal", "positive", "softmax"]
 MaskForm = Literal["none", "hard", "soft"]
 LayoutName = Literal["A", "B", "C", "D", "E", "F", "G", "H"]
 Pixels = Annotated[int, Ge(1), Le(2048)]
+MOST_CELLS = 1024
+"""Cells of a region of a detector's feature maps."""
 Dimension = Annotated[int, Ge(1), Le(65536)]
 
 
@@ -35,9 +37,11 @@ class SLMConfig(Checked):
     code)."""
     position: Literal["sinusoidal", "learned", "none"] = "learned"
     """Position embedding E_i added to every patch; a learned one starts at zero."""
-    backbone: Literal["csp", "osnet", "osnet-lct"] = "csp"
+    backbone: Literal["csp", "osnet", "osnet-lct", "detector"] = "csp"
     """csp, or osnet, which can start from public weights (OSNet x0.25: channels 16,64,96,128 and depths 2,2,2);
-    osnet-lct, with linear context, from Open Model Zoo's (of that size -0288, with channels 64,256,384,512 -0277)."""
+    osnet-lct, with linear context, from Open Model Zoo's (of that size -0288, with channels 64,256,384,512 -0277);
+    detector: objects are regions of a detector's feature maps, width x height cells (4 x 8, say, with patches of 2 x 4)
+    with as many channels as the first of channels; the other channels are those of convolutions over the cells."""
     channels: Annotated[tuple[Annotated[int, Ge(2), Le(4096), MultipleOf(2)], ...], MinLen(2)] = (16, 32, 64, 128)
     """Channels of the backbone's stem and of each of its stages; the last is C."""
     depths: tuple[Annotated[int, Ge(0), Le(100)], ...] = (1, 1, 1)
@@ -65,6 +69,22 @@ class SLMConfig(Checked):
             raise ValueError(
                 f"depths and channels of {self.backbone} are three stages of 1 or more and a stem, not {self.depths}"
             )
+        if self.backbone == "detector" and (
+            self.patches_of == "pixels"
+            or self.width * self.height > MOST_CELLS
+            or self.patch_width > self.width
+            or self.patch_height > self.height
+        ):
+            raise ValueError(
+                f"backbone detector wants patches_of=features, width x height of {MOST_CELLS} cells, patches of "
+                f"no more (4 x 8 and 2 x 4, say), not {self.patches_of}, {self.width} x {self.height} and "
+                f"{self.patch_width} x {self.patch_height}"
+            )
+
+    @property
+    def stride(self) -> int:
+        """Pixels (or cells of a region) that make one place of a feature map."""
+        return 1 if self.backbone == "detector" else 2 ** len(self.channels)
 
 
 @dataclass(frozen=True)

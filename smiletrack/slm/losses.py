@@ -103,9 +103,11 @@ class Distillation(nn.Module):
         super().__init__()
         self.register_buffer("variance", torch.tensor(variance))
 
-    def forward(self, Z: Tensor, T: Tensor) -> Tensor:
-        """(B, D), (B, D) -> scalar, 0 and up."""
-        return (Z - T).square().sum(1).mean() / self.variance
+    def forward(self, Z: Tensor, T: Tensor, trust: Tensor | None = None) -> Tensor:
+        """(B, D), (B, D) -> scalar, 0 and up. trust: (B,) weights of the answers, None = equal ones."""
+        apart = (Z - T).square().sum(1)
+        mean = apart.mean() if trust is None else (apart * trust).sum() / trust.sum().clamp_min(1e-6)
+        return mean / self.variance
 
 
 class SLMLoss(nn.Module):
@@ -132,12 +134,14 @@ class SLMLoss(nn.Module):
             self.teacher = Distillation(float(answers.var(0, correction=0).sum()))
             self.weights["teacher"] = config.teacher
 
-    def forward(self, Z: Tensor, labels: Tensor, T: Tensor | None = None) -> tuple[Tensor, dict[str, Tensor]]:
-        """(B, D), (B,), teacher's (B, D) -> total (scalar) and the unweighted terms by name."""
+    def forward(
+        self, Z: Tensor, labels: Tensor, T: Tensor | None = None, trust: Tensor | None = None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """(B, D), (B,), teacher's (B, D), (B,) what its answers weigh -> total (scalar), unweighted terms by name."""
         with torch.autocast(Z.device.type, enabled=False):
             Z = Z.float()
             values = {name: term(Z, labels) for name, term in self.terms.items()}
             if self.teacher:
-                values["teacher"] = self.teacher(Z, T)
+                values["teacher"] = self.teacher(Z, T, trust)
             total = torch.stack([self.weights[name] * value for name, value in values.items()]).sum()
         return total, {name: value.detach() for name, value in values.items()}

@@ -10,10 +10,13 @@ from smiletrack.slm.osnet import OSNetBackbone
 from smiletrack.slm.patches import LAYOUTS, cell_boxes, cut_patches, pixel_boxes, place_shares
 from smiletrack.slm.position import sinusoidal
 from smiletrack.slm.psa import PatchSelfAttention
+from smiletrack.slm.regions import RegionAdapter
 
 
 class SLM(nn.Module):
     """Objects (B, 3, H, W), RGB in [0, 1] -> Z (B, D), not normalised.
+
+    On a detector's features objects are its regions (B, channels[0], height, width), see `regions.py`.
 
     `mask_grid`: rows and columns of the cells of an object whose visibilities the network takes, None for none.
     """
@@ -24,7 +27,7 @@ class SLM(nn.Module):
     def __init__(self, config: SLMConfig) -> None:
         super().__init__()
         self.config = config
-        boxes, scale = config.boxes or LAYOUTS[config.layout], 2 ** len(config.channels)
+        boxes, scale = config.boxes or LAYOUTS[config.layout], config.stride
         patch_height, patch_width = config.patch_height, config.patch_width
         rows, columns = -(-patch_height // scale), -(-patch_width // scale)
         if config.patches_of == "features":
@@ -41,11 +44,7 @@ class SLM(nn.Module):
             self.register_buffer("E", E, persistent=False)
         elif config.position == "learned":
             self.E = nn.Parameter(torch.zeros(num_patches, *shape))
-        self.backbone: nn.Module = (
-            CSPBackbone(config.channels, config.depths)
-            if config.backbone == "csp"
-            else OSNetBackbone(config.channels, config.depths, linear_context=config.backbone == "osnet-lct")
-        )
+        self.backbone = _backbone(config)
         self.mask_grid: tuple[int, int] | None = None
         if config.mask != "none":
             # cells of half a stride, so that patches begin and end between them
@@ -74,10 +73,15 @@ class SLM(nn.Module):
         A network without a mask takes none.
         """
         behind = self.config.patches_of == "features"
-        P = cut_patches(self.backbone(objects) if behind else objects, self.boxes, self.patch_size)
+        return self.from_features(self.backbone(objects) if behind else objects, visibility)
+
+    def from_features(self, features: Tensor, visibility: Tensor | None = None) -> Tensor:
+        """(B, C, h, w), what patches are cut from (the backbone's answer, or objects) -> Z, as `forward` does."""
+        behind = self.config.patches_of == "features"
+        P = cut_patches(features, self.boxes, self.patch_size)
         A = (P + self.E if self.config.position != "none" else P).flatten(0, 1)
-        features = A if behind else self.backbone(A)
-        F = features.flatten(2).transpose(1, 2).reshape(*P.shape[:2], -1, features.shape[1])
+        patches = A if behind else self.backbone(A)
+        F = patches.flatten(2).transpose(1, 2).reshape(*P.shape[:2], -1, patches.shape[1])
         seen = None if visibility is None else self._seen(visibility)
         Z: Tensor = self.fc(self.psa(F, seen).flatten(1))
         return Z
@@ -88,6 +92,14 @@ class SLM(nn.Module):
         if self.config.mask == "hard":
             seen = (seen >= 0.5).to(seen.dtype)
         return seen.view(-1, len(self.boxes), len(self.places) // len(self.boxes))
+
+
+def _backbone(config: SLMConfig) -> nn.Module:
+    if config.backbone == "csp":
+        return CSPBackbone(config.channels, config.depths)
+    if config.backbone == "detector":
+        return RegionAdapter(config.channels, config.depths)
+    return OSNetBackbone(config.channels, config.depths, linear_context=config.backbone == "osnet-lct")
 
 
 def similarity(Z_A: Tensor, Z_B: Tensor) -> Tensor:

@@ -18,16 +18,16 @@ Crops = NDArray[np.uint8]
 
 
 class Teacher:
-    """Crops -> unit rows (B, D): the answers that Z shall give.
+    """Crops -> unit rows (B, D): the answers that Z shall give, of one trained network or of several together.
 
     The teacher is asked again for every batch, because it must see what the pupil sees, distortions and all (Beyer et
     al., arXiv:2106.05237). Its embeddings are seen through `within_class_map`, with labelled crops as the measure.
     `answers` (N, D) are those to the sample.
     """
 
-    def __init__(self, embedder: Embedder, sample: Sequence[tuple[Crops, Ints]], width: int) -> None:
+    def __init__(self, embedders: Sequence[Embedder], sample: Sequence[tuple[Crops, Ints]], width: int) -> None:
         """sample: batches of (B, H, W, 3) BGR crops with their (B,) identities. width: D."""
-        self._embedder = embedder
+        self._embedders = embedders
         parts = [self._embed(crops) for crops, _ in sample]
         labels = np.concatenate([labels for _, labels in sample])
         T = torch.cat(parts)
@@ -43,8 +43,19 @@ class Teacher:
         return functional.normalize(T @ self.map, dim=1)
 
     def _embed(self, crops: Crops) -> Tensor:
-        size = (self._embedder.preprocessing.width, self._embedder.preprocessing.height)
-        return self._embedder.embed_ahead(np.stack([cv2.resize(crop, size) for crop in crops]))
+        return ask(self._embedders, crops)
+
+
+def ask(embedders: Sequence[Embedder], crops: Crops) -> Tensor:
+    """(B, H, W, 3) BGR crops of any size -> (B, sum of dimensions), the networks' unit rows side by side.
+
+    On the first network's device; (B, 0) on the CPU without any.
+    """
+    answers: list[Tensor] = []
+    for embedder in embedders:
+        size = (embedder.preprocessing.width, embedder.preprocessing.height)
+        answers.append(embedder.embed_ahead(np.stack([cv2.resize(crop, size) for crop in crops])))
+    return torch.cat([answer.to(answers[0].device) for answer in answers], 1) if answers else torch.zeros(len(crops), 0)
 
 
 def within_class_map(T: NDArray[np.floating], labels: Ints, width: int) -> NDArray[np.float64]:

@@ -20,67 +20,23 @@ from smiletrack.engine.inputs.person_crops import read_table
 from smiletrack.engine.settings.eval_slm import EvalSLMConfig
 from smiletrack.engine.settings.export import ExportConfig
 from smiletrack.engine.settings.layouts import CompareLayoutsConfig
-from smiletrack.engine.settings.train_slm import TrainSLMConfig
 from smiletrack.engine.studies.layouts import compare_layouts
 from smiletrack.engine.train_slm import train_slm
 from smiletrack.errors import InputError
 from smiletrack.slm.checkpoint import load_slm_network
-from smiletrack.slm.config import LossConfig, SLMConfig
+from smiletrack.slm.config import LossConfig
 from smiletrack.slm.embedder import load_embedder
 from smiletrack.slm.network import SLM
 from smiletrack.slm.osnet import OSNetBackbone
 from smiletrack.slm.teacher import Teacher, within_class_map
 from smiletrack.training.config import FitConfig
 from smiletrack.weights import load_weights
-
-NETWORK = SLMConfig(
-    width=16, height=32, patch_width=8, patch_height=16, channels=(4, 8, 8), depths=(0, 0), d_k=4, d_v=4, embedding=8
-)
-NUM_PEOPLE, NUM_FRAMES, SIZE = 5, 24, (24, 48)
+from tests.engine.slm_street import NETWORK, NUM_FRAMES, NUM_PEOPLE, make_street, settings
 
 
 @pytest.fixture(scope="module")
 def street(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A MOTChallenge sequence of people as rectangles, trousers and jacket of a colour of their own, noise around."""
-    folder = tmp_path_factory.mktemp("street") / "TINY-01"
-    (folder / "img1").mkdir(parents=True)
-    (folder / "gt").mkdir()
-    rng = np.random.default_rng(0)
-    colours = rng.integers(0, 256, (NUM_PEOPLE, 2, 3))
-    rows = []
-    width, height = 40 * NUM_PEOPLE, 80
-    for frame in range(1, NUM_FRAMES + 1):
-        image = rng.integers(90, 150, (height, width, 3), dtype=np.uint8)
-        for person in range(NUM_PEOPLE):
-            x, y = 40 * person + int(rng.integers(0, 12)), int(rng.integers(5, 25))
-            image[y : y + 24, x : x + 24], image[y + 24 : y + 48, x : x + 24] = colours[person]
-            rows.append(f"{frame},{person + 1},{x + 1},{y + 1},24,48,1,1,1.0")
-        cv2.imwrite(str(folder / "img1" / f"{frame:06d}.png"), image)
-    (folder / "gt" / "gt.txt").write_text("\n".join(rows) + "\n")
-    (folder / "seqinfo.ini").write_text(
-        f"[Sequence]\nname=TINY-01\nimDir=img1\nframeRate=10\nseqLength={NUM_FRAMES}\n"
-        f"imWidth={width}\nimHeight={height}\nimExt=.png\n"
-    )
-    return folder
-
-
-def settings(street: Path, folder: Path, **changes: object) -> TrainSLMConfig:
-    config = TrainSLMConfig(
-        train=(str(street),),
-        val=(f"{street}@all",),
-        output=str(folder / "run"),
-        cache=str(folder / "crops"),
-        network=NETWORK,
-        augment=AugmentConfig(erase=0, occlude=0, colour=0),
-        identities_per_batch=4,
-        batches_per_epoch=20,
-        val_step=2,
-        workers=0,
-        fit=FitConfig(epochs=2, learning_rate=1e-2),
-        device="cpu",
-        seed=1,
-    )
-    return dataclasses.replace(config, **changes)  # type: ignore[arg-type]
+    return make_street(tmp_path_factory.mktemp("street") / "TINY-01")
 
 
 @pytest.fixture(scope="module")
@@ -228,16 +184,16 @@ def test_a_teacher_alone_is_enough(street: Path, trained: Path, tmp_path: Path) 
     teacher = str(trained / "model.safetensors")
     alone = LossConfig(identity=0, contrastive=0, teacher=1)
     disguised = AugmentConfig(disguise=0.3)
-    config = settings(street, tmp_path, teacher=teacher, loss=alone, augment=disguised, seed=5)
+    config = settings(street, tmp_path, teacher=(teacher,), loss=alone, augment=disguised, seed=5)
     history = train_slm(config).history
     assert history[-1]["teacher"] < 0.7 * history[0]["teacher"] and history[-1]["AUC_5"] > 0.9
     (tmp_path / "untouched").mkdir()
     untouched = dataclasses.replace(config, cache=str(tmp_path / "untouched"))
     with pytest.raises(InputError, match="no such SLM file"):  # said before minutes of cutting crops
-        train_slm(dataclasses.replace(untouched, teacher="nobody.onnx"))
+        train_slm(dataclasses.replace(untouched, teacher=("nobody.onnx",)))
     assert not list((tmp_path / "untouched").iterdir())
     with pytest.raises(InputError, match="name one with --teacher"):
-        train_slm(dataclasses.replace(config, teacher=""))
+        train_slm(dataclasses.replace(config, teacher=()))
     with pytest.raises(ValueError, match="people that nobody is"):
         dataclasses.replace(config, loss=LossConfig())
 
@@ -246,7 +202,7 @@ def test_a_teacher_answers_in_unit_rows_through_its_map(trained: Path) -> None:
     file = trained / "model.safetensors"
     crops = np.random.default_rng(0).integers(0, 256, (2, 6, 64, 32, 3), dtype=np.uint8)
     embedder = load_embedder(file)
-    teacher = Teacher(embedder, [(batch, np.array([0, 0, 1, 1, 2, 2])) for batch in crops], 5)
+    teacher = Teacher([embedder], [(batch, np.array([0, 0, 1, 1, 2, 2])) for batch in crops], 5)
     size = (embedder.preprocessing.width, embedder.preprocessing.height)
     rows = np.stack([embedder.embed_crops(cv2.resize(crop, size)[None])[0] for crop in crops[1]])
     mapped = [[sum(row[t] * float(teacher.map[t, d]) for t in range(len(row))) for d in range(5)] for row in rows]

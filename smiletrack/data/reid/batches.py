@@ -83,6 +83,24 @@ def augment(
     return image, visible
 
 
+def hide(
+    image: Image,
+    visible: Image,
+    occluder: Image,
+    config: AugmentConfig,
+    rng: np.random.Generator,
+    margin: float,
+) -> tuple[Image, Image]:
+    """Return copies of what `augment` gave, occluded and erased by the config's chances, as `augment` itself does."""
+    image, visible = image.copy(), visible.copy()
+    if rng.random() < config.occlude:
+        size = (image.shape[1], image.shape[0])
+        _occlude(image, visible, _window(occluder, _jittered(config.jitter, rng, margin), size, margin), rng)
+    if rng.random() < config.erase:
+        _erase(image, rng)
+    return image, visible
+
+
 def _jittered(jitter: float, rng: np.random.Generator, margin: float) -> Floats:
     """Return the box's edges x1, y1, x2, y2 in a crop with a margin, in sides of the box, each moved by `jitter`."""
     return np.asarray(np.array([margin, margin, 1 + margin, 1 + margin]) + jitter * rng.standard_normal(4))
@@ -171,17 +189,16 @@ def _erase(image: Image, rng: np.random.Generator) -> None:
     image[top : top + rows, left : left + columns] = rng.integers(0, 256, 3)
 
 
-class IdentityBatches(Sequence[tuple[Image, Ints, Image]]):
-    """Batch number -> (P * K crops, their identity labels, what is visible), a function of seed and number only.
+class IdentityDraws:
+    """Batch number -> P identities x K crops of each by their numbers, a function of seed and number only.
 
     So a run resumed at any batch sees what it would have seen, with any number of loader processes. The P identities
     come from `groups` sequences at a time, because a tracker only ever tells apart objects of one sequence; the K crops
-    of one identity are spread over its life, one from each K-th of it.
+    of one identity are spread over its life, one from each K-th of it. `labels` (N,) are those of all crops.
     """
 
     def __init__(
         self,
-        crops: CropStore,
         identities: Ints,
         frames: Ints,
         sequences: NDArray[np.generic],
@@ -190,21 +207,14 @@ class IdentityBatches(Sequence[tuple[Image, Ints, Image]]):
         num_identities: int,
         crops_per_identity: int,
         groups: int = 2,
-        augment: AugmentConfig | None = None,
-        size: tuple[int, int] = (80, 224),
-        margin: float = 0.0,
         seed: int = 0,
-        covers: Image | None = None,
     ) -> None:
         """identities, frames, sequences: (N,) of each crop. Labels are 0 ... (number of identities) - 1.
-
-        covers: (N, r, c) uint8, where people nearer to the camera cover each crop, margin included, as `augment` takes
-        it; None = nobody does.
 
         Identities with a single crop have no pair and are left out. Raises ValueError where fewer identities than
         `num_identities` are left.
         """
-        self.crops, self.frames = crops, frames
+        self.frames = frames
         known, self.labels = np.unique(identities, return_inverse=True)
         order = np.lexsort((frames, self.labels))
         rows = np.split(order, np.flatnonzero(np.diff(self.labels[order])) + 1)
@@ -218,28 +228,16 @@ class IdentityBatches(Sequence[tuple[Image, Ints, Image]]):
         self.num_labels = len(known)
         self.num_batches, self.seed = num_batches, seed
         self.num_identities, self.crops_per_identity, self.groups = num_identities, crops_per_identity, groups
-        self.augment, self.size, self.margin, self.covers = augment or AugmentConfig(), size, margin, covers
 
     def __len__(self) -> int:
         return self.num_batches
 
-    def __getitem__(self, number: int) -> tuple[Image, Ints, Image]:  # type: ignore[override]
-        """Return (P * K, height, width, 3) uint8 BGR crops, (P * K,) labels and (P * K, height, width) visibility."""
+    def rows_of(self, number: int) -> tuple[Ints, np.random.Generator]:
+        """Return the (P * K,) crops of a batch, and the generator that everything else about it is drawn from."""
         if not 0 <= number < self.num_batches:
             raise IndexError(number)
         rng = np.random.default_rng((self.seed, number))
-        rows = np.concatenate([self._spread(self.rows[i], rng) for i in self._identities(rng)])
-        raw = [self.crops[int(row)] for row in rows]
-        occluders = rng.permutation(len(raw))
-        covers = [None if self.covers is None else self.covers[row] for row in rows]
-        images, visible = zip(
-            *(
-                augment(crop, raw[other], self.augment, rng, self.size, self.margin, cover)
-                for crop, other, cover in zip(raw, occluders, covers, strict=True)
-            ),
-            strict=True,
-        )
-        return np.stack(images), self.labels[rows].astype(np.int64), np.stack(visible)
+        return np.concatenate([self._spread(self.rows[i], rng) for i in self._identities(rng)]), rng
 
     def _identities(self, rng: np.random.Generator) -> Ints:
         """Draw P identities, from as few sequences as hold them but at least `groups`, sequences by their size."""
@@ -254,3 +252,44 @@ class IdentityBatches(Sequence[tuple[Image, Ints, Image]]):
         """Draw K rows in time order, one from each K-th of the identity's life (again where it has fewer than K)."""
         places = (np.arange(self.crops_per_identity) + rng.random(self.crops_per_identity)) / self.crops_per_identity
         return rows[(places * len(rows)).astype(int)]
+
+
+class IdentityBatches(Sequence[tuple[Image, Ints, Image]]):
+    """Batch number -> (P * K crops, their identity labels, what is visible), those that `IdentityDraws` names."""
+
+    def __init__(
+        self,
+        crops: CropStore,
+        draws: IdentityDraws,
+        augment: AugmentConfig | None = None,
+        size: tuple[int, int] = (80, 224),
+        margin: float = 0.0,
+        covers: Image | None = None,
+    ) -> None:
+        """covers: (N, r, c) uint8, where people nearer to the camera cover each crop, margin included; None = nowhere.
+
+        size: (width, height) of what comes out. margin: what the crops show around the box, as a share of its sides.
+        """
+        self.crops, self.draws, self.covers = crops, draws, covers
+        self.augment, self.size, self.margin = augment or AugmentConfig(), size, margin
+
+    def __len__(self) -> int:
+        return len(self.draws)
+
+    def __getitem__(self, number: int) -> tuple[Image, Ints, Image]:  # type: ignore[override]
+        """Return (P * K, height, width, 3) uint8 BGR crops, (P * K,) labels and (P * K, height, width) visibility."""
+        rows, rng = self.draws.rows_of(number)
+        raw = [self.crops[int(row)] for row in rows]
+        occluders = rng.permutation(len(raw))
+        images, visible = zip(
+            *(
+                augment(crop, raw[other], self.augment, rng, self.size, self.margin, self.cover(row))
+                for crop, other, row in zip(raw, occluders, rows, strict=True)
+            ),
+            strict=True,
+        )
+        return np.stack(images), self.draws.labels[rows].astype(np.int64), np.stack(visible)
+
+    def cover(self, row: int) -> Image | None:
+        """Return where somebody covers a crop, as `augment` takes it."""
+        return None if self.covers is None else self.covers[row]

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 
@@ -9,7 +10,9 @@ from smiletrack.console import notify
 from smiletrack.detector.predictor import Predictor, load_detector
 from smiletrack.detector.settings import PredictConfig
 from smiletrack.engine.inputs.detection_cache import DetectorLike, EmbedderLike
+from smiletrack.engine.inputs.joint import JointNetwork, is_joint, joint_path, load_joint
 from smiletrack.engine.inputs.own_networks import OwnDetector, OwnEmbedder, is_own_class
+from smiletrack.errors import InputError
 from smiletrack.network_files import is_network_file
 from smiletrack.slm.embedder import Embedder, load_embedder
 from smiletrack.training.runtime import choose_device
@@ -20,6 +23,7 @@ def load_networks(
 ) -> tuple[DetectorLike | None, EmbedderLike | None]:
     """Load a detector and a similarity network, each of a file or a class of one's own; "" and "none" are none.
 
+    An SLM `joint:FILE` sees what the detector in its file sees: both are then one, and the detector is that file too.
     Tells on standard error what network files were taken for. Raises InputError for a missing or foreign file and for a
     device that is not there.
     """
@@ -30,6 +34,11 @@ def load_networks(
     threads = max(1, torch.get_num_threads() // 2) if several else 0  # both work at once
     seeing: DetectorLike | None = None
     embedding: EmbedderLike | None = None
+    if is_joint(slm):
+        joint = open_joint(slm, device, predict)
+        if detector and Path(detector).resolve() != joint_path(slm).resolve():
+            raise InputError(f"slm: {slm} sees what its own detector sees: --detector {joint_path(slm)}")
+        return (joint if detector else None), joint
     if detector:
         seeing = OwnDetector(detector) if is_own_class(detector) else open_detector(detector, device, predict, threads)
     if slm not in ("", "none"):
@@ -52,6 +61,11 @@ def open_embedder(spec: str, device: str = "auto", runtime: str = "torch", threa
     if embedder.description:
         notify(embedder.description)
     return embedder
+
+
+def open_joint(spec: str, device: str = "auto", predict: PredictConfig | None = None) -> JointNetwork:
+    """Load the network of `joint:FILE`."""
+    return load_joint(joint_path(spec), _place(spec, device), predict)
 
 
 def _place(spec: str, device: str) -> str:

@@ -43,9 +43,14 @@ class TrainSLMConfig(Checked):
     backbone: InputPath = ""
     """Public OSNet weights (.onnx, or the authors' checkpoint; an OpenVINO .xml for osnet-lct) to start the backbone
     from, with network.backbone=osnet or osnet-lct; empty = none."""
-    teacher: InputPath = ""
-    """Trained re-identification network (.onnx, or a checkpoint of an SLM) to distil, alone or together with the losses
-    on identities; empty = none."""
+    detector: InputPath = ""
+    """Checkpoint of the detector whose feature maps the SLM sees, with network.backbone=detector; empty = none."""
+    teacher: tuple[InputPath, ...] = ()
+    """Trained re-identification networks (.onnx, .xml, or a checkpoint of an SLM) to distil, alone or together with the
+    losses on identities; of several the answers are joined; empty = none."""
+    versions: Count = 0
+    """Freeze the backbone and compute its features once, for so many augmented versions of every crop, which makes a
+    training of minutes on a CPU; 0 = it learns too. A detector's maps are always computed once (0 = 2 versions)."""
     network: SLMConfig = field(default_factory=SLMConfig)
     """Shape of the network."""
     loss: LossConfig = field(default_factory=LossConfig)
@@ -88,6 +93,10 @@ class TrainSLMConfig(Checked):
         super().__post_init__()
         if bool(self.train) != bool(self.val):
             raise ValueError("train and val must both name data, or neither (the demo world)")
+        if bool(self.detector) != (self.network.backbone == "detector"):
+            raise ValueError("detector and network.backbone=detector go together")
+        if self.versions and self.network.patches_of == "pixels":
+            raise ValueError("versions freezes the backbone, whose features network.patches_of=features cuts")
         if self.backbone and not self.network.backbone.startswith("osnet"):
             raise ValueError(
                 "backbone names OSNet weights: set network.backbone=osnet (osnet-lct for an .xml) or leave it empty"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from smiletrack.data.reid.batches import AugmentConfig, IdentityBatches, augment
+from smiletrack.data.reid.batches import AugmentConfig, IdentityBatches, IdentityDraws, augment, hide
 
 NONE = AugmentConfig(flip=0, jitter=0, colour=0, blur=0, shrink=0, erase=0, occlude=0, disguise=0)
 
@@ -18,10 +18,8 @@ def batches(num_batches: int = 6, augment: AugmentConfig = NONE, **changes: int)
     frames = np.tile(np.arange(1, 11), 12)
     sequences = np.array(["a", "b", "c"])[identities // 4]
     settings = {"num_identities": 4, "crops_per_identity": 5, "groups": 1} | changes
-    return IdentityBatches(
-        crops_of(identities), identities, frames, sequences,
-        num_batches=num_batches, augment=augment, size=(10, 26), **settings,  # type: ignore[arg-type]
-    )  # fmt: skip
+    draws = IdentityDraws(identities, frames, sequences, num_batches=num_batches, **settings)
+    return IdentityBatches(crops_of(identities), draws, augment, (10, 26))
 
 
 def test_a_batch_is_P_identities_of_one_sequence_by_K_crops_over_time() -> None:
@@ -54,10 +52,9 @@ def test_a_batch_depends_on_its_number_and_the_seed_only() -> None:
 
 def test_too_few_identities_with_a_pair_are_refused() -> None:
     with pytest.raises(ValueError, match="needs 3 identities with two crops or more, there are 2"):
-        IdentityBatches(
-            crops_of(np.zeros(5)), np.array([0, 0, 1, 1, 2]), np.arange(5), np.zeros(5),
-            num_batches=1, num_identities=3, crops_per_identity=2,
-        )  # fmt: skip
+        IdentityDraws(
+            np.array([0, 0, 1, 1, 2]), np.arange(5), np.zeros(5), num_batches=1, num_identities=3, crops_per_identity=2
+        )
 
 
 def picture(seed: int) -> np.ndarray:  # type: ignore[type-arg]
@@ -136,10 +133,18 @@ def test_batches_carry_covers_and_without_them_nobody_is_covered() -> None:
     assert all((visible == 255).all() for _, _, visible in batches(3))
     identities, frames = np.repeat(np.arange(4), 2), np.tile([0, 1], 4)
     covers = (np.arange(8, dtype=np.uint8) * 30)[:, None, None] * np.ones((1, 6, 4), np.uint8)
-    covered = IdentityBatches(
-        crops_of(identities), identities, frames, np.zeros(8), num_batches=2, num_identities=4, crops_per_identity=2,
-        augment=NONE, size=(10, 26), covers=covers,
-    )  # fmt: skip
+    draws = IdentityDraws(identities, frames, np.zeros(8), num_batches=2, num_identities=4, crops_per_identity=2)
+    covered = IdentityBatches(crops_of(identities), draws, NONE, (10, 26), covers=covers)
     for images, _, visible in covered:
         np.testing.assert_array_equal(visible[:, 0, 0], 255 - 30 * images[:, 0, 0, 0])
         assert visible.shape == (8, 26, 10) and (visible == visible[:, :1, :1]).all()
+
+
+def test_what_is_hidden_later_is_hidden_as_augmentation_hides() -> None:
+    crop, black = picture(0), np.zeros_like(picture(0))
+    plain, visible = augment(crop, black, NONE, np.random.default_rng(0), (80, 224), 0.15)
+    always = AugmentConfig(**{**vars(NONE), "occlude": 1.0})
+    hidden, mask = hide(plain, visible, black, always, np.random.default_rng(1), 0.15)
+    np.testing.assert_array_equal((hidden == 0).all(2), mask == 0)
+    assert 0.08 < (mask == 0).mean() <= 0.51 and (visible == 255).all()
+    np.testing.assert_array_equal(hide(plain, visible, black, NONE, np.random.default_rng(1), 0.15)[0], plain)

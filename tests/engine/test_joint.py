@@ -1,0 +1,198 @@
+"""An SLM on a detector's maps, and heads on a frozen backbone: trained on the street, used in one pass."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from smiletrack.data.image_files import read_image
+from smiletrack.data.reid.batches import AugmentConfig, IdentityDraws
+from smiletrack.detector.build import build_detector
+from smiletrack.detector.checkpoint import save_detector
+from smiletrack.detector.predictor import load_detector
+from smiletrack.detector.pyramid import PyramidRecorder, pyramid_channels
+from smiletrack.detector.settings import DetectorConfig, NMSConfig, PredictConfig
+from smiletrack.engine.eval_slm import eval_slm
+from smiletrack.engine.inputs.joint import JointNetwork, load_joint
+from smiletrack.engine.inputs.networks import load_networks
+from smiletrack.engine.inputs.person_crops import read_table
+from smiletrack.engine.inputs.stored_objects import StoredBatches, StoredObjects, store_regions
+from smiletrack.engine.settings.eval_slm import EvalSLMConfig
+from smiletrack.engine.train_slm import train_slm
+from smiletrack.errors import InputError
+from smiletrack.slm.checkpoint import metadata
+from smiletrack.slm.config import LossConfig, SLMConfig
+from smiletrack.slm.embedder import load_embedder
+from smiletrack.slm.network import SLM
+from smiletrack.slm.regions import cut_regions
+from smiletrack.training.config import FitConfig
+from smiletrack.weights import save_weights
+from tests.engine.slm_street import make_street, settings
+
+REGIONS = SLMConfig(
+    backbone="detector",
+    patches_of="features",
+    width=4,
+    height=8,
+    patch_width=2,
+    patch_height=4,
+    channels=(4, 16, 16),
+    depths=(0, 1),
+    d_k=4,
+    d_v=4,
+    embedding=8,
+    mask="soft",
+)
+
+
+@pytest.fixture(scope="module")
+def street(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_street(tmp_path_factory.mktemp("street") / "TINY-01")
+
+
+@pytest.fixture(scope="module")
+def detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    config = DetectorConfig("prb-nano", height=96, width=224)
+    file = tmp_path_factory.mktemp("detector") / "detector.safetensors"
+    save_detector(file, build_detector(config), config)
+    return file
+
+
+@pytest.fixture(scope="module")
+def joint_file(street: Path, detector: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    config = settings(street, tmp_path_factory.mktemp("joint"), network=REGIONS, detector=str(detector))
+    short = FitConfig(epochs=2, learning_rate=1e-2, evaluate_every=2)
+    train_slm(dataclasses.replace(config, augment=AugmentConfig(jitter=0.03), fit=short, train_step=2, val_step=6))
+    return Path(config.output) / "joint.safetensors"
+
+
+def test_regions_are_the_maps_under_the_boxes() -> None:
+    """A map of the columns' numbers: the samples are at the middle of the cells, half a pixel being a cell's middle."""
+    ramp = torch.arange(20.0).expand(1, 1, 10, 20)
+    cut = cut_regions([ramp, 2 * ramp], torch.tensor([[16.0, 8.0, 80.0, 72.0]]), 80, (2, 4))
+    expected = torch.tensor([1.5, 2 + 1.5, 4 + 1.5, 6 + 1.5]) + 1  # cells of 2 map cells from map column 2 on
+    assert cut.shape == (1, 2, 2, 4)
+    torch.testing.assert_close(cut[0, 0], expected.expand(2, 4))
+    torch.testing.assert_close(cut[0, 1], 2 * cut[0, 0])
+
+
+@pytest.mark.parametrize("architecture", ["prb-nano", "yolox-nano"])
+def test_the_maps_are_those_that_the_head_sees_and_the_backbones_finest(architecture: str) -> None:
+    net = build_detector(DetectorConfig(architecture)).eval()
+    recorder, seen = PyramidRecorder(net), []
+    net.head.register_forward_pre_hook(lambda head, inputs: seen.extend(inputs[0]))
+    with torch.no_grad():
+        net(torch.rand(1, 3, 64, 96))
+    assert all(any(level is kept for kept in recorder.maps) for level in seen)
+    assert {level.shape[2] for level in recorder.maps} <= {16, 8, 4, 2} and len(recorder.maps) > len(seen) == 3
+    assert pyramid_channels(net) == sum(level.shape[1] for level in recorder.maps)
+
+
+def test_people_are_told_apart_by_what_the_detector_saw(joint_file: Path) -> None:
+    history = json.loads((joint_file.parent / "history.json").read_text())
+    assert history[-1]["AUC_5"] > 0.95 and history[-1]["loss"] < history[0]["loss"]
+
+
+def test_one_file_is_detector_and_slm_in_one_pass(joint_file: Path, detector: Path, street: Path) -> None:
+    frame = read_image(street / "img1" / "000001.png")
+    settings_ = PredictConfig(nms=NMSConfig(score_threshold=0.001, max_detections=5))
+    both, same = load_networks(str(joint_file), f"joint:{joint_file}", "cpu", settings_)
+    assert isinstance(both, JointNetwork) and both is same
+    passes: list[object] = []
+    both._predictor.network.register_forward_pre_hook(lambda *_: passes.append(1))  # type: ignore[attr-defined]
+    found, alone = both.detect(frame), load_detector(detector, "cpu", settings_).detect(frame)
+    np.testing.assert_allclose(found.boxes, alone.boxes, atol=1e-3)
+    np.testing.assert_allclose(load_detector(joint_file, "cpu", settings_).detect(frame).boxes, alone.boxes, atol=1e-3)
+    boxes = np.array([[2.0, 10, 26, 58], [45, 12, 66, 60], [90, 0, 90, 9], [np.nan] * 4])
+    rows = both.embed(frame, boxes)
+    assert len(passes) == 1
+    np.testing.assert_allclose(np.linalg.norm(rows, axis=1), [1, 1, 0, 0], atol=1e-5)
+    np.testing.assert_allclose(load_joint(joint_file).embed(frame.copy(), boxes), rows, atol=1e-5)
+    assert both.embed(frame, boxes[:0]).shape == (0, 8)
+    with pytest.raises(InputError, match="sees what its own detector sees: --detector"):
+        load_networks(str(detector), f"joint:{joint_file}", "cpu")
+    with pytest.raises(InputError, match="no joint file"):
+        load_joint(detector)
+    with pytest.raises(InputError, match="sees a detector's maps"):
+        load_embedder(joint_file.parent / "model.safetensors")
+
+
+def test_eval_scores_a_joint_file(joint_file: Path, street: Path, tmp_path: Path) -> None:
+    config = EvalSLMConfig(
+        checkpoint=f"joint:{joint_file}", data=(f"{street}@all",), gaps=(5,), output=str(tmp_path), resamples=2
+    )
+    assert eval_slm(config)["networks"][0]["gaps"]["5"]["AUC"] > 0.95
+
+
+def test_stored_regions_are_cut_once_an_image_with_masks_of_everybody(
+    detector: Path, joint_file: Path, street: Path
+) -> None:
+    joint, table = load_joint(joint_file), read_table((str(street),), "all", step=12)
+    stored = store_regions(table, table, joint, 3, 0.1, (), 0)
+    N = len(table)
+    assert stored.objects.shape == (3 * N, pyramid_channels(joint._predictor.network), 8, 4)  # type: ignore[arg-type]
+    for row in (0, N - 1):
+        frame = read_image(table.images[table.image_indices[row]])
+        expected = joint.regions(frame, table.boxes[row : row + 1])[0].numpy()
+        np.testing.assert_allclose(stored.objects[row], expected, rtol=0.01, atol=1e-4)
+        assert not np.allclose(stored.objects[N + row], expected, rtol=0.01, atol=1e-4)  # jittered
+    np.testing.assert_allclose(stored.trust, np.tile(stored.visibility[:N].mean((1, 2)), 3), atol=1e-6)
+    assert stored.answers.shape == (3 * N, 0) and stored.mapped_answers(table.identities, 8).shape == (3 * N, 0)
+
+
+def test_a_batch_has_its_rows_in_versions_drawn_by_chance() -> None:
+    draws = IdentityDraws(
+        np.repeat(np.arange(4), 3), np.tile(np.arange(3), 4), np.zeros(12), num_batches=30, num_identities=3,
+        crops_per_identity=2,
+    )  # fmt: skip
+    at = np.arange(24, dtype=np.float16)  # 12 rows in two versions
+    stored = StoredObjects(at[:, None, None, None], at[:, None, None], at[:, None], at.astype(np.float32))
+    versions = []
+    for objects, labels, visibility, answers, trust in StoredBatches(draws, stored, at[:, None].astype(np.float32)):
+        rows = objects.ravel()
+        for column in (visibility, answers, trust):
+            np.testing.assert_array_equal(column.ravel(), rows)
+        np.testing.assert_array_equal(rows.astype(int) % 12 // 3, labels)
+        versions += (rows >= 12).tolist()
+    assert 0.3 < np.mean(versions) < 0.7
+
+
+FROZEN = SLMConfig(
+    backbone="osnet", patches_of="features", width=16, height=32, channels=(4, 8, 8, 8), depths=(1, 1, 1), d_k=4, d_v=4,
+    embedding=8, mask="hard",
+)  # fmt: skip
+
+
+def test_a_frozen_backbone_stays_and_its_head_learns_from_a_teacher(street: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    source = SLM(FROZEN).backbone
+    torch.save(source.state_dict(), tmp_path / "osnet.pth")
+    torch.manual_seed(5)
+    teacher = SLM(dataclasses.replace(FROZEN, mask="none"))
+    config = settings(
+        street, tmp_path, network=FROZEN, backbone=str(tmp_path / "osnet.pth"), versions=2, batches_per_epoch=30,
+        loss=LossConfig(identity=0, contrastive=0.1, teacher=4), fit=FitConfig(epochs=2, learning_rate=1e-2),
+        teacher=(_saved(teacher, tmp_path), _saved(teacher, tmp_path / "again")),
+    )  # fmt: skip
+    trained = train_slm(config).network
+    for name, weight in source.state_dict().items():
+        assert torch.equal(trained.get_parameter(f"backbone.{name}"), weight), name
+    history = json.loads((tmp_path / "run" / "history.json").read_text())
+    assert history[-1]["teacher"] < 0.8 * history[0]["teacher"]
+    with pytest.raises(ValueError, match="versions freezes the backbone"):
+        dataclasses.replace(config, network=dataclasses.replace(FROZEN, patches_of="pixels"))
+    with pytest.raises(ValueError, match="wants patches_of=features"):
+        dataclasses.replace(REGIONS, patch_width=40)
+    with pytest.raises(ValueError, match="detector and network"):
+        dataclasses.replace(config, detector="detector.safetensors")
+
+
+def _saved(network: SLM, folder: Path) -> str:
+    file = folder / "teacher.safetensors"
+    folder.mkdir(exist_ok=True)
+    save_weights(file, network.state_dict(), metadata(network.config))
+    return str(file)

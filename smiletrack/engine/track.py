@@ -10,7 +10,7 @@ import numpy as np
 from annotated_types import Ge, Lt
 
 from smiletrack.config import altered, nearest
-from smiletrack.console import progress, say
+from smiletrack.console import say
 from smiletrack.data.mot import write_results
 from smiletrack.data.truth import write_class_names
 from smiletrack.engine.inputs.sequence_inputs import SequenceInput, SequenceInputConfig, sequence_inputs, sequence_names
@@ -22,7 +22,7 @@ from smiletrack.files import read_json, write_json
 from smiletrack.tracking.config import TrackerConfig
 from smiletrack.tracking.interpolation import InterpolationConfig, interpolate
 from smiletrack.tracking.tracker import Skipped, Tracker, default_config
-from smiletrack.types import Detections, Floats, Ints, Tracks, TrackTable
+from smiletrack.types import Ints, Tracks, TrackTable
 
 _PARTS = ("tracks", "identified", "timing.json", "labels.txt", "config.yaml", "environment.json")
 """What a run is, in its folder; caches, figures and pages beside it are not."""
@@ -135,8 +135,7 @@ def _track_into(run: Path, sequence: SequenceInput, config: TrackConfig, job: Sh
     """Track one sequence, write the time it took and then its result file, and return the former."""
     say(*sequence.notes)
     tracker = Tracker(altered(config.tracker, config.sequence_tracker.get(sequence.name, {})), sequence.frame_rate)
-    frames = progress(sequence.frames(), sequence.name, sequence.num_frames)
-    result = track_sequence(tracker, frames, sequence.warps, config.first_identity)
+    result = track_sequence(tracker, sequence, config.first_identity)
     file = _result_file(run, sequence.name)
     seconds = sequence.seconds | result.seconds
     entry = {"frames": result.num_frames, "seconds": seconds, "apart": sequence.apart}
@@ -159,27 +158,16 @@ def _write_identified(file: Path, sequence: SequenceInput, identities: Ints) -> 
     write_results(file, TrackTable(table.frames, ids, table.boxes, table.scores, table.classes), decimals=4)
 
 
-def track_sequence(
-    tracker: Tracker, frames: Iterable[Detections], warps: Floats | None = None, first_identity: int = 1
-) -> TrackedSequence:
-    """Run `tracker` over the detections of one frame after another; only the tracker's own time is counted."""
-    tracks: list[Tracks] = []
-    nobody: Tracks | None = None  # one for all frames without anybody, of which there may be millions
-    identities = [np.zeros(0, np.int64)]
-    seconds = 0.0
-    for index, detections in enumerate(frames):
-        start = time.perf_counter()
-        found = tracker.update(detections, None if warps is None else warps[index])
-        seconds += time.perf_counter() - start
-        if len(found):
-            tracks.append(replace(found, ids=found.ids + (first_identity - 1)))
-        else:
-            nobody = found if nobody is None else nobody
-            tracks.append(nobody)
-        if len(detections):
-            identities.append(tracks[-1].ids_of(detections))
-    table = join_tracks(tracks)
-    return TrackedSequence(table, len(tracks), {"association": seconds}, tracker.skipped, np.concatenate(identities))
+def track_sequence(tracker: Tracker, sequence: SequenceInput, first_identity: int = 1) -> TrackedSequence:
+    """Run `tracker` over a whole sequence; only the tracker's own time is counted."""
+    seen, frames = sequence.all_frames()
+    start = time.perf_counter()
+    table, rows = tracker.run_with_rows(seen, frames, sequence.num_frames, sequence.warps)
+    seconds = time.perf_counter() - start
+    table = replace(table, ids=table.ids + (first_identity - 1))
+    identities = np.full(len(seen), -1)
+    identities[rows] = table.ids
+    return TrackedSequence(table, sequence.num_frames, {"association": seconds}, tracker.skipped, identities)
 
 
 def join_tracks(tracks: list[Tracks]) -> TrackTable:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from smiletrack.compiled import leaf
 from smiletrack.lazy import LazyModule
 from smiletrack.metrics.overlap import Pairs
 from smiletrack.types import Floats, Ints
@@ -133,7 +134,7 @@ def match_frame(assignment: Assignment, first: int, end: int) -> bool:
     return _is_proved(assignment, first, end)
 
 
-@njit(cache=True)
+@leaf
 def match_rows(assignment: Assignment, first: int, end: int) -> None:
     """Match these rows, whose columns no other rows want, to maximise the sum of weights."""
     starts, columns, weights = assignment.starts, assignment.columns, assignment.weights
@@ -151,7 +152,7 @@ def match_rows(assignment: Assignment, first: int, end: int) -> None:
             _rearrange(assignment, row)
 
 
-@njit(cache=True)
+@leaf
 def _rearrange(assignment: Assignment, root: int) -> None:
     """Make the changes that cost least: along a path from `root` to a free column, or to a row that goes without.
 

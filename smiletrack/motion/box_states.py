@@ -6,8 +6,7 @@ fourth coordinate alone. Compiled, one box a call; a position, a box and the var
 
 from math import sqrt
 
-from numba import njit
-
+from smiletrack.compiled import leaf
 from smiletrack.types import Floats
 
 XYWH, XYAH, XYSR = 0, 1, 2
@@ -32,7 +31,7 @@ _FIRST_POSITION, _FIRST_VELOCITY = (2 * POSITION) ** 2, (10 * VELOCITY) ** 2
 _RATIO, _RATIO_VELOCITY, _MEASURED_RATIO = 1e-2**2, 1e-5**2, 1e-1**2
 
 
-@njit(cache=True, error_model="numpy")
+@leaf
 def position_of(state: int, x1: float, y1: float, x2: float, y2: float) -> Four:
     """Corners of a box with an area -> its coordinates."""
     width, height = x2 - x1, y2 - y1
@@ -44,7 +43,7 @@ def position_of(state: int, x1: float, y1: float, x2: float, y2: float) -> Four:
     return x, y, width * height, width / height
 
 
-@njit(cache=True, error_model="numpy")
+@leaf
 def corners_of(state: int, x: float, y: float, third: float, fourth: float) -> Four:
     """Coordinates -> corners x1, y1, x2, y2."""
     if state == XYWH:
@@ -59,7 +58,7 @@ def corners_of(state: int, x: float, y: float, third: float, fourth: float) -> F
     return x1, y1, x1 + width, y1 + height
 
 
-@njit(cache=True, error_model="numpy")
+@leaf
 def initial_variances(state: int, third: float, fourth: float) -> tuple[Four, Four]:
     """Return the variances of the position and of the velocity of a track that is born there."""
     if state == XYWH:
@@ -74,7 +73,7 @@ def initial_variances(state: int, third: float, fourth: float) -> tuple[Four, Fo
     return (10.0, 10.0, 10.0, 10.0), (1e4, 1e4, 1e4, 0.0)
 
 
-@njit(cache=True, error_model="numpy")
+@leaf
 def process_variances(state: int, third: float, fourth: float) -> tuple[Four, Four]:
     """Return the variances that one frame adds to the position and to the velocity."""
     if state == XYWH:
@@ -89,7 +88,7 @@ def process_variances(state: int, third: float, fourth: float) -> tuple[Four, Fo
     return (1.0, 1.0, 1.0, 1.0), (1e-2, 1e-2, 1e-4, 0.0)
 
 
-@njit(cache=True, error_model="numpy")
+@leaf
 def measurement_variances(state: int, third: float, fourth: float) -> Four:
     """Return the variances of a detection's position, the track being at these coordinates."""
     if state == XYWH:
@@ -101,27 +100,24 @@ def measurement_variances(state: int, third: float, fourth: float) -> Four:
     return 1.0, 1.0, 10.0, 10.0
 
 
-@njit(cache=True, error_model="numpy")
+@leaf
 def is_possible(state: int, third: float, third_velocity: float) -> bool:
     """Tell whether the box of the next frame is one; an area must not become negative."""
     return state != XYSR or third + third_velocity > 0
 
 
-@njit(cache=True, error_model="numpy")
-def warp_blocks(state: int, linear: Floats, blocks: Floats) -> None:
-    """Fill `blocks` (2, 2, 2), the maps of coordinates 0-1 and 2-3, from the (2, 2) linear part of an image warp.
+@leaf
+def warp_blocks(state: int, linear: Floats) -> tuple[Four, Four]:
+    """Return the maps of coordinates 0-1 and 2-3, row by row, from the (2, 2) linear part of an image warp.
 
     XYWH maps the size as the centre, which is BoT-SORT's rule (equations 3-6). XYAH keeps the ratio and scales the
     height by the square root of the area's scale; XYSR scales the area and keeps the ratio.
     """
-    blocks[:] = 0.0
-    zoom = abs(linear[0, 0] * linear[1, 1] - linear[0, 1] * linear[1, 0])
-    for row in range(2):
-        for column in range(2):
-            blocks[0, row, column] = linear[row, column]
-            if state == XYWH:
-                blocks[1, row, column] = linear[row, column]
+    a, b, c, d = linear[0, 0], linear[0, 1], linear[1, 0], linear[1, 1]
+    zoom = abs(a * d - b * c)
+    centre = (a, b, c, d)
+    if state == XYWH:
+        return centre, centre
     if state == XYAH:
-        blocks[1, 0, 0], blocks[1, 1, 1] = 1.0, sqrt(zoom)
-    elif state == XYSR:
-        blocks[1, 0, 0], blocks[1, 1, 1] = zoom, 1.0
+        return centre, (1.0, 0.0, 0.0, sqrt(zoom))
+    return centre, (zoom, 0.0, 0.0, 1.0)

@@ -15,8 +15,8 @@ Source of the filter: R. E. Kalman, 1960; its use for boxes: arXiv 1602.00763 (S
 """
 
 import numpy as np
-from numba import njit
 
+from smiletrack.compiled import leaf
 from smiletrack.motion.box_states import Four
 from smiletrack.types import Floats
 
@@ -24,7 +24,7 @@ CHI2_95 = {1: 3.8415, 2: 5.9915, 3: 7.8147, 4: 9.4877}
 """0.95 quantile of chi-square by degrees of freedom: the usual gates on a squared Mahalanobis distance."""
 
 
-@njit(cache=True, error_model="numpy")
+@leaf
 def initiate(means: Floats, covariances: Floats, i: int, position: Four, variances: tuple[Four, Four]) -> None:
     """Start track i at rest at `position`; `variances` of its position and its velocity."""
     for k in range(24):
@@ -35,7 +35,7 @@ def initiate(means: Floats, covariances: Floats, i: int, position: Four, varianc
         covariances[i, 2, k // 2, k % 2, k % 2] = variances[1][k]
 
 
-@njit(cache=True, error_model="numpy")
+@leaf
 def predict(means: Floats, covariances: Floats, i: int, noise: tuple[Four, Four], coupled: bool) -> None:
     """Move track i on by one frame; `noise` are the variances that this adds to position and velocity.
 
@@ -55,7 +55,7 @@ def predict(means: Floats, covariances: Floats, i: int, noise: tuple[Four, Four]
             covariances[i, 2, pair, c, c] += noise[1][2 * pair + c]
 
 
-@njit(cache=True, error_model="numpy")
+@leaf
 def _predict_pair(covariance: Floats, pair: int) -> None:
     """F P F^T for two coordinates that hang together."""
     P, C, V = covariance[0, pair], covariance[1, pair], covariance[2, pair]
@@ -69,7 +69,7 @@ def _predict_pair(covariance: Floats, pair: int) -> None:
             P[row, column] += transposed - (C[row, column] - V[row, column])  # P + C + C^T + V
 
 
-@njit(cache=True, error_model="numpy")
+@leaf
 def update(means: Floats, covariances: Floats, i: int, measured: Four, noise: Four, coupled: bool) -> None:
     """Correct track i by its measured position; `noise` is the measurement variance.
 
@@ -91,7 +91,7 @@ def update(means: Floats, covariances: Floats, i: int, measured: Four, noise: Fo
         covariances[i, 1, pair, c, c] -= position_gain * C
 
 
-@njit(cache=True, error_model="numpy")
+@leaf
 def _update_pair(mean: Floats, covariance: Floats, pair: int, measured: Four, noise: Four) -> None:
     """The same for two coordinates that hang together."""
     P, C, V = covariance[0, pair], covariance[1, pair], covariance[2, pair]
@@ -111,14 +111,14 @@ def _update_pair(mean: Floats, covariance: Floats, pair: int, measured: Four, no
             V[row, column] -= velocity_gain[0] * C0[column] + velocity_gain[1] * C1[column]
 
 
-@njit(cache=True, error_model="numpy")
+@leaf
 def inverse(a: float, b: float, c: float, d: float) -> Four:
     """Return the inverse of the matrix [[a, b], [c, d]]."""
     determinant = a * d - b * c
     return d / determinant, -b / determinant, -c / determinant, a / determinant
 
 
-@njit(cache=True, error_model="numpy")
+@leaf
 def mahalanobis(means: Floats, covariances: Floats, i: int, measured: Four, noise: Four, coupled: bool) -> float:
     """Return the squared Mahalanobis distance of track i to a measured position; compare with `CHI2_95[4]`."""
     total = 0.0
@@ -135,17 +135,17 @@ def mahalanobis(means: Floats, covariances: Floats, i: int, measured: Four, nois
     return total
 
 
-@njit(cache=True, error_model="numpy")
+@leaf
 def warp(
-    means: Floats, covariances: Floats, i: int, blocks: Floats, shift_x: float, shift_y: float, coupled: bool
+    means: Floats, covariances: Floats, i: int, blocks: tuple[Four, Four], shift_x: float, shift_y: float, coupled: bool
 ) -> None:
     """Carry track i along with a camera motion x -> A x + t of the image.
 
-    `blocks` (2, 2, 2) maps coordinates 0-1 and 2-3 (`box_states.warp_blocks`), positions and velocities alike; the
+    `blocks` maps coordinates 0-1 and 2-3 (`box_states.warp_blocks`), positions and velocities alike; the
     shift moves the centre. x' = B x + t, P' = B P B^T. `coupled`: whether these blocks, or any before, couple.
     """
     for pair in range(2):
-        a, b, c, d = blocks[pair, 0, 0], blocks[pair, 0, 1], blocks[pair, 1, 0], blocks[pair, 1, 1]
+        a, b, c, d = blocks[pair]
         for order in range(2):
             x, y = means[i, order, 2 * pair], means[i, order, 2 * pair + 1]
             means[i, order, 2 * pair] = a * x + b * y
@@ -165,14 +165,14 @@ def warp(
     means[i, 0, 1] += shift_y
 
 
-@njit(cache=True, error_model="numpy")
-def is_coupling(blocks: Floats) -> bool:
+@leaf
+def is_coupling(blocks: tuple[Four, Four]) -> bool:
     """Tell whether a warp by these blocks mixes coordinates."""
-    mixing = blocks[0, 0, 1], blocks[0, 1, 0], blocks[1, 0, 1], blocks[1, 1, 0]
-    return mixing != (0.0, 0.0, 0.0, 0.0)
+    mixing = abs(blocks[0][1]) + abs(blocks[0][2]) + abs(blocks[1][1]) + abs(blocks[1][2])
+    return mixing != 0.0
 
 
-@njit(cache=True, error_model="numpy")
+@leaf
 def copy_state(means: Floats, covariances: Floats, to_means: Floats, to_covariances: Floats, i: int) -> None:
     """Copy track i of some arrays over track i of others."""
     for k in range(8):

@@ -3,8 +3,8 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from smiletrack.compiled import inner
 from smiletrack.tracking.intake import FREE, FrameDetections
 from smiletrack.tracking.settings import Rules
 from smiletrack.tracking.state import ALIVE, FRAME, TRACKED, TrackState
@@ -34,7 +34,7 @@ def open_answers(num_detections: int, num_frames: int) -> Answers:
     )
 
 
-@njit(error_model="numpy")
+@inner
 def answer(state: TrackState, scene: FrameDetections, rules: Rules, answers: Answers, place: int) -> int:
     """Write the tracks of this frame that the output rules let through from `place` on; return where they end."""
     frame = state.counters[FRAME]

@@ -13,8 +13,8 @@ the variances of the similarities of "same" and of "different" pairs.
 from math import log, sqrt
 
 import numpy as np
-from numba import njit
 
+from smiletrack.compiled import leaf
 from smiletrack.types import Floats
 
 SAME, DIFFERENT = 0, 1
@@ -36,7 +36,7 @@ _USUAL, _ODD = log(1 - 0.03), log(0.03)
 """Share of pairs that look like the other case (hidden people, people dressed alike): bounds the evidence by 3.5."""
 
 
-@njit(cache=True, error_model="numpy")
+@leaf
 def add_similarities(similarities: Floats, case: int, values: Floats) -> None:
     """Add the similarities (K,) of sure matches (SAME) or of pairs that are surely none (DIFFERENT); K may be 0."""
     if not len(values):
@@ -55,7 +55,7 @@ def add_similarities(similarities: Floats, case: int, values: Floats) -> None:
     similarities[0, case] = min(total, _MEMORY)
 
 
-@njit(cache=True, error_model="numpy")
+@leaf
 def evidence_line(similarities: Floats) -> tuple[float, float]:
     """Return slope and zero of the log-likelihood ratio of the two cases, a line over the similarity.
 
@@ -74,7 +74,7 @@ def evidence_line(similarities: Floats) -> tuple[float, float]:
     return strength * distance / variance, (same + different) / 2
 
 
-@njit(cache=True, error_model="numpy")
+@leaf
 def evidence(slope: float, zero: float, similarity: float) -> float:
     """Return log p(similarity | same) - log p(similarity | different), careful where little speaks for it.
 

@@ -7,8 +7,8 @@ tracks and `owners` of the detections.
 from math import isnan
 
 import numpy as np
-from numba import njit
 
+from smiletrack.compiled import inner
 from smiletrack.motion.box_states import position_of
 from smiletrack.motion.kalman import mahalanobis
 from smiletrack.tracking.association import assign
@@ -19,7 +19,7 @@ from smiletrack.tracking.intake import FREE, FrameDetections
 from smiletrack.tracking.noise import detection_noise
 from smiletrack.tracking.observations import direction_agreement
 from smiletrack.tracking.observer import Notes, note
-from smiletrack.tracking.overlap import Candidates, find_pairs, height_overlap
+from smiletrack.tracking.overlap import ELSEWHERE, EVERYTHING, NEAR, Candidates, find_pairs, height_overlap
 from smiletrack.tracking.settings import (
     ACTIVE,
     ACTIVE_LAST,
@@ -32,32 +32,33 @@ from smiletrack.tracking.settings import (
     StageRules,
     read_stage,
 )
-from smiletrack.tracking.state import ALIVE, COUPLED, FRAME, LOST, TRACKED, UNCONFIRMED, TrackState
+from smiletrack.tracking.state import ALIVE, COUPLED, FRAME, LOST, TRACKED, UNCONFIRMED, TrackState, Workspace
 from smiletrack.tracking.templates import best_cosine
 from smiletrack.types import Floats, Ints
 
 
-@njit(error_model="numpy")
-def run_cascade(state: TrackState, scene: FrameDetections, rules: Rules, stages: Floats, notes: Notes) -> None:
+@inner
+def run_cascade(
+    state: TrackState, scene: FrameDetections, rules: Rules, stages: Floats, notes: Notes, work: Workspace
+) -> None:
     """Run the stages, one row of `stages` each (`settings.flatten`)."""
     for index in range(len(stages)):
         stage = read_stage(stages[index])
-        slots = _participants(state, stage.group)
+        slots = work.by_track[0, : _participants(state, stage.group, work.by_track[0])]
         if not stage.by_age:
-            _match(state, scene, rules, stage, slots, notes)
+            _match(state, scene, rules, stage, slots, notes, work)
             continue
         frame = state.counters[FRAME]
         while frame > 0:  # the most recently seen first (matching cascade of DeepSORT)
-            frame, recent = _last_seen_before(state, slots, frame)
-            _match(state, scene, rules, stage, recent, notes)
+            frame, count = _last_seen_before(state, slots, frame, work.by_track[1])
+            _match(state, scene, rules, stage, work.by_track[1, :count], notes, work)
 
 
-@njit(error_model="numpy")
-def _participants(state: TrackState, group: int) -> Ints:
-    """Return the slots of the tracks of a group that have no detection yet, in the order of birth."""
-    slots = np.empty(state.counters[ALIVE], np.int64)
+@inner
+def _participants(state: TrackState, group: int, slots: Ints) -> int:
+    """List the tracks of a group that have no detection yet, in the order of birth; return their number."""
     count = 0
-    for slot in state.order[: len(slots)]:
+    for slot in state.order[: state.counters[ALIVE]]:
         which = state.states[slot]
         if group == CONFIRMED:
             takes_part = which != UNCONFIRMED
@@ -72,49 +73,66 @@ def _participants(state: TrackState, group: int) -> Ints:
         if takes_part and state.matches[slot] == FREE:
             slots[count] = slot
             count += 1
-    return slots[:count]
+    return count
 
 
-@njit(error_model="numpy")
-def _last_seen_before(state: TrackState, slots: Ints, frame: int) -> tuple[int, Ints]:
-    """Return the last frame before `frame` in which any of these tracks was matched, and those that were; or 0."""
+@inner
+def _last_seen_before(state: TrackState, slots: Ints, frame: int, recent: Ints) -> tuple[int, int]:
+    """Return the last frame before `frame` in which any of these tracks was matched, and how many were; list them."""
     latest = count = 0
     for slot in slots:
         if state.last_frames[slot] < frame:
             latest = max(latest, state.last_frames[slot])
-    recent = np.empty(len(slots), np.int64)
     for slot in slots:
         if state.last_frames[slot] == latest:
             recent[count] = slot
             count += 1
-    return latest, recent[:count]
+    return latest, count
 
 
-@njit(error_model="numpy")
+@inner
 def _match(
-    state: TrackState, scene: FrameDetections, rules: Rules, stage: StageRules, slots: Ints, notes: Notes
+    state: TrackState,
+    scene: FrameDetections,
+    rules: Rules,
+    stage: StageRules,
+    slots: Ints,
+    notes: Notes,
+    work: Workspace,
 ) -> None:
+    """Match tracks and the free detections of the stage's level."""
     boxes = state.observed if stage.observed and rules.observes else state.boxes
     if stage.filter_after:
-        every = find_pairs(slots, boxes, state.classes, scene, stage.level, rules, True)
-        _match_then_filter(state, scene, stage, every)
+        _match_then_filter(state, scene, rules, stage, slots, boxes, work)
         return
-    pairs = find_pairs(slots, boxes, state.classes, scene, stage.level, rules, not stage.overlap)
+    pairs = find_pairs(slots, boxes, state.classes, scene, stage.level, rules, _reach(stage, not stage.overlap), work)
     if not len(pairs.rows):
         return
-    looks = _appearances(state, scene, rules, stage, pairs)
-    costs = _costs(state, scene, rules, stage, boxes, pairs, looks)
+    looks, costs = work.pair_figures[1], work.pair_figures[2]
+    if stage.appearance:
+        _fill_appearances(state, scene, rules, stage, pairs, looks)
+    _fill_costs(state, scene, rules, stage, boxes, pairs, looks, costs)
     if stage.margin > 0:
-        refuse_undecided(pairs.starts, pairs.rows, costs, stage.margin, len(scene.scores))
-    note(notes, state, stage.max_cost, pairs, looks, costs)
-    starts, rows, gains = _cheaper_than(pairs, costs, stage.max_cost)
-    _settle(state, scene, slots, assign(starts, rows, gains, len(scene.scores)))
+        tracks, detections = work.track_figures[:2], work.detection_figures[2:4]
+        refuse_undecided(pairs.starts, pairs.rows, costs, stage.margin, tracks, detections)
+    if len(notes.numbers):
+        note(notes, state, stage, pairs, looks, costs)
+    _assign_cheap(pairs, costs, stage.max_cost, len(scene.scores), work)
+    _settle(state, scene, slots, work.by_track[4])
 
 
-@njit(error_model="numpy")
-def _cheaper_than(pairs: Candidates, costs: Floats, max_cost: float) -> tuple[Ints, Ints, Floats]:
-    """Return starts, rows and gains (max_cost - cost) of the pairs that can match."""
-    starts, rows, gains = np.empty(len(pairs.starts), np.int64), np.empty(len(costs), np.int64), np.empty(len(costs))
+@inner
+def _reach(stage: StageRules, everything: bool) -> int:
+    """Return how far `find_pairs` has to look."""
+    if everything:
+        return EVERYTHING
+    return ELSEWHERE if stage.observed else NEAR
+
+
+@inner
+def _assign_cheap(pairs: Candidates, costs: Floats, max_cost: float, num_detections: int, work: Workspace) -> None:
+    """Find the detection of each track, see `assign`; only pairs below `max_cost` can match."""
+    starts, rows, gains = work.by_track[3], work.by_pair[1], work.pair_figures[3]
     starts[0] = count = 0
     for index in range(len(pairs.slots)):
         for pair in range(pairs.starts[index], pairs.starts[index + 1]):
@@ -122,17 +140,14 @@ def _cheaper_than(pairs: Candidates, costs: Floats, max_cost: float) -> tuple[In
                 rows[count], gains[count] = pairs.rows[pair], max_cost - costs[pair]
                 count += 1
         starts[index + 1] = count
-    return starts, rows[:count], gains[:count]
+    assign(starts[: len(pairs.starts)], rows, gains, num_detections, work)
 
 
-@njit(error_model="numpy")
-def _appearances(
-    state: TrackState, scene: FrameDetections, rules: Rules, stage: StageRules, pairs: Candidates
-) -> Floats:
-    """Return the appearance similarity of each pair, NaN where a side has none; empty where nobody asks."""
-    if not stage.appearance:
-        return np.empty(0)
-    looks = np.empty(len(pairs.rows))
+@inner
+def _fill_appearances(
+    state: TrackState, scene: FrameDetections, rules: Rules, stage: StageRules, pairs: Candidates, looks: Floats
+) -> None:
+    """Fill in the appearance similarity of each pair, NaN where a side has none."""
     for index in range(len(pairs.slots)):
         for pair in range(pairs.starts[index], pairs.starts[index + 1]):
             row = pairs.rows[pair]
@@ -147,11 +162,10 @@ def _appearances(
                     stage.newest_template,
                     rules.max_age,
                 )
-    return looks
 
 
-@njit(error_model="numpy")
-def _costs(
+@inner
+def _fill_costs(
     state: TrackState,
     scene: FrameDetections,
     rules: Rules,
@@ -159,9 +173,9 @@ def _costs(
     boxes: Floats,
     pairs: Candidates,
     looks: Floats,
-) -> Floats:
-    """Return the cost of each pair by the stage's fusion; infinite where it is refused."""
-    costs = np.empty(len(pairs.rows))
+    costs: Floats,
+) -> None:
+    """Fill in the cost of each pair by the stage's fusion; infinite where it is refused."""
     slope, zero = evidence_line(state.similarities)
     for index in range(len(pairs.slots)):
         slot = pairs.slots[index]
@@ -179,13 +193,12 @@ def _costs(
             distance = nats = 0.0
             if stage.fusion == VETO or stage.fusion == MOTION:
                 distance = _mahalanobis(state, scene, rules, slot, row)
-            else:
+            elif not isnan(looks[pair]):
                 nats = evidence(slope, zero, looks[pair])
             costs[pair] = pair_cost(stage, overlap, scored, looks[pair], distance, nats)
-    return costs
 
 
-@njit(error_model="numpy")
+@inner
 def _evidence_cost(
     state: TrackState,
     scene: FrameDetections,
@@ -201,8 +214,8 @@ def _evidence_cost(
     nats = trust = 0.0
     if not isnan(cosine):
         newest = 0
-        for stamp in state.stamps[slot]:
-            newest = max(newest, stamp)
+        for place in range(state.stamps.shape[1]):
+            newest = max(newest, state.stamps[slot, place])
         age = (state.counters[FRAME] - newest) * rules.frame_time
         nats, trust = pair_evidence(state.similarities, cosine, scene.cover[row], age), looks_trust(state.similarities)
     if cosine < stage.gate:
@@ -215,7 +228,7 @@ def _evidence_cost(
     return evidence_cost(0.0, nats, stage.appearance_weight)
 
 
-@njit(error_model="numpy")
+@inner
 def _mahalanobis(state: TrackState, scene: FrameDetections, rules: Rules, slot: int, row: int) -> float:
     """Return the squared distance of a track and a detection."""
     means, box = state.means, scene.boxes[row]
@@ -224,7 +237,7 @@ def _mahalanobis(state: TrackState, scene: FrameDetections, rules: Rules, slot: 
     return mahalanobis(means, state.covariances, slot, measured, noise, state.counters[COUPLED] != 0)
 
 
-@njit(error_model="numpy")
+@inner
 def _settle(state: TrackState, scene: FrameDetections, slots: Ints, found: Ints) -> None:
     """Write down the detection of each track, -1 for none."""
     for index in range(len(slots)):
@@ -233,43 +246,57 @@ def _settle(state: TrackState, scene: FrameDetections, slots: Ints, found: Ints)
             scene.owners[found[index]] = slots[index]
 
 
-@njit(error_model="numpy")
-def _nobody_competes(pairs: Candidates, least: float, num_rows: int) -> bool:
+@inner
+def _match_then_filter(
+    state: TrackState,
+    scene: FrameDetections,
+    rules: Rules,
+    stage: StageRules,
+    slots: Ints,
+    boxes: Floats,
+    work: Workspace,
+) -> None:
+    """SORT's and OC-SORT's assignment: the best over all pairs, afterwards those of too little IoU are dropped.
+
+    Where nobody competes for near pairs, these are the answer, as in the original. Pairs that do not overlap change the
+    sum only if directions count.
+    """
+    least = 1 - stage.max_cost
+    pairs = find_pairs(slots, boxes, state.classes, scene, stage.level, rules, _reach(stage, least <= 0), work)
+    clear = _nobody_competes(pairs, least, len(scene.scores), work.by_detection[4])
+    if not clear and stage.direction > 0:
+        pairs = find_pairs(slots, boxes, state.classes, scene, stage.level, rules, EVERYTHING, work)
+    gains = work.pair_figures[3]
+    for index in range(len(slots)):
+        for pair in range(pairs.starts[index], pairs.starts[index + 1]):
+            row, overlap = pairs.rows[pair], pairs.ious[pair]
+            gains[pair] = overlap
+            if clear and overlap < least:
+                gains[pair] = 0.0
+            elif not clear and stage.direction > 0:
+                agreement = direction_agreement(state, slots[index], scene.boxes[row])
+                # 1 makes all of them gains, so that as many pairs as there can be are matched
+                gains[pair] += 1 + stage.direction * agreement * scene.scores[row]
+    assign(pairs.starts, pairs.rows, gains, len(scene.scores), work)
+    found = work.by_track[4]
+    for index in range(len(slots)):
+        for pair in range(pairs.starts[index], pairs.starts[index + 1]):
+            if pairs.rows[pair] == found[index] and pairs.ious[pair] < least:
+                found[index] = FREE
+                break
+    _settle(state, scene, slots, found)
+
+
+@inner
+def _nobody_competes(pairs: Candidates, least: float, num_detections: int, taken: Ints) -> bool:
     """Tell whether no track and no detection has two partners of at least this IoU."""
-    taken = np.empty(num_rows, np.bool_)
-    for row in range(num_rows):
-        taken[row] = False
+    for row in range(num_detections):
+        taken[row] = 0
     for index in range(len(pairs.slots)):
         num_near = 0
         for pair in range(pairs.starts[index], pairs.starts[index + 1]):
             if pairs.ious[pair] >= least:
                 if taken[pairs.rows[pair]] or num_near:
                     return False
-                taken[pairs.rows[pair]], num_near = True, 1
+                taken[pairs.rows[pair]] = num_near = 1
     return True
-
-
-@njit(error_model="numpy")
-def _match_then_filter(state: TrackState, scene: FrameDetections, stage: StageRules, pairs: Candidates) -> None:
-    """SORT's and OC-SORT's assignment: the best over all `pairs`, afterwards those of too little IoU are dropped."""
-    least = 1 - stage.max_cost
-    gains = np.empty(len(pairs.rows))
-    clear = _nobody_competes(pairs, least, len(scene.scores))
-    for index in range(len(pairs.slots)):
-        slot = pairs.slots[index]
-        for pair in range(pairs.starts[index], pairs.starts[index + 1]):
-            row, overlap = pairs.rows[pair], pairs.ious[pair]
-            if clear:
-                gains[pair] = 1.0 if overlap >= least else 0.0
-                continue
-            gains[pair] = 1 + overlap  # above 0, so that as many pairs as there can be are matched
-            if stage.direction > 0:
-                agreement = direction_agreement(state, slot, scene.boxes[row])
-                gains[pair] += stage.direction * agreement * scene.scores[row]
-    found = assign(pairs.starts, pairs.rows, gains, len(scene.scores))
-    for index in range(len(pairs.slots)):
-        for pair in range(pairs.starts[index], pairs.starts[index + 1]):
-            if pairs.rows[pair] == found[index] and pairs.ious[pair] < least:
-                found[index] = FREE
-                break
-    _settle(state, scene, pairs.slots, found)

@@ -2,21 +2,17 @@
 
 from math import isnan
 
-import numpy as np
-from numba import njit
-
+from smiletrack.compiled import inner
 from smiletrack.motion import kalman
 from smiletrack.motion.box_states import position_of
 from smiletrack.tracking.calibration import DIFFERENT, SAME, add_similarities
 from smiletrack.tracking.intake import FREE, FrameDetections
 from smiletrack.tracking.noise import detection_noise
 from smiletrack.tracking.observations import remember_box, replay
-from smiletrack.tracking.ordering import num_below
 from smiletrack.tracking.overlap import iou
 from smiletrack.tracking.settings import HIGH, Rules
-from smiletrack.tracking.state import ALIVE, COUPLED, FRAME, TRACKED, UNCONFIRMED, TrackState
+from smiletrack.tracking.state import ALIVE, COUPLED, FRAME, TRACKED, UNCONFIRMED, TrackState, Workspace
 from smiletrack.tracking.templates import best_cosine, learn
-from smiletrack.types import Floats
 
 SAME_IOU = 0.4
 """Matches with at least this IoU show what one person's crops are like."""
@@ -24,7 +20,7 @@ RIVAL_IOU = 0.1
 """A detection that overlaps a track by this much and was matched by another shows what two people's crops are like."""
 
 
-@njit(error_model="numpy")
+@inner
 def correct_tracks(state: TrackState, scene: FrameDetections, rules: Rules) -> None:
     """Let every matched track take in its detection."""
     for slot in state.order[: state.counters[ALIVE]]:
@@ -33,7 +29,7 @@ def correct_tracks(state: TrackState, scene: FrameDetections, rules: Rules) -> N
             _mark_as_seen(state, scene, rules, slot)
 
 
-@njit(error_model="numpy")
+@inner
 def _filter(state: TrackState, scene: FrameDetections, rules: Rules, slot: int) -> None:
     """Update filter and observations of a track."""
     row = state.matches[slot]
@@ -52,7 +48,7 @@ def _filter(state: TrackState, scene: FrameDetections, rules: Rules, slot: int) 
     kalman.update(means, state.covariances, slot, measured, (a, b, c, d), state.counters[COUPLED] != 0)
 
 
-@njit(error_model="numpy")
+@inner
 def _mark_as_seen(state: TrackState, scene: FrameDetections, rules: Rules, slot: int) -> None:
     row, frame = state.matches[slot], state.counters[FRAME]
     state.scores[slot], state.classes[slot] = scene.scores[row], scene.classes[row]
@@ -64,8 +60,8 @@ def _mark_as_seen(state: TrackState, scene: FrameDetections, rules: Rules, slot:
         state.states[slot] = TRACKED
 
 
-@njit(error_model="numpy")
-def calibrate(state: TrackState, scene: FrameDetections, rules: Rules) -> None:
+@inner
+def calibrate(state: TrackState, scene: FrameDetections, rules: Rules, work: Workspace) -> None:
     """Learn what similarities are worth from the matches of this frame and from those who competed for them.
 
     Reads the predicted `boxes` and the templates from before this frame.
@@ -73,14 +69,12 @@ def calibrate(state: TrackState, scene: FrameDetections, rules: Rules) -> None:
     if not (rules.calibrated and state.vectors.shape[2] and len(scene.order)):
         return
     alive = state.order[: state.counters[ALIVE]]
-    same, different = np.empty(len(alive)), np.empty(0)
+    same, different = work.track_figures[0], work.pair_figures[0]
     num_same = num_different = 0
     for slot in alive:
         if state.matches[slot] == FREE:
             continue
-        first = num_below(scene.reaches, state.boxes[slot, 0], True)
-        end = num_below(scene.lefts, state.boxes[slot, 2], False)
-        for row in scene.order[first:end]:
+        for row in scene.order[work.by_track[6, slot] : work.by_track[7, slot]]:
             overlap = iou(state.boxes, slot, scene.boxes, row, 0.0)
             mine = row == state.matches[slot]
             if scene.levels[row] != HIGH or not scene.known[row] or overlap <= (SAME_IOU if mine else RIVAL_IOU):
@@ -94,23 +88,13 @@ def calibrate(state: TrackState, scene: FrameDetections, rules: Rules) -> None:
                 same[num_same] = alike
                 num_same += 1
             else:
-                if num_different == len(different):
-                    different = _with_more_room(different)
                 different[num_different] = alike
                 num_different += 1
     add_similarities(state.similarities, SAME, same[:num_same])
     add_similarities(state.similarities, DIFFERENT, different[:num_different])
 
 
-@njit(error_model="numpy")
-def _with_more_room(values: Floats) -> Floats:
-    longer = np.empty(2 * len(values) + 64)
-    for place in range(len(values)):
-        longer[place] = values[place]
-    return longer
-
-
-@njit(error_model="numpy")
+@inner
 def learn_appearance(state: TrackState, scene: FrameDetections, rules: Rules) -> None:
     """Let matched tracks remember their detections' looks."""
     for slot in state.order[: state.counters[ALIVE]]:

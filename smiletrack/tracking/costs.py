@@ -8,15 +8,15 @@ detection's score where the stage says so, else the IoU.
 from math import isnan, tanh
 
 import numpy as np
-from numba import njit
 
+from smiletrack.compiled import inner
 from smiletrack.tracking.settings import CALIBRATED, MINIMUM, MOTION, SUM, VETO, StageRules
 from smiletrack.types import Floats, Ints
 
 REFUSED = np.inf
 
 
-@njit(error_model="numpy")
+@inner
 def pair_cost(
     stage: StageRules, overlap: float, scored: float, appearance: float, distance: float, evidence: float
 ) -> float:
@@ -44,13 +44,13 @@ def pair_cost(
     return REFUSED if appearance < stage.gate else cost
 
 
-@njit(cache=True, error_model="numpy")
+@inner
 def sum_cost(overlap: float, appearance: float) -> float:
     """1 - (S_iou + S_app) / 2: the paper's equations 3 and 4 as a cost in [0, 1]. Without appearance 1 - S_iou."""
     return 1 - (overlap + (overlap if isnan(appearance) else appearance)) / 2
 
 
-@njit(cache=True, error_model="numpy")
+@inner
 def minimum_cost(
     cost: float, iou_cost: float, appearance: float, max_iou_cost: float, max_appearance_cost: float
 ) -> float:
@@ -62,13 +62,13 @@ def minimum_cost(
     return min(cost, looks) if looks <= max_appearance_cost and iou_cost <= max_iou_cost else cost
 
 
-@njit(cache=True, error_model="numpy")
+@inner
 def motion_cost(appearance: float, distance: float, weight: float) -> float:
     """(1 - weight) (1 - appearance) + weight distance (DeepSORT, arXiv 1703.07402, eq. 5). NaN without appearance."""
     return (1 - weight) * (1 - appearance) + weight * distance
 
 
-@njit(cache=True, error_model="numpy")
+@inner
 def calibrated_cost(overlap: float, evidence: float, weight: float) -> float:
     """1 - (S_iou + weight tanh(evidence / 4)), the evidence in nats, NaN where there is none; may be negative.
 
@@ -78,29 +78,38 @@ def calibrated_cost(overlap: float, evidence: float, weight: float) -> float:
     return 1 - overlap - (0.0 if isnan(evidence) else weight * tanh(evidence / 4))
 
 
-@njit(cache=True, error_model="numpy")
+@inner
 def evidence_cost(similarity: float, nats: float, weight: float) -> float:
     """1 - (S + weight L): a similarity and evidence in nats, each nat worth `weight`; may be negative."""
     return 1 - similarity - weight * nats
 
 
-@njit(cache=True, error_model="numpy")
-def refuse_undecided(starts: Ints, rows: Ints, costs: Floats, margin: float, num_rows: int) -> None:
+@inner
+def refuse_undecided(
+    starts: Ints, rows: Ints, costs: Floats, margin: float, tracks: Floats, detections: Floats
+) -> None:
     """Refuse, in place, pairs whose cost is not lower, by `margin`, than that of all others of their track and row.
 
-    starts (T + 1,), rows (P,): see `Candidates`; `num_rows` detections.
+    starts (T + 1,), rows (P,): see `Candidates`. tracks (2, T), detections (2, M): room to work in.
     """
-    least, second = np.full((2, max(num_rows, len(starts))), REFUSED), np.full((2, max(num_rows, len(starts))), REFUSED)
-    for side in range(2):
-        for track in range(len(starts) - 1):
-            for pair in range(starts[track], starts[track + 1]):
-                of = rows[pair] if side else track
-                if costs[pair] < least[side, of]:
-                    least[side, of], second[side, of] = costs[pair], least[side, of]
-                else:
-                    second[side, of] = min(second[side, of], costs[pair])
+    for side in (tracks, detections):
+        for place in range(side.shape[1]):
+            side[0, place] = side[1, place] = REFUSED
+    for track in range(len(starts) - 1):
+        for pair in range(starts[track], starts[track + 1]):
+            _rank(tracks, track, costs[pair])
+            _rank(detections, rows[pair], costs[pair])
     for track in range(len(starts) - 1):
         for pair in range(starts[track], starts[track + 1]):
             row = rows[pair]
-            if costs[pair] > min(second[0, track], second[1, row]) - margin:
+            if costs[pair] > min(tracks[1, track], detections[1, row]) - margin:
                 costs[pair] = REFUSED
+
+
+@inner
+def _rank(lowest: Floats, place: int, cost: float) -> None:
+    """Take in a cost among the two lowest of a place."""
+    if cost < lowest[0, place]:
+        lowest[0, place], lowest[1, place] = cost, lowest[0, place]
+    else:
+        lowest[1, place] = min(lowest[1, place], cost)

@@ -23,11 +23,11 @@ docs/appearance.md tells what was fitted to what. `similarities` (3, 2): counts,
 from math import exp, log, log1p
 
 import numpy as np
-from numba import njit
-from numpy.typing import NDArray
 
+from smiletrack.compiled import inner, leaf
 from smiletrack.tracking.calibration import DIFFERENT, SAME
 from smiletrack.tracking.ordering import num_below
+from smiletrack.tracking.settings import HIGH
 from smiletrack.types import Floats, Ints
 
 _SLOPE, _SLOPE_OF_COVER, _SLOPE_OF_AGE = 13.5, -7.0, -0.7
@@ -41,7 +41,7 @@ PRIOR = np.array([[20.0, 20.0], [0.85, 0.45], [0.01, 0.01]])
 _PRIOR_COUNT = 20.0
 
 
-@njit(cache=True, error_model="numpy")
+@leaf
 def evidence_strength(similarities: Floats) -> float:
     """Return the documented q; 0 before rivals were seen, and where they are more alike than one person's crops."""
     apart = max(similarities[1, SAME] - similarities[1, DIFFERENT], 0.0)
@@ -50,13 +50,13 @@ def evidence_strength(similarities: Floats) -> float:
     return (1 - _PRIOR_COUNT / min(similarities[0, SAME], similarities[0, DIFFERENT])) * borne_out
 
 
-@njit(cache=True, error_model="numpy")
+@leaf
 def looks_trust(similarities: Floats) -> float:
     """Return the share in which looks take the place of the detection score: full from q = 1/3 on."""
     return min(3 * evidence_strength(similarities), 1.0)
 
 
-@njit(cache=True, error_model="numpy")
+@leaf
 def pair_evidence(similarities: Floats, cosine: float, cover: float, age: float) -> float:
     """Return L. cover: covered share of the detection, in [0, 1]. age: of the template, in frames at 30 a second."""
     strength = evidence_strength(similarities)
@@ -73,23 +73,23 @@ def pair_evidence(similarities: Floats, cosine: float, cover: float, age: float)
     return bounded if ratio > 0 else -bounded
 
 
-@njit(cache=True, error_model="numpy")
-def nearer_cover(boxes: Floats, confident: NDArray[np.bool_], order: Ints, lefts: Floats, reaches: Floats) -> Floats:
-    """(M, 4) boxes -> (M,) the largest share of each that a `confident` (M,) box nearer to the camera covers.
+@inner
+def nearer_cover(boxes: Floats, levels: Ints, order: Ints, lefts: Floats, reaches: Floats, cover: Floats) -> None:
+    """Fill in the largest share of each box (M, 4) that a HIGH one nearer to the camera covers; see `FrameDetections`.
 
     People stand on one ground: of two boxes the one whose lower edge is further down is nearer. order, lefts, reaches:
     see `FrameDetections`; boxes that are not in `order` count 0.
     """
-    cover = np.zeros(len(boxes))
+    for row in range(len(boxes)):
+        cover[row] = 0.0
     for row in order:
         first = num_below(reaches, boxes[row, 0], True)
         end = num_below(lefts, boxes[row, 2], False)
         area = (boxes[row, 2] - boxes[row, 0]) * (boxes[row, 3] - boxes[row, 1])
         for other in order[first:end]:
-            if not confident[other] or boxes[other, 3] <= boxes[row, 3]:
+            if levels[other] != HIGH or boxes[other, 3] <= boxes[row, 3]:
                 continue
             width = min(boxes[row, 2], boxes[other, 2]) - max(boxes[row, 0], boxes[other, 0])
             height = min(boxes[row, 3], boxes[other, 3]) - max(boxes[row, 1], boxes[other, 1])
             if width > 0 and height > 0:
                 cover[row] = max(cover[row], width * height / area)
-    return cover

@@ -4,12 +4,12 @@ from math import sqrt
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from smiletrack.compiled import inner
 from smiletrack.tracking.evidence import nearer_cover
-from smiletrack.tracking.ordering import ascending
+from smiletrack.tracking.ordering import sort_places
 from smiletrack.tracking.settings import HIGH, LOW, NOISE, TIES_HIGH, TIES_LOW, Rules
-from smiletrack.tracking.state import BAD_DETECTIONS, BAD_EMBEDDINGS
+from smiletrack.tracking.state import BAD_DETECTIONS, BAD_EMBEDDINGS, USED, Workspace
 from smiletrack.types import Floats, Ints
 
 UNUSED = -1
@@ -42,40 +42,60 @@ class FrameDetections(NamedTuple):
     reaches: Floats
 
 
-@njit(error_model="numpy")
-def take_in(
-    rules: Rules, counters: Ints, boxes: Floats, scores: Floats, classes: Ints, embeddings: Floats
+@inner
+def frame_of(
+    work: Workspace, boxes: Floats, scores: Floats, classes: Ints, embeddings: Floats, used: int
 ) -> FrameDetections:
-    """Return the scene of a frame; what cannot be used is counted."""
-    levels = levels_of(rules, boxes, scores)
-    num_used = num_bad = 0
-    for row in range(len(scores)):
-        num_used += levels[row] > NOISE
-        num_bad += levels[row] == UNUSED
-    counters[BAD_DETECTIONS] += num_bad
-    order, lefts, reaches = _by_left_border(boxes, levels, num_used)
-    known, owners = np.empty(len(scores), np.int64), np.empty(len(scores), np.int64)
-    for row in range(len(scores)):
-        known[row], owners[row] = 0, FREE
-    units, cover = embeddings, np.empty(0)
+    """Return the detections of a frame with what the workspace says of them."""
+    count, rows, figures = len(scores), work.by_detection, work.detection_figures
+    units = work.units[:count] if work.units.shape[1] else embeddings
+    return FrameDetections(
+        boxes,
+        scores,
+        classes,
+        rows[0, :count],
+        rows[1, :count],
+        units,
+        rows[2, :count],
+        figures[4, :count],
+        rows[3, :used],
+        figures[0, :used],
+        figures[1, :used],
+    )
+
+
+@inner
+def take_in(rules: Rules, counters: Ints, scene: FrameDetections, embeddings: Floats, work: Workspace) -> None:
+    """Fill in what `scene` says of detections; what cannot be used is counted, and so is what is high or low."""
+    set_levels(rules, scene.boxes, scene.scores, scene.levels, work)
+    used = 0
+    for row in range(len(scene.scores)):
+        scene.known[row], scene.owners[row] = 0, FREE
+        used += scene.levels[row] > NOISE
+        counters[BAD_DETECTIONS] += scene.levels[row] == UNUSED
+    counters[USED] = used
+    _sort_by_left_border(scene, used, work)
     if rules.appearance and embeddings.shape[1] > 0:
-        units = np.empty(embeddings.shape)
-        counters[BAD_EMBEDDINGS] += _unit_rows(embeddings, levels, units, known)
+        counters[BAD_EMBEDDINGS] += _unit_rows(embeddings, scene)
         if rules.weighs:
-            cover = nearer_cover(boxes, levels == HIGH, order, lefts, reaches)
-    return FrameDetections(boxes, scores, classes, levels, owners, units, known, cover, order, lefts, reaches)
+            order, lefts, reaches = (
+                work.by_detection[3, :used],
+                work.detection_figures[0, :used],
+                work.detection_figures[1, :used],
+            )
+            nearer_cover(scene.boxes, scene.levels, order, lefts, reaches, scene.cover)
 
 
-@njit(error_model="numpy")
-def levels_of(rules: Rules, boxes: Floats, scores: Floats) -> Ints:
-    levels = np.empty(len(scores), np.int64)
+@inner
+def set_levels(rules: Rules, boxes: Floats, scores: Floats, levels: Ints, work: Workspace) -> None:
+    """Set the level of each detection."""
     for row in range(len(scores)):
         levels[row] = NOISE
         x1, y1, x2, y2 = boxes[row, 0], boxes[row, 1], boxes[row, 2], boxes[row, 3]
         # a NaN or an infinite corner fails one of these comparisons
         if not (0 < x2 - x1 < np.inf and 0 < y2 - y1 < np.inf and -np.inf < scores[row] < np.inf):
             levels[row] = UNUSED
-    high = _median_above(scores, levels, rules.low) if rules.median else rules.high
+    high = _median_above(scores, levels, rules.low, work) if rules.median else rules.high
     for row in range(len(scores)):
         score = scores[row]
         if levels[row] == UNUSED or score <= rules.low:
@@ -84,13 +104,12 @@ def levels_of(rules: Rules, boxes: Floats, scores: Floats) -> Ints:
             levels[row] = HIGH
         elif score < high or rules.ties == TIES_LOW:
             levels[row] = LOW
-    return levels
 
 
-@njit(error_model="numpy")
-def _median_above(scores: Floats, levels: Ints, low: float) -> float:
+@inner
+def _median_above(scores: Floats, levels: Ints, low: float, work: Workspace) -> float:
     """Return the median of the usable scores above `low`, 1 where there are none: the paper's mu."""
-    above = np.empty(len(scores))
+    above, order = work.detection_figures[2], work.by_detection[4]
     count = 0
     for row in range(len(scores)):
         if levels[row] != UNUSED and scores[row] > low:
@@ -98,43 +117,44 @@ def _median_above(scores: Floats, levels: Ints, low: float) -> float:
             count += 1
     if not count:
         return 1.0
-    order = ascending(above[:count])
+    sort_places(above[:count], order, work.by_detection[5])
     return (above[order[(count - 1) // 2]] + above[order[count // 2]]) / 2
 
 
-@njit(error_model="numpy")
-def _by_left_border(boxes: Floats, levels: Ints, count: int) -> tuple[Ints, Floats, Floats]:
-    """Return `order`, `lefts` and `reaches` of a `FrameDetections`."""
-    rows, borders = np.empty(count, np.int64), np.empty(count)
+@inner
+def _sort_by_left_border(scene: FrameDetections, used: int, work: Workspace) -> None:
+    """Fill `order`, `lefts` and `reaches`."""
+    rows, places = work.by_detection[4], work.by_detection[5]
+    borders, lefts, reaches = work.detection_figures[2], work.detection_figures[0], work.detection_figures[1]
+    order = work.by_detection[3]
     end = 0
-    for row in range(len(levels)):
-        if levels[row] > NOISE:
-            rows[end], borders[end] = row, boxes[row, 0]
+    for row in range(len(scene.levels)):
+        if scene.levels[row] > NOISE:
+            rows[end], borders[end] = row, scene.boxes[row, 0]
             end += 1
-    order, lefts, reaches = ascending(borders), np.empty(count), np.empty(count)
+    sort_places(borders[:used], places, work.by_detection[6])
     reach = -np.inf
-    for place in range(count):
-        lefts[place], order[place] = borders[order[place]], rows[order[place]]
-        reach = max(reach, boxes[order[place], 2])
+    for place in range(used):
+        lefts[place], order[place] = borders[places[place]], rows[places[place]]
+        reach = max(reach, scene.boxes[order[place], 2])
         reaches[place] = reach
-    return order, lefts, reaches
 
 
-@njit(error_model="numpy")
-def _unit_rows(embeddings: Floats, levels: Ints, units: Floats, known: Ints) -> int:
+@inner
+def _unit_rows(embeddings: Floats, scene: FrameDetections) -> int:
     """Fill `units` and `known`; return how many embeddings of high and low detections are none."""
     num_bad = 0
     for row in range(len(embeddings)):
-        if levels[row] <= NOISE:
+        if scene.levels[row] <= NOISE:
             continue
         square = 0.0
         for d in range(embeddings.shape[1]):
             square += embeddings[row, d] * embeddings[row, d]
         norm = sqrt(square)
         if 0 < norm < np.inf:
-            known[row] = 1
+            scene.known[row] = 1
             for d in range(embeddings.shape[1]):
-                units[row, d] = embeddings[row, d] / norm
+                scene.units[row, d] = embeddings[row, d] / norm
         else:
             num_bad += 1
     return num_bad

@@ -1,15 +1,13 @@
 """Births and deaths of tracks, and of two at one place the younger."""
 
-import numpy as np
-from numba import njit
-
+from smiletrack.compiled import inner
 from smiletrack.motion import kalman
 from smiletrack.motion.box_states import position_of
 from smiletrack.tracking.evidence import looks_trust
 from smiletrack.tracking.intake import FREE, FrameDetections
 from smiletrack.tracking.noise import birth_noise
 from smiletrack.tracking.observations import forget_observations, freeze
-from smiletrack.tracking.ordering import ascending, num_below
+from smiletrack.tracking.ordering import num_below, sort_places
 from smiletrack.tracking.overlap import iou
 from smiletrack.tracking.settings import HIGH, Rules
 from smiletrack.tracking.state import (
@@ -22,12 +20,13 @@ from smiletrack.tracking.state import (
     TRACKED,
     UNCONFIRMED,
     TrackState,
+    Workspace,
     bury,
 )
 from smiletrack.tracking.templates import learn
 
 
-@njit(error_model="numpy")
+@inner
 def end_lives(state: TrackState, rules: Rules) -> None:
     """Mark unmatched tracks as lost, remove those that are due."""
     num_dead, max_lost = 0, _longest_absence(state, rules)
@@ -48,7 +47,7 @@ def end_lives(state: TrackState, rules: Rules) -> None:
         bury(state)
 
 
-@njit(error_model="numpy")
+@inner
 def _longest_absence(state: TrackState, rules: Rules) -> int:
     """Return the frames after which a lost track is removed: more where looks are evidence."""
     if not rules.weighs or not state.vectors.shape[2]:
@@ -56,7 +55,7 @@ def _longest_absence(state: TrackState, rules: Rules) -> int:
     return rules.max_lost + int(looks_trust(state.similarities) * (rules.max_lost_by_looks - rules.max_lost))
 
 
-@njit(error_model="numpy")
+@inner
 def start_lives(state: TrackState, scene: FrameDetections, rules: Rules) -> None:
     """Start a track from every high detection that is left and scores at least tau (GATE, second switch)."""
     for row in range(len(scene.scores)):
@@ -68,7 +67,7 @@ def start_lives(state: TrackState, scene: FrameDetections, rules: Rules) -> None
             _start_life(state, scene, rules, slot, row)
 
 
-@njit(error_model="numpy")
+@inner
 def _lies_on_a_match(scene: FrameDetections, row: int, rules: Rules) -> bool:
     """Tell whether a matched detection of its class overlaps this one by more than `max_overlap`."""
     first = num_below(scene.reaches, scene.boxes[row, 0], True)
@@ -80,7 +79,7 @@ def _lies_on_a_match(scene: FrameDetections, row: int, rules: Rules) -> bool:
     return False
 
 
-@njit(error_model="numpy")
+@inner
 def _start_life(state: TrackState, scene: FrameDetections, rules: Rules, slot: int, row: int) -> None:
     """Start the track of a slot from a detection."""
     frame = state.counters[FRAME]
@@ -104,34 +103,33 @@ def _start_life(state: TrackState, scene: FrameDetections, rules: Rules, slot: i
             learn(rules, state.vectors, state.stamps, slot, scene.units[row], frame)
 
 
-@njit(error_model="numpy")
-def drop_duplicates(state: TrackState, rules: Rules) -> None:
+@inner
+def drop_duplicates(state: TrackState, rules: Rules, work: Workspace) -> None:
     """Remove the younger one of a tracked and a lost track at one place; reads the corrected `boxes`."""
     alive = state.order[: state.counters[ALIVE]]
-    lost = np.empty(len(alive), np.int64)
+    lost, order, is_younger = work.by_track[0], work.by_track[1], work.by_track[5]
+    borders, lefts = work.track_figures[0], work.track_figures[1]
     num_lost = 0
     for slot in alive:
         if state.states[slot] == LOST:
             lost[num_lost] = slot
             num_lost += 1
-    if num_lost in (0, len(alive)) or rules.duplicate_cost <= 0:
+    if num_lost == 0 or num_lost == len(alive) or rules.duplicate_cost <= 0:
         return
-    borders, lefts = np.empty(num_lost), np.empty(num_lost)
     widest = 0.0
     for place in range(num_lost):
         borders[place] = state.boxes[lost[place], 0]
         widest = max(widest, state.boxes[lost[place], 2] - borders[place])
-    order = ascending(borders)
+    sort_places(borders[:num_lost], order, work.by_track[2])
     for place in range(num_lost):
         lefts[place] = borders[order[place]]
-    is_younger = np.empty(len(state.ids), np.bool_)
     for slot in alive:
-        is_younger[slot] = False
+        is_younger[slot] = 0
     for slot in alive:
         if state.states[slot] == LOST:
             continue
-        first = num_below(lefts, state.boxes[slot, 0] - widest - rules.iou_pixel, False)
-        end = num_below(lefts, state.boxes[slot, 2] + rules.iou_pixel, False)
+        first = num_below(lefts[:num_lost], state.boxes[slot, 0] - widest - rules.iou_pixel, False)
+        end = num_below(lefts[:num_lost], state.boxes[slot, 2] + rules.iou_pixel, False)
         for place in range(first, end):
             other = lost[order[place]]
             if state.classes[slot] != state.classes[other] and not rules.across_classes:
@@ -139,7 +137,7 @@ def drop_duplicates(state: TrackState, rules: Rules) -> None:
             if 1 - iou(state.boxes, slot, state.boxes, other, rules.iou_pixel) < rules.duplicate_cost:
                 age = state.last_frames[slot] - state.first_frames[slot]
                 is_older = age > state.last_frames[other] - state.first_frames[other]
-                is_younger[other if is_older else slot] = True
+                is_younger[other if is_older else slot] = 1
     num_dead = 0
     for slot in alive:
         if is_younger[slot]:

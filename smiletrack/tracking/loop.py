@@ -7,63 +7,102 @@ like, deaths, births, duplicates, the answer.
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 from numba import njit
 
+from smiletrack.compiled import inner
 from smiletrack.metrics import assignment
 from smiletrack.motion import box_states, kalman
 from smiletrack.tracking.answers import Answers, answer
 from smiletrack.tracking.cascade import run_cascade
 from smiletrack.tracking.correction import calibrate, correct_tracks, learn_appearance
-from smiletrack.tracking.intake import take_in
+from smiletrack.tracking.intake import FrameDetections, frame_of, take_in
 from smiletrack.tracking.lifecycle import drop_duplicates, end_lives, start_lives
 from smiletrack.tracking.observer import Notes
+from smiletrack.tracking.overlap import find_windows
 from smiletrack.tracking.prediction import fill_boxes, predict_tracks
-from smiletrack.tracking.score_scale import rescaled
+from smiletrack.tracking.score_scale import rescale
 from smiletrack.tracking.settings import Rules, read_rules
-from smiletrack.tracking.state import ALIVE, FRAME, NOTED, Memory, TrackState, state_of
+from smiletrack.tracking.state import ALIVE, FRAME, NOTED, USED, Memory, Workspace, state_of
 from smiletrack.types import Floats, Ints
+
+
+class Given(NamedTuple):
+    """What is given of all frames: boxes (N, 4), scores, classes, embeddings (N, D), frame after frame."""
+
+    boxes: Floats
+    scores: Floats
+    classes: Ints
+    embeddings: Floats
+
 
 _INTERPRETED = {"config.py", "interpolation.py", "tracker.py"}
 """Files beside this one that are no part of the loop."""
 
 
-@njit(error_model="numpy", inline="always")
-def step(
-    state: TrackState,
-    rules: Rules,
-    stages: Floats,
-    boxes: Floats,
-    scores: Floats,
-    classes: Ints,
-    embeddings: Floats,
-    warps: Floats,
-    answers: Answers,
-    place: int,
-    notes: Notes,
-) -> int:
-    """Track one frame; return where its answers, written from `place` on, end."""
+@inner
+def look(memory: Memory, rules: Rules, given: Given, first: int, end: int, warps: Floats, work: Workspace) -> int:
+    """Begin a frame, whose detections are the rows `first` .. `end` - 1; return how many pairs a stage can have."""
+    state = state_of(memory)
     state.counters[FRAME] += 1
     state.counters[NOTED] = 0
     if rules.rescale:
-        scores = rescaled(state.score_weights, scores)
-    scene = take_in(rules, state.counters, boxes, scores, classes, embeddings)
+        rescale(state.score_weights, given.scores[first:end], work.detection_figures[5])
+    scene = _frame(given, rules, first, end, end - first, work)
+    take_in(rules, state.counters, scene, given.embeddings[first:end], work)
     predict_tracks(state, rules, warps)
-    run_cascade(state, scene, rules, stages, notes)
+    return find_windows(state, _frame(given, rules, first, end, state.counters[USED], work), rules, work)
+
+
+@inner
+def decide(
+    memory: Memory,
+    rules: Rules,
+    stages: Floats,
+    given: Given,
+    first: int,
+    end: int,
+    answers: Answers,
+    place: int,
+    notes: Notes,
+    work: Workspace,
+) -> int:
+    """Go on with the frame; return where its answers, written from `place` on, end."""
+    state = state_of(memory)
+    scene = _frame(given, rules, first, end, state.counters[USED], work)
+    run_cascade(state, scene, rules, stages, notes, work)
     correct_tracks(state, scene, rules)
     if rules.appearance:
-        calibrate(state, scene, rules)
+        calibrate(state, scene, rules, work)
         learn_appearance(state, scene, rules)
     end_lives(state, rules)
     start_lives(state, scene, rules)
     fill_boxes(state, rules.coordinates)
-    drop_duplicates(state, rules)
+    drop_duplicates(state, rules, work)
     return answer(state, scene, rules, answers, place)
+
+
+@inner
+def _frame(given: Given, rules: Rules, first: int, end: int, used: int, work: Workspace) -> FrameDetections:
+    scores = given.scores[first:end]
+    if rules.rescale:
+        scores = work.detection_figures[5, : end - first]
+    return frame_of(
+        work,
+        given.boxes[first:end],
+        scores,
+        given.classes[first:end],
+        given.embeddings[first:end],
+        used,
+    )
 
 
 def _sources() -> int:
     """Return a sum over the text of all that the loop is compiled from."""
     files = [Path(module.__file__ or "") for module in (assignment, box_states, kalman)]
+    files.append(Path(__file__).parents[1] / "compiled.py")
     files += [file for file in sorted(Path(__file__).parent.glob("*.py")) if file.name not in _INTERPRETED]
     return zlib.crc32(b"".join(file.read_bytes() for file in files))
 
@@ -125,28 +164,30 @@ def _compiled(sources: int) -> Callable[..., int]:
             similarities,
             score_weights,
         )
-        state, rules = state_of(memory), read_rules(rule_row)
+        given = Given(boxes, scores, classes, embeddings)
         answers = Answers(answer_numbers, answer_boxes, answer_scores, answer_ends)
         notes = Notes(note_numbers, note_figures)
+        rules = read_rules(rule_row)
         start = ends[first - 1] if first else 0
         place = answer_ends[first - 1] if first else 0
+        most = 0
+        for frame in range(first, len(ends)):
+            most = max(most, ends[frame] - (ends[frame - 1] if frame else 0))
+        slots = numbers.shape[1]
+        by_track, track_figures = np.empty((8, slots + 1), np.int64), np.empty((3, slots))
+        by_detection, detection_figures = np.empty((8, most), np.int64), np.empty((6, most))
+        units = np.empty((most, vectors.shape[2]))
+        by_pair, pair_figures = np.empty((2, 0), np.int64), np.empty((4, 0))
         for frame in range(first, len(ends)):
             end = ends[frame]
-            if len(state.order) - counters[ALIVE] < end - start:
+            if slots - counters[ALIVE] < end - start:
                 return frame  # no room if every detection started a track
-            place = step(
-                state,
-                rules,
-                stages,
-                boxes[start:end],
-                scores[start:end],
-                classes[start:end],
-                embeddings[start:end],
-                warps[frame : frame + 1],
-                answers,
-                place,
-                notes,
-            )
+            work = Workspace(by_track, track_figures, by_detection, detection_figures, by_pair, pair_figures, units)
+            pairs = look(memory, rules, given, start, end, warps[frame : frame + 1], work)
+            if pairs > by_pair.shape[1]:
+                by_pair, pair_figures = np.empty((2, 2 * pairs), np.int64), np.empty((4, 2 * pairs))
+                work = Workspace(by_track, track_figures, by_detection, detection_figures, by_pair, pair_figures, units)
+            place = decide(memory, rules, stages, given, start, end, answers, place, notes, work)
             answer_ends[frame] = place
             start = end
         return len(ends)

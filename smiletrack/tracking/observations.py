@@ -8,8 +8,7 @@ where there is none.
 
 from math import acos, pi, sqrt
 
-from numba import njit
-
+from smiletrack.compiled import inner
 from smiletrack.motion import kalman
 from smiletrack.motion.box_states import position_of
 from smiletrack.tracking.noise import detection_noise, frame_noise
@@ -18,7 +17,7 @@ from smiletrack.tracking.state import COUPLED, FRAME, SPAN, TrackState
 from smiletrack.types import Floats
 
 
-@njit(error_model="numpy")
+@inner
 def forget_observations(state: TrackState, slot: int) -> None:
     """Start a track without observations."""
     for k in range(4):
@@ -28,7 +27,7 @@ def forget_observations(state: TrackState, slot: int) -> None:
     state.directions[slot, 0] = state.directions[slot, 1] = 0.0
 
 
-@njit(error_model="numpy")
+@inner
 def remember_box(state: TrackState, slot: int, box: Floats) -> None:
     """Record that a track was seen in this frame at `box` (4,)."""
     frame = state.counters[FRAME]
@@ -40,7 +39,7 @@ def remember_box(state: TrackState, slot: int, box: Floats) -> None:
     state.observed_at[slot, 0], state.observed_at[slot, 1 + frame % SPAN] = frame, frame
 
 
-@njit(error_model="numpy")
+@inner
 def way_to(state: TrackState, slot: int, box: Floats) -> tuple[float, float]:
     """Return the direction, of length 1, from a track's observation SPAN frames ago, or less, to `box` (4,).
 
@@ -57,7 +56,7 @@ def way_to(state: TrackState, slot: int, box: Floats) -> tuple[float, float]:
     return x / length, y / length
 
 
-@njit(error_model="numpy")
+@inner
 def direction_agreement(state: TrackState, slot: int, box: Floats) -> float:
     """Return in [-0.5, 0.5] how well a track would keep its direction on the way to `box` (section 4.2).
 
@@ -68,13 +67,13 @@ def direction_agreement(state: TrackState, slot: int, box: Floats) -> float:
     return 0.5 - acos(min(max(cosine, -1.0), 1.0)) / pi
 
 
-@njit(error_model="numpy")
+@inner
 def freeze(state: TrackState, slot: int) -> None:
     """Keep the filter of a track as it is in the first frame in which it is not seen."""
     kalman.copy_state(state.means, state.covariances, state.frozen_means, state.frozen_covariances, slot)
 
 
-@njit(error_model="numpy")
+@inner
 def replay(state: TrackState, rules: Rules, slot: int, box: Floats, gap: int) -> None:
     """Set the filter of a track as if it had gone straight to `box` while unseen.
 

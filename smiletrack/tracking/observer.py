@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from smiletrack.compiled import inner
 from smiletrack.tracking.overlap import Candidates
+from smiletrack.tracking.settings import StageRules
 from smiletrack.tracking.state import NOTED, TrackState
 from smiletrack.types import Floats, Ints
 
@@ -57,17 +58,15 @@ def open_notes(size: int) -> Notes:
     return Notes(np.empty((size, 2), np.int64), np.empty((size, 4)))
 
 
-@njit(error_model="numpy")
-def note(notes: Notes, state: TrackState, max_cost: float, pairs: Candidates, looks: Floats, costs: Floats) -> None:
-    """Write down the pairs of a stage, if anybody wants to know."""
-    if not len(notes.numbers):
-        return
+@inner
+def note(notes: Notes, state: TrackState, stage: StageRules, pairs: Candidates, looks: Floats, costs: Floats) -> None:
+    """Write down the pairs of a stage."""
     place = state.counters[NOTED]
     for index in range(len(pairs.slots)):
         for pair in range(pairs.starts[index], pairs.starts[index + 1]):
             notes.numbers[place, 0], notes.numbers[place, 1] = state.ids[pairs.slots[index]], pairs.rows[pair]
             notes.figures[place, 0], notes.figures[place, 2] = pairs.ious[pair], costs[pair]
-            notes.figures[place, 1] = looks[pair] if len(looks) else np.nan
-            notes.figures[place, 3] = max_cost
+            notes.figures[place, 1] = looks[pair] if stage.appearance else np.nan
+            notes.figures[place, 3] = stage.max_cost
             place += 1
     state.counters[NOTED] = place

@@ -6,13 +6,15 @@ frame follows the number of pairs that are near, not tracks x detections.
 
 from typing import NamedTuple
 
-import numpy as np
-from numba import njit
-
+from smiletrack.compiled import inner, leaf
 from smiletrack.tracking.intake import FREE, FrameDetections
 from smiletrack.tracking.ordering import num_below
 from smiletrack.tracking.settings import Rules
+from smiletrack.tracking.state import ALIVE, TrackState, Workspace
 from smiletrack.types import Floats, Ints
+
+NEAR, ELSEWHERE, EVERYTHING = range(3)
+"""How far `find_pairs` looks."""
 
 
 class Candidates(NamedTuple):
@@ -28,7 +30,7 @@ class Candidates(NamedTuple):
     ious: Floats
 
 
-@njit(cache=True, error_model="numpy")
+@leaf
 def iou(boxes_a: Floats, a: int, boxes_b: Floats, b: int, pixel: float) -> float:
     """Return the intersection over union of rows a and b of (N, 4), (M, 4) corners; 0 where a box has no area.
 
@@ -44,7 +46,7 @@ def iou(boxes_a: Floats, a: int, boxes_b: Floats, b: int, pixel: float) -> float
     return width * height / union if union > 0 else 0.0
 
 
-@njit(cache=True, error_model="numpy")
+@leaf
 def height_overlap(boxes_a: Floats, a: int, boxes_b: Floats, b: int) -> float:
     """Return the intersection over union of the vertical extents of two boxes, at least 0."""
     shared = min(boxes_a[a, 3], boxes_b[b, 3]) - max(boxes_a[a, 1], boxes_b[b, 1])
@@ -52,36 +54,60 @@ def height_overlap(boxes_a: Floats, a: int, boxes_b: Floats, b: int) -> float:
     return max(shared, 0.0) / spanned if spanned > 0 else 0.0
 
 
-@njit(error_model="numpy")
+@inner
 def find_pairs(
-    slots: Ints, boxes: Floats, classes: Ints, scene: FrameDetections, level: int, rules: Rules, everything: bool
+    slots: Ints,
+    boxes: Floats,
+    classes: Ints,
+    scene: FrameDetections,
+    level: int,
+    rules: Rules,
+    reach: int,
+    work: Workspace,
 ) -> Candidates:
     """Return the pairs of tracks (`boxes` (S, 4), `classes` (S,) by slot) and free detections of a level that overlap.
 
-    everything: all pairs, whether they overlap or not. Pairs of two classes are there only where the rules allow them.
+    reach: NEAR for predicted boxes, ELSEWHERE for others, EVERYTHING for all pairs, whether they overlap or not. Pairs
+    of two classes are there only where the rules allow them.
     """
     pixel = rules.iou_pixel
-    first, end = np.empty(len(slots), np.int64), np.empty(len(slots), np.int64)
-    room = 0
-    for index in range(len(slots)):
-        first[index], end[index] = 0, len(scene.order)
-        if not everything:
-            first[index] = num_below(scene.reaches, boxes[slots[index], 0] - pixel, True)
-            end[index] = num_below(scene.lefts, boxes[slots[index], 2] + pixel, False)
-        room += max(end[index] - first[index], 0)
-    starts, rows, ious = np.empty(len(slots) + 1, np.int64), np.empty(room, np.int64), np.empty(room)
+    starts, rows, ious = work.by_track[2], work.by_pair[0], work.pair_figures[0]
     starts[0] = count = 0
     for index in range(len(slots)):
         slot = slots[index]
-        for place in range(first[index], end[index]):
+        first, end = work.by_track[6, slot], work.by_track[7, slot]
+        if reach == EVERYTHING:
+            first, end = 0, len(scene.order)
+        elif reach == ELSEWHERE:
+            first, end = window(scene, boxes, slot, pixel)
+        for place in range(first, end):
             row = scene.order[place]
             if scene.levels[row] != level or scene.owners[row] != FREE:
                 continue
             if classes[slot] != scene.classes[row] and not rules.across_classes:
                 continue
             overlap = iou(boxes, slot, scene.boxes, row, pixel)
-            if everything or overlap > 0:
+            if reach == EVERYTHING or overlap > 0:
                 rows[count], ious[count] = row, overlap
                 count += 1
         starts[index + 1] = count
-    return Candidates(slots, starts, rows[:count], ious[:count])
+    return Candidates(slots, starts[: len(slots) + 1], rows[:count], ious[:count])
+
+
+@inner
+def window(scene: FrameDetections, boxes: Floats, slot: int, pixel: float) -> tuple[int, int]:
+    """Return the places in `order` between which all detections lie that reach a track along x."""
+    first = num_below(scene.reaches, boxes[slot, 0] - pixel, True)
+    end = num_below(scene.lefts, boxes[slot, 2] + pixel, False)
+    return first, max(first, end)
+
+
+@inner
+def find_windows(state: TrackState, scene: FrameDetections, rules: Rules, work: Workspace) -> int:
+    """Keep the `window` of each predicted box; return how many pairs a stage can have at most."""
+    count = 0
+    for slot in state.order[: state.counters[ALIVE]]:
+        first, end = window(scene, state.boxes, slot, rules.iou_pixel)
+        work.by_track[6, slot], work.by_track[7, slot] = first, end
+        count += end - first
+    return state.counters[ALIVE] * len(scene.order) if rules.everything else count

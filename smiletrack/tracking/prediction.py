@@ -1,8 +1,6 @@
 """Where tracks should be in this frame: the filter's prediction, carried along with the camera."""
 
-import numpy as np
-from numba import njit
-
+from smiletrack.compiled import inner
 from smiletrack.motion import kalman
 from smiletrack.motion.box_states import corners_of, is_possible, warp_blocks
 from smiletrack.tracking.noise import frame_noise
@@ -16,7 +14,7 @@ MAX_SHIFT = 1e4
 """Nor is one that moves the picture by more pixels than this."""
 
 
-@njit(error_model="numpy")
+@inner
 def predict_tracks(state: TrackState, rules: Rules, warps: Floats) -> None:
     """Move all tracks on by one frame, with the camera if `warps` (0 or 1, 2, 3) tells its motion; fill `boxes`."""
     alive = state.order[: state.counters[ALIVE]]
@@ -36,7 +34,7 @@ def predict_tracks(state: TrackState, rules: Rules, warps: Floats) -> None:
     fill_boxes(state, rules.coordinates)
 
 
-@njit(error_model="numpy")
+@inner
 def _warp_tracks(state: TrackState, rules: Rules, warp: Floats) -> None:
     """Carry all tracks along with the camera, unless the warp is singular, not finite or absurd."""
     zoom = abs(warp[0, 0] * warp[1, 1] - warp[0, 1] * warp[1, 0])
@@ -46,8 +44,7 @@ def _warp_tracks(state: TrackState, rules: Rules, warp: Floats) -> None:
     if not usable:
         state.counters[BAD_WARPS] += 1
         return
-    blocks = np.empty((2, 2, 2))
-    warp_blocks(rules.coordinates, warp, blocks)
+    blocks = warp_blocks(rules.coordinates, warp)
     if kalman.is_coupling(blocks):
         state.counters[COUPLED] = 1
     coupled = state.counters[COUPLED] != 0
@@ -55,7 +52,7 @@ def _warp_tracks(state: TrackState, rules: Rules, warp: Floats) -> None:
         kalman.warp(state.means, state.covariances, slot, blocks, warp[0, 2], warp[1, 2], coupled)
 
 
-@njit(error_model="numpy")
+@inner
 def fill_boxes(state: TrackState, coordinates: int) -> None:
     """Set `boxes` of all tracks to what the filter's state says."""
     for slot in state.order[: state.counters[ALIVE]]:

@@ -9,8 +9,8 @@ its third power so that the many weak boxes do not count, says what a clear pers
 """
 
 import numpy as np
-from numba import njit
 
+from smiletrack.compiled import leaf
 from smiletrack.types import Floats
 
 SCORE_BINS = 1000
@@ -22,7 +22,7 @@ _NOISE = 0.1
 """Scores at or below this do not count for the median."""
 
 
-@njit(cache=True, error_model="numpy")
+@leaf
 def clear_score(score_weights: Floats) -> float:
     """Return the weighted median so far, the middle of its bin; `_TYPICAL` before any score was seen."""
     total = upto = 0.0
@@ -35,16 +35,14 @@ def clear_score(score_weights: Floats) -> float:
     return _TYPICAL
 
 
-@njit(cache=True, error_model="numpy")
-def rescaled(score_weights: Floats, scores: Floats) -> Floats:
-    """Take the scores of the next frame, (M,), and return them on the common scale; what is not finite stays."""
+@leaf
+def rescale(score_weights: Floats, scores: Floats, common: Floats) -> None:
+    """Take the scores of the next frame, (M,), and fill in those on the common scale; what is not finite stays."""
     for score in scores:
         if _NOISE < score < np.inf:
             score_weights[min(int(min(score, 1.0) * SCORE_BINS), SCORE_BINS - 1)] += score**3
     clear = clear_score(score_weights)
-    common = np.empty(len(scores))
     for row in range(len(scores)):
         common[row] = scores[row]
         if clear < _PROPER and scores[row] < np.inf:
             common[row] = min(scores[row] * (_TYPICAL / clear), 1.0)
-    return common

@@ -7,8 +7,8 @@ infinite one. `flatten` turns a configuration into arrays once, `read_rules` and
 from typing import NamedTuple, get_args, get_type_hints
 
 import numpy as np
-from numba import njit
 
+from smiletrack.compiled import inner
 from smiletrack.motion.box_states import BOX_STATES
 from smiletrack.tracking.config import (
     Fusion,
@@ -40,7 +40,7 @@ class Rules(NamedTuple):
     velocity_noise: factors on variances. frame_time: frames at 30 a second that a frame is worth. coordinates: of the
     filter, `motion.box_states`. stopped: the first coordinate whose velocity is set to zero when a track is lost, 4 for
     none. max_lost, max_lost_by_looks: in frames of this sequence. grace: frames for which a removed track can still be
-    matched.
+    matched. everything: whether any stage may look at pairs that do not overlap.
     """
 
     median: bool
@@ -80,6 +80,7 @@ class Rules(NamedTuple):
     frame_time: float
     max_lost_by_looks: float
     max_overlap: float
+    everything: bool
 
 
 class StageRules(NamedTuple):
@@ -165,6 +166,10 @@ def _rules(config: TrackerConfig, frame_rate: float) -> Rules:
         frame_time=30.0 / frame_rate,
         max_lost_by_looks=scale * _or(life.max_lost_by_looks, life.max_lost),
         max_overlap=life.max_overlap,
+        everything=any(
+            stage.filter_after or not stage.overlap or stage.fusion == "motion" or stage.boxes == "observed"
+            for stage in config.stages
+        ),
     )
 
 
@@ -202,7 +207,7 @@ def _or(limit: float | None, off: float) -> float:
     return off if limit is None else limit
 
 
-@njit(error_model="numpy")
+@inner
 def read_rules(row: Floats) -> Rules:
     """Return the rules with their names."""
     return Rules(
@@ -243,10 +248,11 @@ def read_rules(row: Floats) -> Rules:
         row[34],
         row[35],
         row[36],
+        row[37] != 0,
     )
 
 
-@njit(error_model="numpy")
+@inner
 def read_stage(row: Floats) -> StageRules:
     """Return a stage with its names."""
     return StageRules(

@@ -7,8 +7,8 @@ that a birth takes the next free slot and a death moves numbers, not tracks.
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
+from smiletrack.compiled import inner
 from smiletrack.tracking.config import TrackerConfig
 from smiletrack.tracking.evidence import PRIOR
 from smiletrack.tracking.score_scale import SCORE_BINS
@@ -20,7 +20,7 @@ UNCONFIRMED, TRACKED, LOST, DEAD = range(4)
 EMPTY = -1
 """Stamp of a template that is not there, match of a track that has none."""
 
-FRAME, ALIVE, BORN, COUPLED, BAD_DETECTIONS, BAD_EMBEDDINGS, BAD_WARPS, NOTED = range(8)
+FRAME, ALIVE, BORN, COUPLED, BAD_DETECTIONS, BAD_EMBEDDINGS, BAD_WARPS, NOTED, USED = range(9)
 """Places in `counters`."""
 
 SPAN = 3
@@ -63,8 +63,9 @@ class TrackState(NamedTuple):
     observed (S, 4), recent (S, 3, 4), directions (S, 2), observed_at (S, 4), frozen_means, frozen_covariances: see
     `tracking.observations`; no slots where the tracker does not need them.
     vectors (S, K, D), stamps (S, K): templates, see `tracking.templates`.
-    counters (8,): frame, living tracks, tracks ever born, whether covariances are coupled, and what could not be used:
-    detections, embeddings, warps; pairs noted in this frame. similarities (3, 2): see `tracking.calibration`.
+    counters (9,): frame, living tracks, tracks ever born, whether covariances are coupled, and what could not be used:
+    detections, embeddings, warps; pairs noted, and detections that are high or low, in this frame.
+    similarities (3, 2): see `tracking.calibration`.
     score_weights (1000,): see `tracking.score_scale`.
     """
 
@@ -94,6 +95,25 @@ class TrackState(NamedTuple):
     score_weights: Floats
 
 
+class Workspace(NamedTuple):
+    """Room for what lives no longer than a frame, for S slots, M detections, P pairs.
+
+    by_track (8, S + 1): tracks of a stage, those of one age, starts of pairs, starts of pairs that can match, detection
+    of each track; marks; by slot, the first place and the end of its window (`tracking.overlap`). track_figures (3, S).
+    by_detection (8, M): levels, owners, known, order, and four rows to work in. detection_figures (6, M): lefts,
+    reaches, two rows to work in, cover, scores on the common scale. by_pair (2, P): rows of pairs, of pairs that can
+    match. pair_figures (4, P): IoU, appearance, cost, gain. units (M, D).
+    """
+
+    by_track: Ints
+    track_figures: Floats
+    by_detection: Ints
+    detection_figures: Floats
+    by_pair: Ints
+    pair_figures: Floats
+    units: Floats
+
+
 def open_memory(config: TrackerConfig, slots: int = 64) -> Memory:
     """Return the memory of a tracker that has seen nothing."""
     numbers = np.zeros((9, slots), np.int64)
@@ -114,7 +134,7 @@ def open_memory(config: TrackerConfig, slots: int = 64) -> Memory:
         frozen_covariances=np.zeros((observing, 3, 2, 2, 2)),
         vectors=np.zeros((looking, config.templates.capacity, 0)),
         stamps=np.full((looking, config.templates.capacity), EMPTY),
-        counters=np.zeros(8, np.int64),
+        counters=np.zeros(9, np.int64),
         similarities=PRIOR.copy() if config.weighs else np.zeros((3, 2)),
         score_weights=np.zeros(SCORE_BINS),
     )
@@ -139,7 +159,7 @@ def with_embedding_size(memory: Memory, size: int) -> Memory:
     return memory._replace(vectors=np.zeros((*memory.stamps.shape, size)), stamps=np.full(memory.stamps.shape, EMPTY))
 
 
-@njit(error_model="numpy")
+@inner
 def state_of(memory: Memory) -> TrackState:
     """Return the arrays of a memory by name, as views."""
     numbers = memory.numbers
@@ -171,20 +191,12 @@ def state_of(memory: Memory) -> TrackState:
     )
 
 
-@njit(error_model="numpy")
+@inner
 def bury(state: TrackState) -> None:
     """Free the slots of all tracks that are DEAD; the living keep their order."""
-    order, alive = state.order, state.counters[ALIVE]
-    kept = num_freed = 0
-    freed = np.empty(alive, np.int64)
-    for place in range(alive):
-        slot = order[place]
-        if state.states[slot] == DEAD:
-            freed[num_freed] = slot
-            num_freed += 1
-        else:
-            order[kept] = slot
+    order, kept = state.order, 0
+    for place in range(state.counters[ALIVE]):
+        if state.states[order[place]] != DEAD:
+            order[kept], order[place] = order[place], order[kept]
             kept += 1
-    for place in range(num_freed):
-        order[kept + place] = freed[place]
     state.counters[ALIVE] = kept

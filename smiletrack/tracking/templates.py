@@ -6,14 +6,14 @@
 from math import sqrt
 
 import numpy as np
-from numba import njit
 
+from smiletrack.compiled import inner, leaf_of_sums
 from smiletrack.tracking.settings import BANK, MEAN, Rules
 from smiletrack.tracking.state import EMPTY
 from smiletrack.types import Floats, Ints
 
 
-@njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract"})
+@leaf_of_sums
 def cosine(vector: Floats, unit: Floats) -> float:
     """Return the product of two unit vectors (D,); the order of the sum is the compiler's."""
     total = 0.0
@@ -22,7 +22,7 @@ def cosine(vector: Floats, unit: Floats) -> float:
     return total
 
 
-@njit(error_model="numpy")
+@inner
 def best_cosine(
     vectors: Floats, stamps: Ints, slot: int, unit: Floats, frame: int, newest_only: bool, max_age: int
 ) -> float:
@@ -44,7 +44,7 @@ def best_cosine(
     return best
 
 
-@njit(error_model="numpy")
+@inner
 def learn(rules: Rules, vectors: Floats, stamps: Ints, slot: int, unit: Floats, frame: int) -> None:
     """Let a track remember an embedding (D,) as the policy says."""
     place, newest = 0, EMPTY  # an empty place, or that of the oldest

@@ -99,6 +99,12 @@ class Tracker:
         detections: of all frames. frames: (N,) the frame of each, from 1, ascending. warps: (num_frames, 2, 3), see
         `update`; None = the camera stood still. Frames of the answer count from this call's first one, 1.
         """
+        return self.run_with_rows(detections, frames, num_frames, warps)[0]
+
+    def run_with_rows(
+        self, detections: Detections, frames: Ints, num_frames: int, warps: Floats | None = None
+    ) -> tuple[TrackTable, Ints]:
+        """Return what `run` does, and for each of its boxes the row of the detection it was matched to."""
         frames = np.asarray(frames)
         if len(frames) != len(detections) or (len(frames) and not 1 <= frames[0] <= frames[-1] <= num_frames):
             raise ValueError(f"frames must be one number a detection in 1 .. {num_frames}")
@@ -108,13 +114,15 @@ class Tracker:
         ends = np.searchsorted(frames, np.arange(1, num_frames + 1), side="right")
         self._track(detections, ends, _NO_WARPS if warps is None else _warps(warps, num_frames), answers)
         end = answers.ends[-1] if num_frames else 0
-        return TrackTable(
-            frames=np.repeat(np.arange(1, num_frames + 1), np.diff(answers.ends, prepend=0)),
+        counts = np.diff(answers.ends, prepend=0)
+        table = TrackTable(
+            frames=np.repeat(np.arange(1, num_frames + 1), counts),
             ids=answers.numbers[0, :end],
             boxes=answers.boxes[:end],
             scores=answers.scores[:end],
             classes=answers.numbers[1, :end],
         )
+        return table, answers.numbers[2, :end] + np.repeat(np.concatenate(([0], ends))[:num_frames], counts)
 
     def _track(self, detections: Detections, ends: Ints, warps: Floats, answers: Answers) -> None:
         """Track frames whose detections end at `ends`; fill the answers."""
@@ -130,11 +138,11 @@ class Tracker:
         done = 0
         while done < len(ends):
             # an observer is asked before every frame
-            last = len(ends) if self.observer is None else done + 1
-            notes = self._notes(int(ends[done] - (ends[done - 1] if done else 0)))
-            done = track_frames(
-                *self._memory, self._rules, self._stages, *given, ends[:last], warps, *answers, *notes, done
-            )
+            last, part, notes = len(ends), ends, _NO_NOTES
+            if self.observer is not None:
+                last, part = done + 1, ends[: done + 1]
+                notes = self._notes(int(ends[done] - (ends[done - 1] if done else 0)))
+            done = track_frames(*self._memory, self._rules, self._stages, *given, part, warps, *answers, *notes, done)
             if done < last:
                 self._memory = enlarged(self._memory, 2 * self._memory.numbers.shape[1] + int(ends[done]))
             elif len(notes.numbers) and self.observer is not None:

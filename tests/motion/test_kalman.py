@@ -48,7 +48,7 @@ def assert_same(means: Floats, covariances: Floats, filters: list[KalmanFilter])
 @pytest.mark.parametrize("name", BOX_STATES)
 def test_agrees_with_filterpy(name: str, linear: Floats | None, rng: np.random.Generator) -> None:
     """Ten frames of predict, warp, gate and update, some of them without a detection."""
-    state, blocks, coupled = BOX_STATES[name], np.empty((2, 2, 2)), linear is ROTATION
+    state, coupled = BOX_STATES[name], linear is ROTATION
     boxes = random_boxes(rng, 5)
     means, covariances = started(state, boxes)
     filters = textbook(means, covariances)
@@ -59,11 +59,11 @@ def test_agrees_with_filterpy(name: str, linear: Floats | None, rng: np.random.G
             f.predict(Q=np.diag(np.ravel(noise)))
         assert_same(means, covariances, filters)
         if linear is not None:
-            box_states.warp_blocks(state, linear, blocks)
+            blocks = box_states.warp_blocks(state, linear)
             assert kalman.is_coupling(blocks) == coupled
             B = np.zeros((8, 8))
             for k in range(4):
-                B[2 * k : 2 * k + 2, 2 * k : 2 * k + 2] = blocks[k % 2]
+                B[2 * k : 2 * k + 2, 2 * k : 2 * k + 2] = np.reshape(blocks[k % 2], (2, 2))
             for i, f in enumerate(filters):
                 kalman.warp(means, covariances, i, blocks, 3.0, -2.0, coupled)
                 f.x = B @ f.x

@@ -5,8 +5,11 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from smiletrack.tracking.association import assign
+from smiletrack.tracking import association
 from smiletrack.types import Floats
+from tests.tracking.doors import door, open_workspace
+
+assign = door(association.assign)
 
 
 def sparse_case(rng: np.random.Generator, rows: int, columns: int, density: float) -> Floats:
@@ -20,7 +23,9 @@ def matched_gain(cost: Floats, limit: float) -> tuple[float, set[tuple[int, int]
     """Run `assign` on the finite pairs; return the sum of (cost - limit) and the matches."""
     starts = np.concatenate(([0], np.cumsum(np.isfinite(cost).sum(axis=1))))
     pairs = np.nonzero(np.isfinite(cost))
-    found = assign(starts, pairs[1], limit - cost[pairs], cost.shape[1])
+    work = open_workspace(cost.shape[0], cost.shape[1], len(pairs[0]))
+    assign(starts, np.ascontiguousarray(pairs[1]), limit - cost[pairs], cost.shape[1], work)
+    found = work.by_track[4, : cost.shape[0]]
     rows = np.flatnonzero(found >= 0)
     columns = found[rows]
     assert len(set(columns)) == len(columns)

@@ -3,9 +3,13 @@
 import numpy as np
 import pytest
 
+from smiletrack.tracking import costs
 from smiletrack.tracking.config import StageConfig, TrackerConfig
-from smiletrack.tracking.costs import minimum_cost, motion_cost, pair_cost, sum_cost
 from smiletrack.tracking.settings import flatten, read_stage
+from tests.tracking.doors import door
+
+sum_cost, minimum_cost, motion_cost = (door(f) for f in (costs.sum_cost, costs.minimum_cost, costs.motion_cost))
+cost_of = door(lambda row, *given: costs.pair_cost(read_stage(row), *given))
 
 CASES = ((0.8, 0.9), (0.8, 0.1), (0.2, 0.9), (0.8, np.nan))
 """IoU and appearance."""
@@ -31,6 +35,6 @@ def test_costs_of_the_fusions() -> None:
     ],
 )
 def test_what_a_stage_makes_of_a_pair(changed: dict[str, object], expected: list[float]) -> None:
-    stage = read_stage(flatten(TrackerConfig(first=StageConfig(**changed)), 30.0)[1][0])  # type: ignore[arg-type]
-    found = [pair_cost(stage, overlap, overlap, looks, 1.0, 2.0) for overlap, looks in CASES]
+    row = flatten(TrackerConfig(first=StageConfig(**changed)), 30.0)[1][0]  # type: ignore[arg-type]
+    found = [cost_of(row, overlap, overlap, looks, 1.0, 2.0) for overlap, looks in CASES]
     np.testing.assert_allclose(found, expected)

@@ -7,13 +7,18 @@ import numpy as np
 import pytest
 
 from smiletrack.config import load_config, preset_file
+from smiletrack.tracking import costs
+from smiletrack.tracking import evidence as evidence_module
 from smiletrack.tracking.calibration import DIFFERENT, SAME, add_similarities
 from smiletrack.tracking.config import LifeConfig, StageConfig, TrackerConfig
-from smiletrack.tracking.costs import refuse_undecided
-from smiletrack.tracking.evidence import PRIOR, looks_trust, nearer_cover, pair_evidence
+from smiletrack.tracking.evidence import PRIOR, looks_trust, pair_evidence
 from smiletrack.tracking.observer import Observer
+from smiletrack.tracking.settings import HIGH, LOW
 from smiletrack.tracking.tracker import Tracker
 from smiletrack.types import Detections, Floats
+from tests.tracking.doors import door
+
+nearer_cover, refuse_undecided = door(evidence_module.nearer_cover), door(costs.refuse_undecided)
 
 MOTION = load_config(TrackerConfig, preset_file("tracker", "smiletrack-motion"))
 
@@ -88,10 +93,12 @@ def test_coverage_counts_the_pixels_of_the_nearer_confident_box() -> None:
         x1, y1, x2, y2 = box.astype(int)
         return {(x, y) for x in range(x1, x2) for y in range(y1, y2)}
 
-    flags = np.isin(np.arange(12), confident)
+    levels = np.where(np.isin(np.arange(12), confident), HIGH, LOW)
     order = np.argsort(boxes[0])
     lefts, reaches = boxes[0, order], np.maximum.accumulate(boxes[2, order])
-    for number, found in enumerate(nearer_cover(boxes.T.copy(), flags, order, lefts, reaches)):
+    cover = np.full(12, np.nan)
+    nearer_cover(boxes.T.copy(), levels, order, lefts, reaches, cover)
+    for number, found in enumerate(cover):
         own = pixels(boxes[:, number])
         nearer = [pixels(boxes[:, k]) for k in confident if boxes[3, k] > boxes[3, number]]
         assert found == pytest.approx(max((len(own & other) / len(own) for other in nearer), default=0.0))
@@ -168,7 +175,7 @@ def test_a_decided_pair_is_cheaper_by_the_margin_than_all_others_of_its_row_and_
         listed = np.unique(rng.integers(0, 4, (9, 2)), axis=0)
         cost = rng.integers(0, 8, len(listed)) / 8
         starts, found = np.searchsorted(listed[:, 0], np.arange(5)), cost.copy()
-        refuse_undecided(starts, listed[:, 1].copy(), found, 0.25, 4)
+        refuse_undecided(starts, listed[:, 1].copy(), found, 0.25, np.empty((2, 4)), np.empty((2, 4)))
         for k, (row, column) in enumerate(listed):
             others = [cost[j] for j, (r, c) in enumerate(listed) if j != k and (r == row or c == column)]
             decided = all(cost[k] <= other - 0.25 for other in others)

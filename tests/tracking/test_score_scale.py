@@ -7,9 +7,9 @@ import pytest
 
 from smiletrack.config import load_config, preset_file
 from smiletrack.tracking.config import TrackerConfig
-from smiletrack.tracking.score_scale import SCORE_BINS, clear_score, rescaled
+from smiletrack.tracking.score_scale import SCORE_BINS, clear_score, rescale
 from smiletrack.tracking.tracker import Tracker
-from smiletrack.types import Detections
+from smiletrack.types import Detections, Floats
 
 
 def slow_median(scores: list[float]) -> float:
@@ -21,6 +21,12 @@ def slow_median(scores: list[float]) -> float:
         if upto >= total / 2:
             return score
     return 0.95
+
+
+def rescaled(weights: Floats, scores: Floats) -> Floats:
+    common = np.full(len(scores), np.nan)
+    rescale(weights, scores, common)
+    return common
 
 
 def test_the_running_median_is_that_of_all_scores_so_far() -> None:
@@ -44,7 +50,7 @@ def test_a_detector_that_uses_the_whole_scale_is_left_alone() -> None:
 
 def test_a_timid_detector_gets_tracks() -> None:
     config = load_config(TrackerConfig, preset_file("tracker", "smiletrack-motion"))
-    for rescale in (False, True):
-        tracker = Tracker(replace(config, split=replace(config.split, rescale=rescale)))
+    for common in (False, True):
+        tracker = Tracker(replace(config, split=replace(config.split, rescale=common)))
         tracks = tracker.update(Detections([[100.0, 100, 140, 200], [300.0, 100, 340, 200]], [0.5, 0.12]))
-        assert len(tracks) == rescale
+        assert len(tracks) == common

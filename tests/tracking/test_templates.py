@@ -2,12 +2,14 @@
 
 import numpy as np
 
+from smiletrack.tracking import templates
 from smiletrack.tracking.config import LifeConfig, StageConfig, TemplateConfig, TrackerConfig
-from smiletrack.tracking.settings import flatten, read_rules
 from smiletrack.tracking.state import EMPTY
-from smiletrack.tracking.templates import best_cosine, learn
 from smiletrack.tracking.tracker import Tracker
 from smiletrack.types import Detections, Floats, Ints
+from tests.tracking.doors import door, rules_of
+
+learn, best_cosine = door(templates.learn), door(templates.best_cosine)
 
 X, Y, Z = np.eye(3)
 Bank = tuple[Floats, Ints]
@@ -15,14 +17,14 @@ Bank = tuple[Floats, Ints]
 
 def remembered(config: TemplateConfig, *seen: tuple[int, Floats]) -> Bank:
     vectors, stamps = np.zeros((2, config.capacity, 3)), np.full((2, config.capacity), EMPTY)
-    rules = read_rules(flatten(TrackerConfig(templates=config, first=StageConfig(fusion="sum")), 30.0)[0])
+    rules = rules_of(TrackerConfig(templates=config, first=StageConfig(fusion="sum")))
     for frame, vector in seen:
         learn(rules, vectors, stamps, 1, vector, frame)
     return vectors, stamps
 
 
 def looks(bank: Bank, vector: Floats, frame: int, newest: bool = False, max_age: int = 0) -> float:
-    return best_cosine(*bank, 1, vector, frame, newest, max_age)
+    return float(best_cosine(*bank, 1, vector, frame, newest, max_age))
 
 
 def test_last_remembers_the_last_only() -> None:

@@ -13,10 +13,10 @@ from smiletrack.data.world.sequence import WorldSequence
 from smiletrack.engine.track import TrackConfig, join_tracks
 from smiletrack.errors import InputError
 from smiletrack.tracking.config import LifeConfig, SplitConfig, StageConfig, TemplateConfig, TrackerConfig
-from smiletrack.tracking.intake import levels_of
-from smiletrack.tracking.settings import HIGH, LOW, flatten, read_rules
+from smiletrack.tracking.settings import HIGH, LOW
 from smiletrack.tracking.tracker import Tracker, load_tracker
 from smiletrack.types import Detections, Floats, Tracks, TrackTable
+from tests.tracking.doors import open_workspace, scene_of
 
 PRESETS = sorted(path.stem for path in (CONFIG_ROOT / "tracker").glob("*.yaml"))
 MOTION = load_config(TrackerConfig, preset_file("tracker", "smiletrack-motion"))
@@ -45,8 +45,8 @@ def nothing() -> Detections:
 
 def split(scores: Floats, config: SplitConfig) -> tuple[list[int], list[int]]:
     """Return the rows of high and of low scores."""
-    rules = read_rules(flatten(TrackerConfig(split=config), 30.0)[0])
-    levels = levels_of(rules, np.tile([0.0, 0.0, 9.0, 9.0], (len(scores), 1)), scores)
+    boxes, work = np.tile([0.0, 0.0, 9.0, 9.0], (len(scores), 1)), open_workspace(0, len(scores), 0)
+    levels = scene_of(TrackerConfig(split=config), boxes, scores, work).levels
     return np.flatnonzero(levels == HIGH).tolist(), np.flatnonzero(levels == LOW).tolist()
 
 

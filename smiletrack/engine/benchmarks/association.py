@@ -1,39 +1,49 @@
-"""`smiletrack benchmark association`: boxes in, tracks out, against the trackers of roboflow's `trackers`."""
+"""`smiletrack benchmark association`: boxes in, tracks out, against the trackers of other packages."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any
+from importlib.util import find_spec
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from annotated_types import Ge, Le
 
 from smiletrack.config import load_config, preset_file
+from smiletrack.console import say
 from smiletrack.data.splits import Split
 from smiletrack.engine.benchmarks.timing import Timing, alternate, print_timings
 from smiletrack.engine.inputs.sequence_inputs import SequenceInputConfig, sequence_inputs
+from smiletrack.errors import InputError
 from smiletrack.files import write_json
-from smiletrack.lazy import LazyModule, require_modules
+from smiletrack.lazy import LazyModule
 from smiletrack.ranges import Checked, PositiveCount
 from smiletrack.tracking.config import TrackerConfig
 from smiletrack.tracking.tracker import Tracker
 from smiletrack.types import Detections
 
 supervision, trackers = LazyModule("supervision"), LazyModule("trackers")
+pyxtrackers, trackforge, visiontrack = (
+    LazyModule("pyxtrackers"),
+    LazyModule("trackforge"),
+    LazyModule("visiontrack_cpp"),
+)
 
 Sequences = list[list[Detections]]
 
 
 @dataclass(frozen=True)
 class AssociationBenchmarkConfig(Checked):
-    """Time the association, boxes in and tracks out, against the trackers of PyPI's `trackers`: medians of alternating
+    """Time the association, boxes in and tracks out, against the trackers of other packages: medians of alternating
     turns.
 
     Reads stored detections, without --data those of the generated crowd. Prints CPU seconds and their ratio; --json
-    writes the time of every turn. The peer comes with `pip install 'smiletrack[bench]'`.
+    writes the time of every turn. Both ways into a tracker are timed, frame by frame (update) and a sequence at once
+    (run), and every contestant is given arrays of boxes and scores. The peers come with `pip install
+    'smiletrack[bench]'`.
 
       smiletrack benchmark association                                   # ByteTrack, on the generated crowd
-      smiletrack benchmark association --data datasets/MOT17/train --split val_half --detections yolox_x
+      smiletrack benchmark association --against all --data datasets/MOT17/train --split val_half --detections yolox_x
       smiletrack benchmark association --embedding-size 128              # with appearance
     """
 
@@ -45,11 +55,13 @@ class AssociationBenchmarkConfig(Checked):
     """Name of the stored detections, <seq>/det/NAME.txt."""
     sequences: tuple[str, ...] = ()
     """Names of the sequences; empty = all."""
+    against: Literal["trackers", "pyxtrackers", "trackforge", "visiontrack-cpp", "all"] = "trackers"
+    """Package to compare with; all = those that are installed. With embeddings only `trackers`."""
     tile: Annotated[int, Ge(1), Le(1000)] = 1
     """Copies of every frame side by side, for a denser crowd from the same detections."""
     embedding_size: Annotated[int, Ge(0), Le(65536)] = 0
     """Dimension of random embeddings, with which botsort-reid is compared with the peer's BoT-SORT, which has no Re-ID
-    and so does less; 0 = no embeddings, and bytetrack against the peer's ByteTrack."""
+    and so does less; 0 = no embeddings, and bytetrack against the peers' ByteTrack."""
     rounds: PositiveCount = 5
     """Number of turns of each contestant."""
     json: str = ""
@@ -57,26 +69,22 @@ class AssociationBenchmarkConfig(Checked):
 
 
 def benchmark_association(config: AssociationBenchmarkConfig) -> Timing:
-    """Time the contestants, print the table, return the timings; only `update` calls are inside the clock."""
-    require_modules("trackers")
+    """Time the contestants, print the table, return the timings."""
+    peers = _peers(config)
     given = SequenceInputConfig(
         data=config.data, split=config.split, detections=config.detections, sequences=config.sequences
     )
     sequences = [[tiled(seen, config.tile) for seen in sequence.frames()] for sequence in sequence_inputs(given)]
     if config.embedding_size:
         sequences = with_random_embeddings(sequences, config.embedding_size)
-    preset = "botsort-reid" if config.embedding_size else "bytetrack"
-    ours = load_config(TrackerConfig, preset_file("tracker", preset))
-    peer = partial(trackers.BoTSORTTracker, enable_cmc=False) if config.embedding_size else trackers.ByteTrackTracker
-    peer_sequences = [[_supervised(seen) for seen in sequence] for sequence in sequences]
-    peer_name = f"trackers' {'BoT-SORT' if config.embedding_size else 'ByteTrack'}"
-    timing = alternate(
-        {
-            f"smiletrack {preset}": partial(_run, partial(Tracker, ours), sequences),
-            peer_name: partial(_run, peer, peer_sequences),
-        },
-        config.rounds,
-    )
+    contestants: dict[str, Callable[[], object]] = {}
+    for preset in ("botsort-reid",) if config.embedding_size else ("bytetrack", "smiletrack"):
+        ours = load_config(TrackerConfig, preset_file("tracker", preset))
+        contestants[f"smiletrack {preset}, update"] = partial(_update, ours, sequences)
+        contestants[f"smiletrack {preset}, run"] = partial(_run, ours, sequences)
+    for name, peer in peers.items():
+        contestants[name] = partial(_track_all, peer, sequences)
+    timing = alternate(contestants, config.rounds)
     num_frames = sum(len(sequence) for sequence in sequences)
     num_boxes = sum(len(seen) for sequence in sequences for seen in sequence)
     case = f"{num_boxes / max(num_frames, 1):.0f} detections a frame"
@@ -84,6 +92,85 @@ def benchmark_association(config: AssociationBenchmarkConfig) -> Timing:
     if config.json:
         write_json(config.json, {name: list(turns) for name, turns in timing.seconds.items()})  # type: ignore[arg-type]
     return timing
+
+
+def _update(config: TrackerConfig, sequences: Sequences) -> None:
+    for sequence in sequences:
+        tracker = Tracker(config)
+        for seen in sequence:
+            tracker.update(Detections(seen.boxes, seen.scores, seen.embeddings))
+
+
+def _run(config: TrackerConfig, sequences: Sequences) -> None:
+    for sequence in sequences:
+        columns = (np.concatenate([getattr(seen, name) for seen in sequence]) for name in _COLUMNS)
+        frames = np.repeat(np.arange(1, len(sequence) + 1), [len(seen) for seen in sequence])
+        Tracker(config).run(Detections(*columns), frames, len(sequence))
+
+
+_COLUMNS = ("boxes", "scores", "embeddings")
+
+Update = Callable[[Detections], object]
+"""A peer's tracker of one sequence, told by what it does with a frame."""
+
+
+def _track_all(make: Callable[[], Update], sequences: Iterable[Iterable[Detections]]) -> None:
+    for sequence in sequences:
+        update = make()
+        for seen in sequence:
+            update(seen)
+
+
+def _of_trackers(name: str, **settings: Any) -> Update:
+    tracker = getattr(trackers, name)(**settings)
+    return lambda seen: tracker.update(
+        supervision.Detections(xyxy=seen.boxes.astype(np.float32), confidence=seen.scores.astype(np.float32))
+    )
+
+
+def _of_pyxtrackers() -> Update:
+    tracker = pyxtrackers.BYTETracker(track_thresh=0.6, match_thresh=0.9, track_buffer=30)
+    return lambda seen: tracker.update(np.column_stack((seen.boxes, seen.scores)))
+
+
+def _of_trackforge() -> Update:
+    tracker = trackforge.BYTETRACK(track_thresh=0.6, match_thresh=0.9, track_buffer=30, det_thresh=0.7)
+
+    def update(seen: Detections) -> object:
+        boxes_xywh = np.column_stack((seen.boxes[:, :2], seen.boxes[:, 2:] - seen.boxes[:, :2])).tolist()
+        return tracker.update([(box, score, 0) for box, score in zip(boxes_xywh, seen.scores.tolist(), strict=True)])
+
+    return update
+
+
+def _of_visiontrack() -> Update:
+    tracker = visiontrack.ByteTracker(visiontrack.TrackerConfig())
+    return lambda seen: tracker.update(seen.boxes, seen.scores)
+
+
+_BYTETRACKS: dict[str, Callable[[], Update]] = {
+    "trackers": partial(_of_trackers, "ByteTrackTracker"),
+    "pyxtrackers": _of_pyxtrackers,
+    "trackforge": _of_trackforge,
+    "visiontrack-cpp": _of_visiontrack,
+}
+
+
+def _peers(config: AssociationBenchmarkConfig) -> dict[str, Callable[[], Update]]:
+    """Return the trackers to compare with; those that are not installed are named."""
+    known = _BYTETRACKS
+    if config.embedding_size:
+        known = {"trackers": partial(_of_trackers, "BoTSORTTracker", enable_cmc=False)}
+    wanted = tuple(known) if config.against == "all" else (config.against,)
+    if not set(wanted) <= set(known):
+        raise InputError("against: with embeddings only trackers is compared with")
+    absent = [name for name in wanted if find_spec(name.replace("-", "_")) is None]
+    if len(absent) == len(wanted):
+        raise InputError("the peer is not installed: pip install 'smiletrack[bench]'")
+    if absent:
+        say(f"not installed, so not compared with: {', '.join(absent)}")
+    kind = "BoT-SORT" if config.embedding_size else "ByteTrack"
+    return {f"{name}' {kind}": known[name] for name in wanted if name not in absent}
 
 
 def tiled(detections: Detections, copies: int) -> Detections:
@@ -108,15 +195,3 @@ def with_random_embeddings(sequences: Sequences, size: int) -> Sequences:
             ]
         )
     return answer
-
-
-def _supervised(detections: Detections) -> Any:
-    boxes, scores = detections.boxes.astype(np.float32), detections.scores.astype(np.float32)
-    return supervision.Detections(xyxy=boxes, confidence=scores)
-
-
-def _run(make: Callable[[], Any], sequences: Iterable[Iterable[Any]]) -> None:
-    for sequence in sequences:
-        tracker = make()
-        for detections in sequence:
-            tracker.update(detections)

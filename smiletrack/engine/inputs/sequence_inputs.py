@@ -28,7 +28,7 @@ from smiletrack.input_paths import InputPath
 from smiletrack.lazy import LazyModule
 from smiletrack.motion.camera_motion import CameraMotionConfig
 from smiletrack.ranges import Checked, Seed
-from smiletrack.types import Detections, Floats
+from smiletrack.types import Detections, Floats, Ints
 
 network_loading = LazyModule("smiletrack.engine.inputs.networks")
 """Needs PyTorch; commands that read stored detections and embeddings start without it."""
@@ -131,6 +131,13 @@ class SequenceInput:
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     class_names: tuple[str, ...] = ()
+
+    def all_frames(self) -> tuple[Detections, Ints]:
+        """Return all detections in the order of frames, and the frame of each."""
+        table = self.detections
+        rows = np.argsort(table.frames, kind="stable")
+        seen = Detections(table.boxes[rows], table.scores[rows], self.embeddings[rows], table.classes[rows])
+        return seen, table.frames[rows]
 
     def frames(self) -> Iterator[Detections]:
         """Yield the detections frame by frame."""

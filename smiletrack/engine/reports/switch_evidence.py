@@ -30,7 +30,7 @@ def observer_of(
     """Track a sequence again and return what was considered at its switches; None where other tracks come out."""
     config = altered(settings.tracker, settings.sequence_tracker.get(seen.name, {}))
     observer = Observer({switch.frame for switch in switches})
-    table = track_sequence(Tracker(config, seen.frame_rate, observer), seen.frames(), seen.warps).table
+    table = track_sequence(Tracker(config, seen.frame_rate, observer), seen).table
     return observer if np.array_equal(np.unique(table.ids), np.unique(results.ids)) else None
 
 

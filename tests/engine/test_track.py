@@ -177,4 +177,4 @@ def test_every_row_of_the_detections_comes_back_with_its_identity(data: Path, tm
     assert found[:, 1].tolist() == [-1, -1, *[1001] * 9]  # a low score, a box without area, the walker
     assert set(read_results(run / "tracks" / "SEQ-02.txt").ids) == {1001}
     track(load_config(TrackConfig, data=str(data), output=str(run)))
-    assert not list((run / "identified").iterdir()), "an earlier run's"
+    assert not list((run / "identified").glob("*")), "an earlier run's"

@@ -21,6 +21,7 @@ from smiletrack.tracking.state import (
     BAD_EMBEDDINGS,
     BAD_WARPS,
     FRAME,
+    LOST,
     NOTED,
     enlarged,
     open_memory,
@@ -76,6 +77,19 @@ class Tracker:
     def skipped(self) -> Skipped:
         """What could not be used so far."""
         return Skipped(*self._memory.counters[[BAD_DETECTIONS, BAD_EMBEDDINGS, BAD_WARPS]].tolist())
+
+    @property
+    def lost(self) -> Tracks:
+        """The tracks that were not matched in the last frame and may come back, ids ascending.
+
+        boxes: where the filter expects them. scores, classes: of their last match. detection_indices: -1.
+        """
+        memory = self._memory
+        order, ids, states, _, _, _, classes, _, _ = memory.numbers
+        alive = order[: memory.counters[ALIVE]]
+        slots = alive[states[alive] == LOST]
+        nothing = np.full(len(slots), -1)
+        return Tracks(ids[slots], memory.boxes[slots], memory.scores[slots], classes[slots], nothing)
 
     def update(self, detections: Detections | ArrayLike, warp: Floats | None = None) -> Tracks:
         """Take the next frame's detections and return its tracks, ids ascending.

@@ -334,3 +334,17 @@ def test_rows_of_an_array_are_detections() -> None:
     assert len(first.update([])) == 0
     with pytest.raises(ValueError, match=r"rows must have shape \(N, 4 to 6\)"):
         first.update(np.zeros((2, 9)))
+
+
+def test_lost_tracks_can_be_seen_where_they_are_expected() -> None:
+    tracker = Tracker(MOTION)
+    for x in (100, 110, 120):
+        tracker.update(one(x))
+    assert len(tracker.lost) == 0
+    tracker.update(nothing())
+    lost = tracker.lost
+    assert (lost.ids.tolist(), lost.detection_indices.tolist()) == ([1], [-1])
+    assert 120 < lost.boxes[0, 0] < 140
+    for _ in range(31):
+        tracker.update(nothing())
+    assert len(tracker.lost) == 0

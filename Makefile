@@ -42,6 +42,7 @@ $(VENV)/.installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(BIN)/python -c 'from smiletrack.engine.warm_up import warm_up; warm_up()'
 	touch $@
 
 # the newest versions that fit together, for every Python and system at once

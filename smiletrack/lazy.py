@@ -15,7 +15,8 @@ EXTRAS = {
     "openvino": "openvino",
     "pyarrow": "parquet",
     "rerun": "rerun",
-    **dict.fromkeys(("trackers", "trackeval", "motrics", "supervision"), "bench"),
+    **dict.fromkeys(("trackers", "pyxtrackers", "trackforge", "visiontrack_cpp"), "bench"),
+    **dict.fromkeys(("trackeval", "motrics", "supervision"), "bench"),
 }
 """Module -> the extra of this package that installs it; everything else comes with the package itself."""
 

@@ -123,6 +123,7 @@ def _image_shape(path: Path, shapes: list[list[Any]]) -> list[int | None]:
 
 
 def _open_onnx(path: Path, device: str, threads: int) -> NetworkFile:
+    """Return an ONNX file opened in ONNX Runtime on `device`, refused where it cannot be fed images."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = threads, 3
     if threads:  # others work beside it, and idle threads that spin would take their time
@@ -214,6 +215,7 @@ def _onnx_head(path: Path) -> bytes | None:
 
 
 def _open_openvino(path: Path, device: str, threads: int, free_batch: bool) -> NetworkFile:
+    """Return an OpenVINO file compiled for the CPU; `free_batch` asks for one that takes any number of images."""
     if device.startswith("cuda"):
         raise InputError(f"device: {device} was asked for, but OpenVINO runs {path.name} on the CPU; take --device cpu")
     try:

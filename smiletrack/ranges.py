@@ -127,6 +127,7 @@ def _text(marks: tuple[Any, ...]) -> str:
 
 
 def _holds(mark: Any, value: Any) -> bool:
+    """Return whether a value fulfils one mark of its type; marks of other kinds demand nothing."""
     match mark:
         case Ge(ge=low):
             return bool(value >= low)

@@ -153,10 +153,10 @@ LACKING = {
     "export slm": "torch is not installed; pip install 'smiletrack[train]' brings it",
     "track --source file --detector file.onnx": "av is not installed; pip install 'smiletrack[video]' brings it",
     "make-world": "cv2 is not installed; pip install 'smiletrack[video]' brings it",
-    "tune": "optuna is not installed; pip install 'smiletrack[tune]' brings it",
+    "tune --config example": "optuna is not installed; pip install 'smiletrack[tune]' brings it",
     "ablate --table robustness robustness.plot=x.png":
         "matplotlib is not installed; pip install 'smiletrack[tune]' brings it",
-    "benchmark association": "trackers is not installed; pip install 'smiletrack[bench]' brings it",
+    "benchmark association": "the peer is not installed: pip install 'smiletrack[bench]'",
 }  # fmt: skip
 
 

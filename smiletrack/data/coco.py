@@ -139,6 +139,7 @@ def _fault(first: dict[str, object]) -> str:
 
 
 def _check_ids(coco: CocoFile) -> None:
+    """Refuse ids that repeat or lead nowhere, sizes that no image has, and names that no file has."""
     for kind, entries in (("image", coco.images), ("class", coco.categories)):
         if not entries:
             raise InputError(f"{coco.path}: no {'images' if kind == 'image' else 'classes (categories)'} in it")
@@ -166,6 +167,7 @@ def _repeated(ids: Iterable[Key]) -> tuple[Key, int] | None:
 
 
 def _check_boxes(coco: CocoFile) -> None:
+    """Refuse boxes that are not finite, or by their values shares of the image or corners."""
     boxes = coco.boxes_xywh()
     wrong = ~np.isfinite(boxes).all(1)
     if wrong.any():

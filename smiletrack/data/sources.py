@@ -23,6 +23,7 @@ def open_source(spec: str | int | Path, frame_rate: float = 0.0) -> FrameSource:
 
 
 def _open(text: str) -> FrameSource:
+    """Return a source by what its text is: the number of a camera, an address, a folder, an image or a video."""
     path = Path(text)
     if text.isdecimal() and not path.exists():
         return open_camera(int(text))

@@ -247,6 +247,7 @@ def _upright(picture: Any) -> Frame:
 
 @contextmanager
 def _opened(address: str) -> Iterator[Any]:
+    """Open a video that has pictures of a size that may be decoded; closed at the end."""
     try:
         container = av.open(address, metadata_errors="replace")
     except (av.FFmpegError, OSError, ValueError) as error:

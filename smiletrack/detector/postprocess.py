@@ -28,6 +28,7 @@ def postprocess(predictions: Tensor, config: NMSConfig, rule: Rule) -> list[Tens
 
 
 def _one_image(rows: Tensor, config: NMSConfig, rule: Rule) -> Tensor:
+    """Return the boxes of one image that are left after thresholds and suppression."""
     objectness, classes = rows[:, 4:5], rows[:, 5:]
     above = torch.gt if rule == "prb" else torch.ge
     if rule == "prb":

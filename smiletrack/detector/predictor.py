@@ -100,6 +100,7 @@ class Predictor:
         return found
 
     def _same_size(self, frames: Sequence[Frame], placement: Placement) -> list[Detections]:
+        """Detect in frames of one size, as one batch."""
         boxed = torch.from_numpy(np.stack([letterbox(f, placement, self.config.input) for f in frames]))
         if self.device.type == "cuda":
             boxed = boxed.pin_memory().to(self.device, non_blocking=True)

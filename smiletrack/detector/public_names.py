@@ -117,6 +117,7 @@ def _pooled_down(path: str) -> list[Path]:
 
 
 def _backbone(backbone: nn.Module) -> list[Path]:
+    """Return the public place of each part of a backbone, in the file's order; None = a layer without weights."""
     paths: list[Path] = []
     if isinstance(backbone, backbones.E6EBackbone):
         paths = [None, "backbone.stem"]
@@ -140,6 +141,7 @@ def _backbone(backbone: nn.Module) -> list[Path]:
 
 
 def _neck(neck: nn.Module) -> list[Path]:
+    """Return the public place of each part of a neck; see `_backbone`."""
     paths: list[Path] = []
     if isinstance(neck, BiFusionNeck):
         for p, pyramid in enumerate(neck.pyramids):
@@ -161,6 +163,7 @@ def _neck(neck: nn.Module) -> list[Path]:
 
 
 def _path_aggregation(neck: yolov7.PANNeck) -> list[Path]:
+    """Return the public place of each part of YOLOv7's path aggregation; see `_backbone`."""
     tiny = isinstance(neck.context, yolov7.TinyContext)
     depth = 2 if tiny else 4
     paths: list[Path] = ["neck.context"]

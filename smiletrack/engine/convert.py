@@ -128,6 +128,7 @@ def _results(source: Path, gt: str) -> list[SequenceTracks]:
 
 
 def _result(run: Run, name: str, gt: str) -> SequenceTracks:
+    """Return the tracks of one result file, with length, rate and images where its sequence can be opened."""
     table = by_frame(read_results(run.results[name]))
     tracks = SequenceTracks(name, *_with_names(run, name, table))
     try:
@@ -189,6 +190,7 @@ def _output(config: ConvertConfig, source: Path) -> Path:
 
 
 def _write(config: ConvertConfig, output: Path, tracks: list[SequenceTracks]) -> list[Path]:
+    """Write all tracks in the format asked for; return the files."""
     match config.to:
         case "cvat":
             return [_write_cvat(output / f"{sequence.name}.xml", sequence, config.tolerance) for sequence in tracks]

@@ -102,6 +102,7 @@ def make_world(config: MakeWorldConfig) -> Path:
 
 
 def _jobs(config: MakeWorldConfig) -> Iterator[_Job]:
+    """Yield the sequences to make, each with the recipe by which a finished one is recognised."""
     split_scenes = {
         "train": random_scenes("TRAIN", config.scene, config.seed, config.train_sequences),
         "val": random_scenes("VAL", config.scene, config.seed, config.val_sequences),

@@ -291,6 +291,7 @@ def _tell(problems: Problems, file: Path) -> None:
 
 
 def _print_reports(output: Path, reports: list[SplitReport]) -> None:
+    """Print what was published, annotated and written of each split, and where these differ."""
     rows = []
     for report in reports:
         for name in _COUNTED:

@@ -168,6 +168,7 @@ def _learn_from_crops(
     draws: IdentityDraws,
     runtime: Runtime,
 ) -> _Lessons:
+    """Return the lessons of a training on crops: cut once, or embedded once where the backbone is frozen."""
     size = (config.network.width, config.network.height)
     crops = runtime.peers.main_first(lambda: training_crops(table, Path(config.cache), size))
     covers = table_covers(table, _everybody(config, sources), MARGIN) if slm.mask_grid else None

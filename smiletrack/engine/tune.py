@@ -24,6 +24,7 @@ from smiletrack.engine.studies.search_processes import Search, free_cores, run_s
 from smiletrack.engine.studies.search_space import RangeConfig, starting_values, tracker_values, with_values
 from smiletrack.engine.studies.stored_study import StoredStudy
 from smiletrack.files import atomic_write
+from smiletrack.lazy import require_modules
 from smiletrack.ranges import Checked, Count, PositiveCount, Seed
 from smiletrack.tracking.config import TrackerConfig
 from smiletrack.tracking.tracker import default_config
@@ -70,6 +71,7 @@ def tune(config: TuneConfig) -> TrackerConfig:
 
     What is wrong with the space, the sources or a study that is there already is an InputError before the first trial.
     """
+    require_modules("optuna")
     start = starting_values(config.tracker, config.space)
     problems = [read_scored_sequences(source, config.held_out) for source in config.sources]
     run = make_folder(Path(config.output))

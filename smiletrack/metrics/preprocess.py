@@ -200,6 +200,7 @@ def _comparison(
     truth_source: Source,
     result_source: Source,
 ) -> Comparison:
+    """Return the rows that count, renumbered: identities from 0 without gaps, pairs by row of what is left."""
     pairs = _kept_pairs(pairs, truth_kept, result_kept)
     truth_rows, result_rows = np.flatnonzero(truth_kept), np.flatnonzero(result_kept)
     truth_starts = _starts(truth.frames[truth_rows], num_frames)

@@ -16,17 +16,8 @@ COMBINED = "COMBINED"
 Measures = dict[str, dict[str, Any]]
 """Metric family (HOTA, CLEAR, Identity, Count) -> field -> value; fields are named as in TrackEval."""
 
-_COLUMNS = {
-    "HOTA": "HOTA DetA AssA DetRe DetPr AssRe AssPr LocA OWTA HOTA(0) LocA(0) HOTALocA(0)",
-    "CLEAR": "MOTA MOTP MODA CLR_Re CLR_Pr MTR PTR MLR sMOTA CLR_TP CLR_FN CLR_FP IDSW MT PT ML Frag",
-    "Identity": "IDF1 IDR IDP IDTP IDFN IDFP",
-    "Count": "Dets GT_Dets IDs GT_IDs",
-}
 _WHOLE = "CLR_TP CLR_FN CLR_FP IDSW MT PT ML Frag IDTP IDFN IDFP Dets GT_Dets IDs GT_IDs Frames"
 _SUMMED = (*_WHOLE.split(), "HOTA_TP", "HOTA_FN", "HOTA_FP", "CLR_Frames")
-
-PRINTED = {family: tuple(names.split()) for family, names in _COLUMNS.items()}
-"""The columns of TrackEval's tables."""
 
 
 def measure(comparison: Comparison, threshold: float = 0.5) -> Measures:
@@ -73,13 +64,3 @@ def mean_over_classes(classes: Mapping[str, Measures]) -> Measures:
 def cell(field: str, value: Any) -> str:
     """Return a value as TrackEval prints it: counts whole, all else in percent with five digits, means over alphas."""
     return f"{value:.0f}" if field in _WHOLE.split() else f"{100 * np.mean(value):1.5g}"
-
-
-def trackeval_table(family: str, measures: Mapping[str, Measures], title: str) -> str:
-    """Return TrackEval's table of one family, a row a sequence in the order of `measures`."""
-    names = PRINTED[family]
-    lines = [f"{family}: {title}".ljust(35) + "".join(name.ljust(10) for name in names)]
-    for sequence, values in measures.items():
-        cells = (cell(name, values[family][name]).ljust(10) for name in names)
-        lines.append(sequence.ljust(35) + "".join(cells))
-    return "\n".join(lines)

@@ -146,15 +146,6 @@ def is_plausible(warp: Floats, width: float, height: float, config: CameraMotion
     return math.hypot(*moved) <= config.max_shift * math.hypot(width, height)
 
 
-def replace_implausible(
-    warps: Floats, width: float, height: float, config: CameraMotionConfig | None = None
-) -> tuple[Floats, int]:
-    """Return (T, 2, 3) warps, those that no camera makes replaced by the identity, and how many that were."""
-    config = config or CameraMotionConfig()
-    good = np.array([is_plausible(warp, width, height, config) for warp in warps], bool)
-    return np.where(good[:, None, None], warps, np.eye(2, 3)), int((~good).sum())
-
-
 def flow_warp(previous: View, view: View, config: CameraMotionConfig) -> Floats | None:
     """Follow corners of the frame before by pyramidal Lucas-Kanade, fit a similarity with RANSAC."""
     corners = _corners(previous, config.max_features or _FEATURES["flow"])

@@ -120,6 +120,7 @@ def flatten(config: TrackerConfig, frame_rate: float) -> tuple[Floats, Floats]:
 
 
 def _rules(config: TrackerConfig, frame_rate: float) -> Rules:
+    """Return a tracker's settings as numbers, words by their place among the choices."""
     split, motion, templates, life, output = (
         config.split,
         config.motion,
@@ -174,6 +175,7 @@ def _rules(config: TrackerConfig, frame_rate: float) -> Rules:
 
 
 def _stage(stage: StageConfig, level: int) -> StageRules:
+    """Return a stage's settings as numbers; what is off is a limit that nothing reaches."""
     return StageRules(
         level=level,
         group=get_args(Group).index(stage.tracks),

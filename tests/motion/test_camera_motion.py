@@ -11,7 +11,6 @@ from smiletrack.motion.camera_motion import (
     CameraMotionConfig,
     Method,
     is_plausible,
-    replace_implausible,
     to_full_size,
 )
 
@@ -131,14 +130,6 @@ def test_same_frames_same_warps() -> None:
 )
 def test_plausible(warp: np.ndarray, plausible: bool) -> None:
     assert is_plausible(warp, WIDTH, HEIGHT, CameraMotionConfig()) is plausible
-    warps, replaced = replace_implausible(np.stack((WARPS[1], warp)), WIDTH, HEIGHT)
-    assert replaced == (not plausible)
-    assert np.array_equal(warps[0], WARPS[1]) and np.array_equal(warps[1], warp if plausible else np.eye(2, 3))
-
-
-def test_no_warps() -> None:
-    warps, replaced = replace_implausible(np.empty((0, 2, 3)), WIDTH, HEIGHT)
-    assert warps.shape == (0, 2, 3) and replaced == 0
 
 
 @pytest.mark.parametrize(

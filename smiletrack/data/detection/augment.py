@@ -100,6 +100,7 @@ def _mosaic_and_affine(
     config: DetectionAugmentConfig,
     rng: np.random.Generator,
 ) -> Example:
+    """Return image `index` and random others as one mosaic, turned, scaled and cut."""
     cells = 3 if rng.random() < config.mosaic9 else 2
     others = rng.integers(number, size=cells * cells - 1).tolist()
     examples = [load(one) for one in (index, *others)]

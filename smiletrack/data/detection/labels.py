@@ -140,6 +140,7 @@ def mot_images(root: Path, split: str = "all", min_visibility: float = 0.0) -> L
 
 
 def _sequence_images(sequence: Sequence, min_visibility: float) -> LabelledImages:
+    """Return the images and pedestrians of one sequence; what is hidden or does not count is ignored, no background."""
     annotations, present = sequence.truth(), sequence.image_files()
     if annotations is None:
         raise InputError(f"{sequence.origin}: no ground truth (gt/gt.txt)")

@@ -42,6 +42,7 @@ def _name(name: str, video: Any) -> str:
 
 
 def _sequence(coco: CocoFile, root: Path, name: str, images: list[CocoImage]) -> SequenceTracks:
+    """Return the tracks of one video; annotations without a number are nobody's."""
     numbers = _frame_numbers(coco.path, images)
     frames: dict[Key, int] = {image.id: number for image, number in zip(images, numbers, strict=True)}
     kinds = {category.id: number for number, category in enumerate(coco.categories, 1)}

@@ -111,6 +111,7 @@ def _numbers(path: Path, name: str, values: Sequence[Any]) -> NDArray[Any]:
 def _sequence(
     path: Path, name: str, rows: Ints, numbers: Mapping[str, Floats | Ints], kinds: NDArray[np.str_]
 ) -> SequenceTracks:
+    """Return the tracks of the rows of one sequence, by frame, classes numbered as they appear."""
     if not is_plain_name(name):
         raise InputError(f"{path}: the sequence {name!r} is not called like a file")
     names = tuple(dict.fromkeys(kinds[rows].tolist()))

@@ -34,6 +34,7 @@ def read_visdrone(folder: Path) -> list[SequenceTracks]:
 
 
 def _read(file: Path, images: Path) -> SequenceTracks:
+    """Return one sequence; ignored regions and rows of score 0 do not count."""
     columns = read_columns(file, 10)
     table = track_table(file, columns, whole=True)
     for column, most in ((7, 11), (9, 2)):

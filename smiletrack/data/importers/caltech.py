@@ -72,6 +72,7 @@ def _read_video(file: Path, frames: dict[int, Path], offset: int) -> tuple[list[
 
 
 def _read_frame(file: Path, path: Path, frame: int, objects: Any, labels: list[str], offset: int) -> AnnotatedImage:
+    """Return one frame of a .vbb: people, and what is ignored; visibility = the visible box's share."""
     people = list(objects.ravel()) if objects.size and objects.dtype.names else []
     numbers = np.array([int(np.ravel(person["id"])[0]) - 1 for person in people], np.int64)
     if (numbers < 0).any():

@@ -38,6 +38,7 @@ def checked(
 
 
 def _present(image: AnnotatedImage, state: ImageState, problems: Problems) -> AnnotatedImage | None:
+    """Return the image with its size and its boxes in pixels, or None, noted, where the file is not as annotated."""
     if state.problem:
         reason = f"not there, but {image.source} names it" if state.problem == MISSING else "cut short or no image"
         problems.add(state.problem, f"{image.path}: the image is {reason}")

@@ -34,6 +34,7 @@ def read_crowdhuman(source: Path, split: str) -> list[AnnotatedImage]:
 
 
 def _read_line(entry: dict[str, Any], file: Path, number: int, paths: dict[str, Path]) -> AnnotatedImage:
+    """Return the image of one line of odgt; visibility = the visible box's share of the full one."""
     people = entry["gtboxes"]
     full = xywh_to_xyxy(np.array([person["fbox"] for person in people], np.float64).reshape(-1, 4))
     seen = xywh_to_xyxy(np.array([p.get("vbox", p["fbox"]) for p in people], np.float64).reshape(-1, 4))

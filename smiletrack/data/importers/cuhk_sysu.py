@@ -31,6 +31,7 @@ def read_cuhk_sysu(source: Path, split: str) -> list[AnnotatedImage]:
 
 
 def _read(source: Path, folder: Path, test: bool) -> list[AnnotatedImage]:
+    """Return the images of one part, with people numbered where the annotation of queries names them."""
     file = folder / "Images.mat"
     everything = load_matlab(file, "Img").ravel()
     pool = {_text(name) for name in load_matlab(folder / "pool.mat", "pool").ravel()}

@@ -62,6 +62,7 @@ def _listed(source: Path, name: str) -> list[Path]:
 
 
 def _read_image(image: Path, name: str, videos: bool) -> AnnotatedImage:
+    """Return one image with its labels of JDE's format: class, identity, centre and size as shares of the image."""
     file = label_file(image)
     rows, lines = _read_label(file) if file.is_file() else (np.zeros((0, 6)), [])
     centers, sizes = rows[:, 2:4], rows[:, 4:6]

@@ -96,6 +96,7 @@ def _annotated(file: Path, image: CocoImage, rows: Sequence[CocoAnnotation], vid
 
 
 def _annotations(image: AnnotatedImage, number: int, offset: int) -> list[dict[str, Any]]:
+    """Return the COCO annotations of one image; their ids go on from `offset`."""
     boxes_xywh = np.round(xyxy_to_xywh(image.boxes), _DIGITS)
     columns = (boxes_xywh.tolist(), image.identities.tolist(), image.visibility.tolist(), image.ignored.tolist())
     return [

@@ -29,6 +29,7 @@ def read_person_crops(source: Path, split: str) -> list[AnnotatedImage]:
 
 
 def _read_crop(image: Path, name: str) -> AnnotatedImage:
+    """Return one crop of Market-1501's kind; who it shows and when stands in its name."""
     match = _NAME.match(image.stem)
     if not match:
         raise InputError(f"{image}: not called like a crop (0002_c1s1_000451_03.jpg: person, camera, frame)")

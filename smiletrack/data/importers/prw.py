@@ -28,6 +28,7 @@ def read_prw(source: Path, split: str) -> list[AnnotatedImage]:
 
 
 def _read_frame(source: Path, name: str) -> AnnotatedImage:
+    """Return one frame with its boxes; identity -2 in the file is nobody's number."""
     file = source / "annotations" / f"{name}.jpg.mat"
     match = _NAME.fullmatch(name)
     if not match:

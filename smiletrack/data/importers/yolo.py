@@ -142,6 +142,7 @@ def _label_file(image: Path) -> Path:
 
 
 def _class_names(source: Path, about: dict[str, Any], highest: int) -> list[str]:
+    """Return the names of the classes: of data.yaml, else of a file of names, else person and numbers."""
     names = about.get("names")
     if isinstance(names, dict) and all(isinstance(number, int) and 0 <= number < 10_000 for number in names):
         known = {number: str(name) for number, name in names.items()}

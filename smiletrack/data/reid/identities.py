@@ -191,6 +191,7 @@ def mot_identities(
 def _sequence_people(
     sequence: Sequence, min_visibility: float, step: int, min_height: float, skip_missing: bool
 ) -> IdentityTable:
+    """Return the identity table of one sequence: its targets that are seen enough, large enough and in the image."""
     annotations, present = sequence.truth(), sequence.image_files()
     if annotations is None:
         raise InputError(f"{sequence.origin}: no ground truth (gt/gt.txt)")

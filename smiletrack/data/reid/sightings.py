@@ -90,6 +90,7 @@ def folder_sightings(
 def _sequence_sightings(
     sequence: FolderSequence, detections: Collection[str], every: int, gaps: Collection[int], min_score: float
 ) -> SequenceSightings:
+    """Return the boxes of one sequence in the frames in use: of the truth, or detections matched to it."""
     annotations, images = sequence.truth(), sequence.image_files()
     if annotations is None:
         raise InputError(f"{sequence.origin}: no ground truth (gt/gt.txt)")

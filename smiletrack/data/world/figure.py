@@ -122,6 +122,7 @@ class Build:
 
 
 def _parts(pose: Pose, body: Build) -> list[Part]:
+    """Return the parts of a walking or sitting figure, in units of its height."""
     side, away = np.cos(pose.heading), np.sin(pose.heading)
     breadth = body.build * (0.085 + 0.035 * np.abs(away))  # half the shoulders' width, side view to front view
     bob = 0.012 * pose.stride * np.cos(2 * pose.phase)

@@ -96,6 +96,7 @@ def _ids(scene: Scene, people: VisiblePeople) -> Ints:
 
 
 def _truth(scene: Scene, people: VisiblePeople, visible: Floats, ids: Ints) -> TrackTable:
+    """Return the truth: people by the share that is visible, then what they walk behind, as distractors."""
     classes = np.array([CLASSES[actor.kind] for actor in scene.actors], np.int64)[people.actors]
     frames, row_ids, boxes, shares = [people.times + 1], [ids[people.actors]], [people.boxes], [visible]
     all_classes = [classes]

@@ -169,6 +169,7 @@ def _paint_house(canvas: _Canvas, x: float, z: float, width: float, height: floa
 
 
 def _paint_shop(canvas: _Canvas, x: float, z: float, width: float, rng: np.random.Generator) -> None:
+    """Paint a shop's ground floor: two windows with goods, a door and an awning."""
     awning = _AWNINGS[rng.integers(len(_AWNINGS))]
     door = float(rng.uniform(0.3, width - 1.5))
     canvas.rectangle(x, z, 0, 0, width, 0.35, (70, 72, 75))

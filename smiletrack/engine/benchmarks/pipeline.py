@@ -35,12 +35,13 @@ Runtime = Literal["torch", "onnx", "openvino"]
 class PipelineBenchmarkConfig(Checked):
     """Time a video's way through detector, similarity network and tracker, stage by stage and with all stages at once.
 
-    Prints for each runtime the median and the 99th percentile of every stage, the frames a second one after another and
-    with the networks ahead of the tracker, CPU time, memory, and the device's name; --json writes the same. Decoding is
-    told apart. The paper has 5.6 frames a second with Re-ID and 37.5 without, on an RTX 3080 Ti.
+    Reads a video. Prints for each runtime the median and the 99th percentile of every stage, the frames a second one
+    after another and with the networks ahead of the tracker, CPU time, memory, and the device's name; --json writes the
+    same. Decoding is told apart. The paper has 5.6 frames a second with Re-ID and 37.5 without, on an RTX 3080 Ti.
 
       smiletrack benchmark pipeline --source street.mp4 --detector yolox_nano.onnx --slm runs/slm/model.safetensors
       smiletrack benchmark pipeline --source street.mp4 --detector runs/detector/best.safetensors --device cuda
+      smiletrack benchmark pipeline --source frames --detector yolox_nano.onnx --frames 200 --json timing.json
     """
 
     source: str = ""

@@ -236,6 +236,7 @@ def _networks(config: SequenceInputConfig, cache: Path) -> _Networks:
 
 
 def _read_sequence(sequence: Sequence, config: SequenceInputConfig, networks: _Networks) -> SequenceInput:
+    """Return what the tracker is given of one sequence: stored detections, or what the networks see in its images."""
     stored = None
     if config.camera_motion == "file":
         sequence.warps()  # what it says is wrong, it says before the networks run

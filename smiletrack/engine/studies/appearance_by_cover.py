@@ -59,6 +59,7 @@ def sequence_draws(
 def _pair_draws(
     pairs: GapPairs, Z: Floats, covered: Floats, people: Ints, weights: Floats
 ) -> dict[tuple[str, str], Floats]:
+    """Return AUC and the rate of right reassociations by cover, one number for each weighting of the people."""
     scores = np.einsum("md,md->m", Z[pairs.earlier], Z[pairs.later])
     greater = np.maximum(covered[pairs.earlier], covered[pairs.later])
     with_match = np.full(len(people), -1.0)  # of each earlier box, the cover of the right pair

@@ -94,6 +94,7 @@ def difference(first: Outcome, second: Outcome, seed: int) -> dict[str, Estimate
 def _outcome(
     config: AppearanceTableConfig, tracker: TrackerConfig, problems: Sequence[ScoredSequence], label: str
 ) -> Outcome:
+    """Track and score all sequences with one tracker; return figures, switches and bootstrap draws."""
     outcome = Outcome({}, {}, {})
     for problem in progress(problems, label):
         comparison, name = tracked_comparison(tracker, problem), problem.given.name

@@ -25,6 +25,8 @@ from tests.training.product_task import INPUTS, TARGETS, loss_function, network,
 SOON_S = 120.0
 """Two processes that load PyTorch on a busy machine, train and end; the group itself would wait for ten minutes."""
 
+FULL = pytest.mark.skipif("SMILETRACK_FULL" not in os.environ, reason="ten seconds; SMILETRACK_FULL=1 runs it")
+
 
 @dataclass(frozen=True)
 class Job:
@@ -95,8 +97,10 @@ def act(what: str) -> None:
     ("what", "culprit", "line"),
     [
         ("error", 1, "^the fourth batch cannot be learned from$"),
-        ("fault", 0, r"^process 0 of the run failed \(KeyError: 'fourth'\)$"),
-        ("kill", 0, r"SIGKILL; where memory ran out|^another process of the run ended without a word"),
+        pytest.param("fault", 0, r"^process 0 of the run failed \(KeyError: 'fourth'\)$", marks=FULL),
+        pytest.param(
+            "kill", 0, r"SIGKILL; where memory ran out|^another process of the run ended without a word", marks=FULL
+        ),
         ("kill", 1, r"SIGKILL; where memory ran out|^another process of the run ended without a word"),
         ("evaluation error", 0, "^the fourth batch cannot be learned from$"),
     ],
@@ -128,7 +132,7 @@ def test_bad_data_in_one_process_saves_a_whole_step_of_both(tmp_path: Path, whol
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("culprit", [0, 1])
+@pytest.mark.parametrize("culprit", [0, pytest.param(1, marks=FULL)])
 def test_a_stop_of_one_process_stops_both_and_only_the_main_one_needs_the_state(
     tmp_path: Path, whole: dict[str, Tensor], culprit: int
 ) -> None:

@@ -121,6 +121,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tensor]:
 
 
 @pytest.mark.slow
+@FULL
 def test_bad_data_in_one_process_saves_a_whole_step_of_both(tmp_path: Path, whole: dict[str, Tensor]) -> None:
     """And the run that goes on from there ends with the weights of one that was left alone."""
     with pytest.raises(InputError, match=r"^frames/000004\.jpg: not a readable image; training is saved up to here"):
@@ -132,7 +133,8 @@ def test_bad_data_in_one_process_saves_a_whole_step_of_both(tmp_path: Path, whol
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("culprit", [0, pytest.param(1, marks=FULL)])
+@FULL
+@pytest.mark.parametrize("culprit", [0, 1])
 def test_a_stop_of_one_process_stops_both_and_only_the_main_one_needs_the_state(
     tmp_path: Path, whole: dict[str, Tensor], culprit: int
 ) -> None:

@@ -4,11 +4,9 @@ A sequence is a MOTChallenge folder or one of the generated crowd's, cut to a sp
 evaluation, training, importing and reporting are loops over what `open_sequences` returns.
 """
 
-import glob
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TypeVar
@@ -25,6 +23,7 @@ from smiletrack.data.mot import (
     read_warps,
     sequence_name,
 )
+from smiletrack.data.sequence_folders import select_names, sequence_folders, without_detector
 from smiletrack.data.splits import cut_frames, resolve_split, split_range
 from smiletrack.data.stored_detections import StoredDetections, read_stored_detections
 from smiletrack.data.synthetic import WorldSequence, crowd_sequences
@@ -33,9 +32,6 @@ from smiletrack.data.video import DEFAULT_RATE, FrameSource, open_images
 from smiletrack.errors import InputError
 from smiletrack.metrics.preprocess import Source
 from smiletrack.types import Floats
-
-DETECTORS = ("DPM", "FRCNN", "SDP")
-"""MOT17 has every sequence three times, once for each public detector."""
 
 
 @dataclass(frozen=True)
@@ -213,24 +209,20 @@ def open_folders(
 ) -> list[FolderSequence]:
     """Return the sequences in the folder `data`, sorted by name, or `data` itself where it is one.
 
-    split: see `splits.split_range`; `val` is val_half where there is no validation folder. names: which of them, in
-    this order: names, names without MOT17's detector, or patterns (`MOT17-0*`); all where empty. frame_rate: frames a
+    split: see `splits.split_range`; `val` is val_half where there is no validation folder. names: which of them, see
+    `sequence_folders.select_names`. frame_rate: frames a
     second instead of what the folder says, 0 = what it says. Raises InputError for what is not there or cannot be read.
     """
-    folders = {sequence_name(folder): folder for folder in _sequence_folders(Path(data))}
+    folders = {sequence_name(folder): folder for folder in sequence_folders(Path(data))}
     return [open_folder(folders[name], split, frame_rate) for name in select_names(list(folders), names, str(data))]
 
 
-def select_names(known: list[str], names: Collection[str], place: str) -> list[str]:
-    """Return those of `known` that `names` asks for (see `open_folders`); InputError for a name that fits none."""
-    chosen: dict[str, None] = {}
-    for name in names:
-        found = [name] if name in known else [k for k in known if fnmatchcase(k, name) or without_detector(k) == name]
-        if not found:
-            there = "" if len(known) > 40 else f"; there are {', '.join(known)}"
-            raise InputError(f"sequences: no {name!r} in {place}{nearest(name, known) or there}")
-        chosen |= dict.fromkeys(found)
-    return list(chosen) if names else known
+def one_copy_each(sequences: Iterable[SequenceT], named: Collection[str] = ()) -> list[SequenceT]:
+    """Return the sequences with the first of MOT17's detector copies only, but all that are `named` in full."""
+    kept: dict[str, SequenceT] = {}
+    for sequence in sequences:
+        kept.setdefault(sequence.name if sequence.name in named else without_detector(sequence.name), sequence)
+    return list(kept.values())
 
 
 def open_folder(folder: str | Path, split: str = "all", frame_rate: float = 0.0) -> FolderSequence:
@@ -278,48 +270,6 @@ def _length_of_images(info: SequenceInfo, paired: FrameImages) -> int:
     if paired.last > MAX_FRAMES:
         raise InputError(f"{paired.by_frame[paired.last]}: a sequence has at most {MAX_FRAMES} frames")
     return paired.last
-
-
-def is_sequence(folder: Path) -> bool:
-    """Tell whether a folder is a sequence: one with seqinfo.ini, gt/, det/ or img1/."""
-    return (folder / "seqinfo.ini").is_file() or any((folder / part).is_dir() for part in ("gt", "det", "img1"))
-
-
-def find_sequence(root: Path, name: str) -> Path | None:
-    """Return the sequence folder `name`: `root` itself, or at most four folders below it; None where it is not."""
-    if sequence_name(root) == name:
-        return root
-    for depth in range(4):
-        for folder in root.glob("*/" * depth + glob.escape(name)):
-            if folder.is_dir() and is_sequence(folder):
-                return folder
-    return None
-
-
-def one_copy_each(sequences: Iterable[SequenceT], named: Collection[str] = ()) -> list[SequenceT]:
-    """Return the sequences with the first of MOT17's detector copies only, but all that are `named` in full."""
-    kept: dict[str, SequenceT] = {}
-    for sequence in sequences:
-        kept.setdefault(sequence.name if sequence.name in named else without_detector(sequence.name), sequence)
-    return list(kept.values())
-
-
-def without_detector(name: str) -> str:
-    """MOT17-09-FRCNN -> MOT17-09; other names stay as they are."""
-    stem, _, detector = name.rpartition("-")
-    return stem if detector in DETECTORS else name
-
-
-def _sequence_folders(root: Path) -> list[Path]:
-    """Return the sequence folders in `root`, sorted by name; `root` itself where it is one."""
-    if is_sequence(root):
-        return [root]
-    if not root.is_dir():
-        raise InputError(f"{root}: no such folder")
-    folders = sorted(folder for folder in root.iterdir() if folder.name[0] != "." and is_sequence(folder))
-    if not folders:
-        raise InputError(f"{root}: no sequence in it (a folder with seqinfo.ini, gt/, det/ or img1/)")
-    return folders
 
 
 @lru_cache(maxsize=2)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Lt
 
 from smiletrack.console import print_table, say
-from smiletrack.data.sequences import select_names
+from smiletrack.data.sequence_folders import select_names
 from smiletrack.engine.eval_mot import EvalConfig, find_scored
 from smiletrack.errors import InputError
 from smiletrack.files import write_json

@@ -17,7 +17,8 @@ from smiletrack.data.formats.row_tables import read_row_table, write_row_table
 from smiletrack.data.formats.sequence_tracks import SequenceTracks
 from smiletrack.data.formats.visdrone import is_visdrone, read_visdrone
 from smiletrack.data.mot import read_results
-from smiletrack.data.sequences import Sequence, open_folders, select_names
+from smiletrack.data.sequence_folders import select_names
+from smiletrack.data.sequences import Sequence, open_folders
 from smiletrack.data.sources import open_source
 from smiletrack.engine.run_folders.folder import latest_run
 from smiletrack.engine.run_folders.results import Run, by_frame, read_run, result_files

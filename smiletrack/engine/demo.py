@@ -19,13 +19,14 @@ from smiletrack.data.video import FrameSource, VideoWriter
 from smiletrack.detector.settings import PredictConfig
 from smiletrack.engine.inputs.detection_cache import EMBEDDED_ABOVE, DetectorLike, EmbedderLike, with_embeddings
 from smiletrack.engine.inputs.frame_pipeline import StageTimes, see_frames
+from smiletrack.engine.settings.computing import DeviceConfig
 from smiletrack.engine.track import join_tracks
 from smiletrack.errors import InputError
 from smiletrack.images import Frame
 from smiletrack.input_paths import InputPath
 from smiletrack.lazy import LazyModule
 from smiletrack.motion.camera_motion import CameraMotion, CameraMotionConfig
-from smiletrack.ranges import Checked, Count
+from smiletrack.ranges import Count
 from smiletrack.tracking.config import TrackerConfig
 from smiletrack.tracking.tracker import Tracker, default_config
 from smiletrack.types import Detections, Floats, Tracks
@@ -41,7 +42,7 @@ _SPEED_OVER = 30
 
 
 @dataclass(frozen=True)
-class DemoConfig(Checked):
+class DemoConfig(DeviceConfig):
     """Track people in a video, a folder of images or a camera, and watch: boxes, identities, trails, speed of each
     stage.
 
@@ -49,7 +50,7 @@ class DemoConfig(Checked):
     format. Lost tracks stay dashed for a second. Ctrl-C ends early and keeps what was made.
 
       smiletrack demo street.mp4 --detector yolox_nano_416x416.onnx
-      smiletrack demo street.mp4 --detector runs/detector/best.safetensors --slm runs/slm/best.safetensors
+      smiletrack demo street.mp4 --detector runs/detector/best.safetensors --slm runs/slm/model.safetensors
       smiletrack demo 0 --detector yolox_nano_416x416.onnx --show        # the first camera, in a window
       smiletrack demo street.mp4 --detector yolox_nano_416x416.onnx --rerun spawn
       smiletrack demo frames/ --detector FILE.onnx --tracker bytetrack --camera-motion flow --save out.mp4
@@ -74,9 +75,6 @@ class DemoConfig(Checked):
 
     predict: PredictConfig = field(default_factory=PredictConfig)
     """Classes, input size and thresholds of the detector."""
-
-    device: str = "auto"
-    """Device of the networks: auto, cpu, cuda or cuda:N."""
 
     save: str = ""
     """Video to write, with the tracks beside it as .txt in MOTChallenge format; empty = runs/demo/<source>.mp4, or none

@@ -10,12 +10,13 @@ from smiletrack.console import notify, say
 from smiletrack.engine.eval_mot import EvalConfig, eval_mot
 from smiletrack.engine.make_world import MakeWorldConfig, make_world
 from smiletrack.engine.report import ReportConfig, report
+from smiletrack.engine.settings.computing import DeviceConfig
 from smiletrack.engine.settings.train_detector import TrainDetectorConfig
 from smiletrack.engine.settings.train_slm import TrainSLMConfig
 from smiletrack.engine.show_tracks import ShowConfig, show_tracks
 from smiletrack.engine.track import TrackConfig, track
 from smiletrack.lazy import LazyModule, require_modules
-from smiletrack.ranges import Checked, PositiveCount, Seed
+from smiletrack.ranges import PositiveCount, Seed
 from smiletrack.tracking.config import TrackerConfig
 
 detector_training = LazyModule("smiletrack.engine.train_detector")
@@ -30,7 +31,7 @@ differ by how many boxes they believe rather than by how they match them."""
 
 
 @dataclass(frozen=True)
-class QuickstartConfig(Checked):
+class QuickstartConfig(DeviceConfig):
     """See what smiletrack does, from nothing: render a street scene, train a detector and a similarity network on it,
     track people nobody was trained on, and print what the similarity network is good for.
 
@@ -50,8 +51,6 @@ class QuickstartConfig(Checked):
     """Training time of the detector in seconds; its learning rate is annealed over it."""
     slm_seconds: PositiveCount = 170
     """Training time of the SLM in seconds."""
-    device: str = "auto"
-    """Device of the networks: auto, cpu, cuda or cuda:N."""
     seed: Seed = 0
     """Seed of all random numbers."""
 

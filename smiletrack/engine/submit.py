@@ -10,6 +10,7 @@ import numpy as np
 
 from smiletrack.console import say
 from smiletrack.data.mot import read_results, write_results
+from smiletrack.data.sequence_folders import DETECTORS
 from smiletrack.engine.run_folders.folder import latest_run
 from smiletrack.engine.run_folders.results import by_frame, read_run
 from smiletrack.errors import InputError
@@ -27,9 +28,6 @@ _MOT20 = {
 }
 LENGTHS = {"MOT16": _MOT17, "MOT17": _MOT17, "MOT20": _MOT20}
 """Benchmark -> part -> sequence number -> frames. MOT16 has the sequences of MOT17."""
-
-DETECTORS = ("DPM", "FRCNN", "SDP")
-"""MOT17 has every sequence three times, once for each public detector."""
 
 
 @dataclass(frozen=True)

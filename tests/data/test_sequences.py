@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from smiletrack.data.reid.identities import mot_identities
-from smiletrack.data.sequences import find_sequence, one_copy_each, open_folder, open_folders, open_sequences
+from smiletrack.data.sequence_folders import find_sequence
+from smiletrack.data.sequences import one_copy_each, open_folder, open_folders, open_sequences
 from smiletrack.data.sources import open_source
 from smiletrack.data.splits import source_and_split
 from smiletrack.data.video import FrameSource

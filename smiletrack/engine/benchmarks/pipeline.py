@@ -17,12 +17,13 @@ from smiletrack.data.sources import open_source
 from smiletrack.detector.settings import PredictConfig
 from smiletrack.engine.demo import Pipeline
 from smiletrack.engine.inputs.detection_cache import with_embeddings
+from smiletrack.engine.settings.computing import DeviceConfig
 from smiletrack.errors import InputError
 from smiletrack.files import write_json
 from smiletrack.images import Frame
 from smiletrack.input_paths import InputPath
 from smiletrack.lazy import LazyModule
-from smiletrack.ranges import Checked, PositiveCount
+from smiletrack.ranges import PositiveCount
 from smiletrack.tracking.config import TrackerConfig
 from smiletrack.tracking.tracker import Tracker, default_config
 
@@ -32,7 +33,7 @@ Runtime = Literal["torch", "onnx", "openvino"]
 
 
 @dataclass(frozen=True)
-class PipelineBenchmarkConfig(Checked):
+class PipelineBenchmarkConfig(DeviceConfig):
     """Time a video's way through detector, similarity network and tracker, stage by stage and with all stages at once.
 
     Reads a video. Prints for each runtime the median and the 99th percentile of every stage, the frames a second one
@@ -54,8 +55,6 @@ class PipelineBenchmarkConfig(Checked):
     """Tracker: a preset of configs/tracker, a YAML file, or keys tracker.*=..."""
     predict: PredictConfig = field(default_factory=PredictConfig)
     """Classes, input size and thresholds of the detector; its `runtime` is the one that is timed, auto = all."""
-    device: str = "auto"
-    """Device of the networks: auto, cpu, cuda or cuda:N."""
     frames: PositiveCount = 100
     """Number of frames, from the first."""
     rounds: PositiveCount = 3

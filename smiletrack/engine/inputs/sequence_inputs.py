@@ -22,12 +22,13 @@ from smiletrack.engine.inputs.detection_cache import (
     detect_sequence,
     load_or_detect,
 )
+from smiletrack.engine.settings.computing import DeviceConfig
 from smiletrack.errors import InputError
 from smiletrack.files import state_of_files
 from smiletrack.input_paths import InputPath
 from smiletrack.lazy import LazyModule
 from smiletrack.motion.camera_motion import CameraMotionConfig
-from smiletrack.ranges import Checked, Seed
+from smiletrack.ranges import Seed
 from smiletrack.types import Detections, Floats, Ints
 
 network_loading = LazyModule("smiletrack.engine.inputs.networks")
@@ -37,7 +38,7 @@ CameraSource = Literal["none", "file", "flow", "ecc", "orb"]
 
 
 @dataclass(frozen=True)
-class SequenceInputConfig(Checked):
+class SequenceInputConfig(DeviceConfig):
     """Which sequences are tracked, and with which detections, embeddings and camera motion."""
 
     data: InputPath = ""
@@ -73,9 +74,6 @@ class SequenceInputConfig(Checked):
 
     camera_motion: CameraSource = "none"
     """Source of the camera motion. file: <seq>/gmc/gmc.txt. flow, ecc, orb: estimated from the frames."""
-
-    device: str = "auto"
-    """Device of the networks: auto, cpu, cuda or cuda:N."""
 
     predict: PredictConfig = field(default_factory=PredictConfig)
     """Classes, input size and thresholds of the detector."""

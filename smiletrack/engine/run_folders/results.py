@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from smiletrack.data.mot import read_results
-from smiletrack.data.sequences import Sequence, find_sequence, is_sequence, open_folder, open_sequences
+from smiletrack.data.sequence_folders import find_sequence, is_sequence
+from smiletrack.data.sequences import Sequence, open_folder, open_sequences
 from smiletrack.data.sources import open_source
 from smiletrack.data.truth import read_class_names
 from smiletrack.data.video import FrameSource

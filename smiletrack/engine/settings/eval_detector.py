@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
+from smiletrack.engine.settings.computing import DeviceConfig
 from smiletrack.input_paths import InputPath
-from smiletrack.ranges import Checked, Count, PositiveCount, Share
+from smiletrack.ranges import Count, PositiveCount, Share
 
 
 @dataclass(frozen=True)
-class EvalDetectorConfig(Checked):
+class EvalDetectorConfig(DeviceConfig):
     """Score detectors: COCO's AP, AP50, AP75 and AP by size, precision and recall at the tracker's score, images per
     second.
 
@@ -35,8 +36,6 @@ class EvalDetectorConfig(Checked):
     """Height of the network's input in pixels; 0 = what it was trained with."""
     width: Count = 0
     """Width of the network's input in pixels; 0 = what it was trained with."""
-    device: str = "auto"
-    """Device of the networks: auto, cpu, cuda or cuda:N."""
     half: bool = False
     """Use half precision (GPU only)."""
     json: str = ""

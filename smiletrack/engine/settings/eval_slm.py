@@ -5,14 +5,15 @@ from typing import Annotated
 
 from annotated_types import MinLen
 
+from smiletrack.engine.settings.computing import DeviceConfig
 from smiletrack.input_paths import InputPath
-from smiletrack.ranges import Checked, Count, PositiveCount, Share
+from smiletrack.ranges import Count, PositiveCount, Share
 
 GAPS = (5, 30, 90)
 
 
 @dataclass(frozen=True)
-class EvalSLMConfig(Checked):
+class EvalSLMConfig(DeviceConfig):
     """Score a similarity network: rank-1, rank-5, mAP, verification AUC and equal error rate, by time gap and
     visibility.
 
@@ -49,5 +50,3 @@ class EvalSLMConfig(Checked):
     """Seed of the draws."""
     output: str = "runs/slm-eval"
     """Folder for summary.json and hardest_pairs.png."""
-    device: str = "auto"
-    """Device of the networks: auto, cpu, cuda or cuda:N."""

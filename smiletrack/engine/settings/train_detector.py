@@ -7,13 +7,14 @@ from annotated_types import Ge, Gt, Le
 
 from smiletrack.data.detection.augment import DetectionAugmentConfig
 from smiletrack.detector.settings import DetectorConfig, OTALossConfig
+from smiletrack.engine.settings.computing import TrainingDeviceConfig
 from smiletrack.input_paths import InputPath
-from smiletrack.ranges import Checked, Count, PositiveCount, ProperShare, Seed, Share
+from smiletrack.ranges import Count, PositiveCount, ProperShare, Share
 from smiletrack.training.config import FitConfig
 
 
 @dataclass(frozen=True)
-class TrainDetectorConfig(Checked):
+class TrainDetectorConfig(TrainingDeviceConfig):
     """Train a detector, PRB-Net or YOLOX.
 
     Reads COCO files, MOTChallenge folders, mixes of them, or the synthetic demo world, which it makes where --train
@@ -72,16 +73,6 @@ class TrainDetectorConfig(Checked):
     """Score threshold of the reported precision and recall: where the tracker's first stage begins."""
     fit: FitConfig = field(default_factory=FitConfig)
     """Length and optimisation of the training."""
-    device: str = "auto"
-    """Device of the networks: auto, cpu, cuda or cuda:N."""
-    seed: Seed = 0
-    """Seed of all random numbers."""
-    deterministic: bool = False
-    """Use deterministic algorithms on a GPU too, which is slower."""
-    processes: Annotated[int, Ge(1), Le(1024)] = 1
-    """Data-parallel processes on this machine's CPU; for GPUs and several machines use torchrun."""
-    threads: Annotated[int, Ge(0), Le(1024)] = 0
-    """Computing threads of each process; 0 = PyTorch's default."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -6,14 +6,15 @@ from typing import Annotated
 from annotated_types import Ge, Le
 
 from smiletrack.data.reid.batches import AugmentConfig
+from smiletrack.engine.settings.computing import TrainingDeviceConfig
 from smiletrack.input_paths import InputPath
-from smiletrack.ranges import Checked, Count, PositiveCount, Seed, Share
+from smiletrack.ranges import Count, PositiveCount, Share
 from smiletrack.slm.config import LossConfig, SLMConfig
 from smiletrack.training.config import FitConfig
 
 
 @dataclass(frozen=True)
-class TrainSLMConfig(Checked):
+class TrainSLMConfig(TrainingDeviceConfig):
     """Train the Similarity Learning Module (SLM), the network that tells people apart.
 
     Reads identity tables, MOTChallenge folders or the synthetic demo world, which it makes where --train names no data.
@@ -78,16 +79,6 @@ class TrainSLMConfig(Checked):
     """Folder for cut crops, shared by runs."""
     fit: FitConfig = field(default_factory=lambda: FitConfig(epochs=10, learning_rate=2e-3, weight_decay=0.05))
     """Length and optimisation of the training."""
-    device: str = "auto"
-    """Device of the networks: auto, cpu, cuda or cuda:N."""
-    seed: Seed = 0
-    """Seed of all random numbers."""
-    deterministic: bool = False
-    """Use deterministic algorithms on a GPU too, which is slower."""
-    processes: Annotated[int, Ge(1), Le(1024)] = 1
-    """Data-parallel processes on this machine's CPU; for GPUs and several machines use torchrun."""
-    threads: Annotated[int, Ge(0), Le(1024)] = 0
-    """Computing threads of each process; 0 = PyTorch's default."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -6,7 +6,8 @@ settled by shortest augmenting paths, which never leave the pairs that hang toge
 
 from smiletrack.compiled import inner
 from smiletrack.metrics.assignment import FREE, Assignment, match_rows
-from smiletrack.tracking.state import Workspace
+from smiletrack.tracking.intake import FrameDetections
+from smiletrack.tracking.state import TrackState, Workspace
 from smiletrack.types import Floats, Ints
 
 
@@ -42,3 +43,12 @@ def assign(starts: Ints, columns: Ints, gains: Floats, num_columns: int, work: W
         column_price,
     )
     match_rows(assignment, 0, num_rows)
+
+
+@inner
+def settle(state: TrackState, scene: FrameDetections, slots: Ints, found: Ints) -> None:
+    """Write down the detection of each track, -1 for none."""
+    for index in range(len(slots)):
+        if found[index] != FREE:
+            state.matches[slots[index]] = found[index]
+            scene.owners[found[index]] = slots[index]

@@ -11,15 +11,15 @@ import numpy as np
 from smiletrack.compiled import inner
 from smiletrack.motion.box_states import position_of
 from smiletrack.motion.kalman import mahalanobis
-from smiletrack.tracking.association import assign
+from smiletrack.tracking.all_pairs import match_then_filter
+from smiletrack.tracking.association import assign, settle
 from smiletrack.tracking.calibration import evidence, evidence_line
 from smiletrack.tracking.costs import REFUSED, evidence_cost, pair_cost, refuse_undecided
 from smiletrack.tracking.evidence import looks_trust, pair_evidence
 from smiletrack.tracking.intake import FREE, FrameDetections
 from smiletrack.tracking.noise import detection_noise
-from smiletrack.tracking.observations import direction_agreement
 from smiletrack.tracking.observer import Notes, note
-from smiletrack.tracking.overlap import ELSEWHERE, EVERYTHING, NEAR, Candidates, find_pairs, height_overlap
+from smiletrack.tracking.overlap import Candidates, find_pairs, height_overlap, reach_of
 from smiletrack.tracking.settings import (
     ACTIVE,
     ACTIVE_LAST,
@@ -103,9 +103,9 @@ def _match(
     """Match tracks and the free detections of the stage's level."""
     boxes = state.observed if stage.observed and rules.observes else state.boxes
     if stage.filter_after:
-        _match_then_filter(state, scene, rules, stage, slots, boxes, work)
+        match_then_filter(state, scene, rules, stage, slots, boxes, work)
         return
-    pairs = find_pairs(slots, boxes, state.classes, scene, stage.level, rules, _reach(stage, not stage.overlap), work)
+    pairs = find_pairs(slots, boxes, state.classes, scene, stage.level, rules, reach_of(stage, not stage.overlap), work)
     if not len(pairs.rows):
         return
     looks, costs = work.pair_figures[1], work.pair_figures[2]
@@ -118,15 +118,7 @@ def _match(
     if len(notes.numbers):
         note(notes, state, stage, pairs, looks, costs)
     _assign_cheap(pairs, costs, stage.max_cost, len(scene.scores), work)
-    _settle(state, scene, slots, work.by_track[4])
-
-
-@inner
-def _reach(stage: StageRules, everything: bool) -> int:
-    """Return how far `find_pairs` has to look."""
-    if everything:
-        return EVERYTHING
-    return ELSEWHERE if stage.observed else NEAR
+    settle(state, scene, slots, work.by_track[4])
 
 
 @inner
@@ -235,68 +227,3 @@ def _mahalanobis(state: TrackState, scene: FrameDetections, rules: Rules, slot: 
     measured = position_of(rules.coordinates, box[0], box[1], box[2], box[3])
     noise = detection_noise(rules, means[slot, 0, 2], means[slot, 0, 3])
     return mahalanobis(means, state.covariances, slot, measured, noise, state.counters[COUPLED] != 0)
-
-
-@inner
-def _settle(state: TrackState, scene: FrameDetections, slots: Ints, found: Ints) -> None:
-    """Write down the detection of each track, -1 for none."""
-    for index in range(len(slots)):
-        if found[index] != FREE:
-            state.matches[slots[index]] = found[index]
-            scene.owners[found[index]] = slots[index]
-
-
-@inner
-def _match_then_filter(
-    state: TrackState,
-    scene: FrameDetections,
-    rules: Rules,
-    stage: StageRules,
-    slots: Ints,
-    boxes: Floats,
-    work: Workspace,
-) -> None:
-    """SORT's and OC-SORT's assignment: the best over all pairs, afterwards those of too little IoU are dropped.
-
-    Where nobody competes for near pairs, these are the answer, as in the original. Pairs that do not overlap change the
-    sum only if directions count.
-    """
-    least = 1 - stage.max_cost
-    pairs = find_pairs(slots, boxes, state.classes, scene, stage.level, rules, _reach(stage, least <= 0), work)
-    clear = _nobody_competes(pairs, least, len(scene.scores), work.by_detection[4])
-    if not clear and stage.direction > 0:
-        pairs = find_pairs(slots, boxes, state.classes, scene, stage.level, rules, EVERYTHING, work)
-    gains = work.pair_figures[3]
-    for index in range(len(slots)):
-        for pair in range(pairs.starts[index], pairs.starts[index + 1]):
-            row, overlap = pairs.rows[pair], pairs.ious[pair]
-            gains[pair] = overlap
-            if clear and overlap < least:
-                gains[pair] = 0.0
-            elif not clear and stage.direction > 0:
-                agreement = direction_agreement(state, slots[index], scene.boxes[row])
-                # 1 makes all of them gains, so that as many pairs as there can be are matched
-                gains[pair] += 1 + stage.direction * agreement * scene.scores[row]
-    assign(pairs.starts, pairs.rows, gains, len(scene.scores), work)
-    found = work.by_track[4]
-    for index in range(len(slots)):
-        for pair in range(pairs.starts[index], pairs.starts[index + 1]):
-            if pairs.rows[pair] == found[index] and pairs.ious[pair] < least:
-                found[index] = FREE
-                break
-    _settle(state, scene, slots, found)
-
-
-@inner
-def _nobody_competes(pairs: Candidates, least: float, num_detections: int, taken: Ints) -> bool:
-    """Tell whether no track and no detection has two partners of at least this IoU."""
-    for row in range(num_detections):
-        taken[row] = 0
-    for index in range(len(pairs.slots)):
-        num_near = 0
-        for pair in range(pairs.starts[index], pairs.starts[index + 1]):
-            if pairs.ious[pair] >= least:
-                if taken[pairs.rows[pair]] or num_near:
-                    return False
-                taken[pairs.rows[pair]] = num_near = 1
-    return True

@@ -38,7 +38,7 @@ class Given(NamedTuple):
     embeddings: Floats
 
 
-_INTERPRETED = {"config.py", "interpolation.py", "tracker.py"}
+_INTERPRETED = {"config.py", "interpolation.py", "stages.py", "tracker.py"}
 """Files beside this one that are no part of the loop."""
 
 

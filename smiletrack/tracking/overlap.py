@@ -9,7 +9,7 @@ from typing import NamedTuple
 from smiletrack.compiled import inner, leaf
 from smiletrack.tracking.intake import FREE, FrameDetections
 from smiletrack.tracking.ordering import num_below
-from smiletrack.tracking.settings import Rules
+from smiletrack.tracking.settings import Rules, StageRules
 from smiletrack.tracking.state import ALIVE, TrackState, Workspace
 from smiletrack.types import Floats, Ints
 
@@ -52,6 +52,14 @@ def height_overlap(boxes_a: Floats, a: int, boxes_b: Floats, b: int) -> float:
     shared = min(boxes_a[a, 3], boxes_b[b, 3]) - max(boxes_a[a, 1], boxes_b[b, 1])
     spanned = max(boxes_a[a, 3], boxes_b[b, 3]) - min(boxes_a[a, 1], boxes_b[b, 1])
     return max(shared, 0.0) / spanned if spanned > 0 else 0.0
+
+
+@inner
+def reach_of(stage: StageRules, everything: bool) -> int:
+    """Return how far `find_pairs` has to look."""
+    if everything:
+        return EVERYTHING
+    return ELSEWHERE if stage.observed else NEAR
 
 
 @inner

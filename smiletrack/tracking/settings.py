@@ -10,15 +10,8 @@ import numpy as np
 
 from smiletrack.compiled import inner
 from smiletrack.motion.box_states import BOX_STATES
-from smiletrack.tracking.config import (
-    Fusion,
-    Group,
-    MotionConfig,
-    SplitConfig,
-    StageConfig,
-    TemplateConfig,
-    TrackerConfig,
-)
+from smiletrack.tracking.config import MotionConfig, SplitConfig, TemplateConfig, TrackerConfig
+from smiletrack.tracking.stages import Fusion, Group, StageConfig
 from smiletrack.types import Floats
 
 IOU, SUM, MINIMUM, VETO, MOTION, CALIBRATED, EVIDENCE = range(7)

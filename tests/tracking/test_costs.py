@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from smiletrack.tracking import costs
-from smiletrack.tracking.config import StageConfig, TrackerConfig
+from smiletrack.tracking.config import TrackerConfig
 from smiletrack.tracking.settings import flatten, read_stage
+from smiletrack.tracking.stages import StageConfig
 from tests.tracking.doors import door
 
 sum_cost, minimum_cost, motion_cost = (door(f) for f in (costs.sum_cost, costs.minimum_cost, costs.motion_cost))

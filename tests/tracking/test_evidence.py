@@ -10,10 +10,11 @@ from smiletrack.config import load_config, preset_file
 from smiletrack.tracking import costs
 from smiletrack.tracking import evidence as evidence_module
 from smiletrack.tracking.calibration import DIFFERENT, SAME, add_similarities
-from smiletrack.tracking.config import LifeConfig, StageConfig, TrackerConfig
+from smiletrack.tracking.config import LifeConfig, TrackerConfig
 from smiletrack.tracking.evidence import PRIOR, looks_trust, pair_evidence
 from smiletrack.tracking.observer import Observer
 from smiletrack.tracking.settings import HIGH, LOW
+from smiletrack.tracking.stages import StageConfig
 from smiletrack.tracking.tracker import Tracker
 from smiletrack.types import Detections, Floats
 from tests.tracking.doors import door

@@ -8,10 +8,11 @@ import pytest
 
 from smiletrack import boxes as dense
 from smiletrack.tracking import observations, overlap
-from smiletrack.tracking.config import StageConfig, TrackerConfig
+from smiletrack.tracking.config import TrackerConfig
 from smiletrack.tracking.ordering import num_below, sort_places
 from smiletrack.tracking.overlap import ELSEWHERE, EVERYTHING, iou
 from smiletrack.tracking.settings import HIGH, LOW, Rules
+from smiletrack.tracking.stages import StageConfig
 from smiletrack.tracking.state import FRAME, TrackState, open_memory
 from smiletrack.types import Floats
 from tests.tracking.doors import door, open_workspace, rules_of, scene_of

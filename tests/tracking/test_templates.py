@@ -3,7 +3,8 @@
 import numpy as np
 
 from smiletrack.tracking import templates
-from smiletrack.tracking.config import LifeConfig, StageConfig, TemplateConfig, TrackerConfig
+from smiletrack.tracking.config import LifeConfig, TemplateConfig, TrackerConfig
+from smiletrack.tracking.stages import StageConfig
 from smiletrack.tracking.state import EMPTY
 from smiletrack.tracking.tracker import Tracker
 from smiletrack.types import Detections, Floats, Ints

@@ -12,8 +12,9 @@ from smiletrack.data.synthetic import crowd_sequences, known_sequence
 from smiletrack.data.world.sequence import WorldSequence
 from smiletrack.engine.track import TrackConfig, join_tracks
 from smiletrack.errors import InputError
-from smiletrack.tracking.config import LifeConfig, SplitConfig, StageConfig, TemplateConfig, TrackerConfig
+from smiletrack.tracking.config import LifeConfig, SplitConfig, TemplateConfig, TrackerConfig
 from smiletrack.tracking.settings import HIGH, LOW
+from smiletrack.tracking.stages import StageConfig
 from smiletrack.tracking.tracker import Tracker, load_tracker
 from smiletrack.types import Detections, Floats, Tracks, TrackTable
 from tests.tracking.doors import open_workspace, scene_of

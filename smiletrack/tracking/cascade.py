@@ -15,7 +15,7 @@ from smiletrack.tracking.all_pairs import match_then_filter
 from smiletrack.tracking.association import assign, settle
 from smiletrack.tracking.calibration import evidence, evidence_line
 from smiletrack.tracking.costs import REFUSED, evidence_cost, pair_cost, refuse_undecided
-from smiletrack.tracking.evidence import looks_trust, pair_evidence
+from smiletrack.tracking.evidence import appearance_trust, pair_evidence
 from smiletrack.tracking.intake import FREE, FrameDetections
 from smiletrack.tracking.noise import detection_noise
 from smiletrack.tracking.observer import Notes, note
@@ -209,7 +209,10 @@ def _evidence_cost(
         for place in range(state.stamps.shape[1]):
             newest = max(newest, state.stamps[slot, place])
         age = (state.counters[FRAME] - newest) * rules.frame_time
-        nats, trust = pair_evidence(state.similarities, cosine, scene.cover[row], age), looks_trust(state.similarities)
+        nats, trust = (
+            pair_evidence(state.similarities, cosine, scene.cover[row], age),
+            appearance_trust(state.similarities),
+        )
     if cosine < stage.gate:
         return REFUSED
     if stage.overlap:

@@ -27,8 +27,8 @@ class SplitConfig(Checked):
     """Score above which a detection is kept; a score equal to it is noise."""
 
     rescale: bool = False
-    """Bring scores to one scale before they meet a threshold: where what clear people score is low, multiply
-    (`tracking.score_scale`)."""
+    """Bring scores to one scale before they meet a threshold: those of a detector that gives people in full view low
+    scores are multiplied (`tracking.score_scale`)."""
 
     ties: Literal["high", "low", "drop"] = "high"
     """What becomes of a score equal to the high threshold. The code of ByteTrack, BoT-SORT and OC-SORT drops it."""
@@ -115,9 +115,9 @@ class LifeConfig(Checked):
     max_lost: Count = 30
     """Number of frames without a match, at 30 frames per second, after which a track is removed."""
 
-    max_lost_by_looks: Count | None = None
-    """The same where embeddings are evidence (`tracking.evidence`): by appearance tracks are found again after longer
-    absences; null = `max_lost`."""
+    max_lost_with_appearance: Count | None = None
+    """The same for tracks with embeddings where a stage weighs `evidence`, since appearance finds people again after
+    longer absences; null = `max_lost`."""
 
     scale_with_frame_rate: bool = True
     """Multiply `max_lost` by frame_rate / 30, rounded down."""

@@ -1,4 +1,4 @@
-"""What the looks of a track and a detection say, in nats: appearance that knows when it is blind.
+"""What appearance says about a track and a detection, in nats: evidence that knows when it is blind.
 
 A re-identification network is nearly perfect on people in the clear, even after a second, and nearly blind where a
 nearer person covers the box: its crop shows somebody else. So what a cosine is worth depends on the pair. With c the
@@ -51,8 +51,8 @@ def evidence_strength(similarities: Floats) -> float:
 
 
 @leaf
-def looks_trust(similarities: Floats) -> float:
-    """Return the share in which looks take the place of the detection score: full from q = 1/3 on."""
+def appearance_trust(similarities: Floats) -> float:
+    """Return the share in which appearance takes the place of the detection score: full from q = 1/3 on."""
     return min(3 * evidence_strength(similarities), 1.0)
 
 

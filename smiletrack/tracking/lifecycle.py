@@ -3,7 +3,7 @@
 from smiletrack.compiled import inner
 from smiletrack.motion import kalman
 from smiletrack.motion.box_states import position_of
-from smiletrack.tracking.evidence import looks_trust
+from smiletrack.tracking.evidence import appearance_trust
 from smiletrack.tracking.intake import FREE, FrameDetections
 from smiletrack.tracking.noise import birth_noise
 from smiletrack.tracking.observations import forget_observations, freeze
@@ -49,10 +49,12 @@ def end_lives(state: TrackState, rules: Rules) -> None:
 
 @inner
 def _longest_absence(state: TrackState, rules: Rules) -> int:
-    """Return the frames after which a lost track is removed: more where looks are evidence."""
+    """Return the frames after which a lost track is removed: more where appearance is evidence."""
     if not rules.weighs or not state.vectors.shape[2]:
         return rules.max_lost
-    return rules.max_lost + int(looks_trust(state.similarities) * (rules.max_lost_by_looks - rules.max_lost))
+    return rules.max_lost + int(
+        appearance_trust(state.similarities) * (rules.max_lost_with_appearance - rules.max_lost)
+    )
 
 
 @inner

@@ -32,8 +32,8 @@ class Rules(NamedTuple):
     calibrated: whether similarities are learned. weighs: whether a stage asks for evidence. measurement_noise,
     velocity_noise: factors on variances. frame_time: frames at 30 a second that a frame is worth. coordinates: of the
     filter, `motion.box_states`. stopped: the first coordinate whose velocity is set to zero when a track is lost, 4 for
-    none. max_lost, max_lost_by_looks: in frames of this sequence. grace: frames for which a removed track can still be
-    matched. everything: whether any stage may look at pairs that do not overlap.
+    none. max_lost, max_lost_with_appearance: in frames of this sequence. grace: frames for which a removed track can
+    still be matched. everything: whether any stage may look at pairs that do not overlap.
     """
 
     median: bool
@@ -71,7 +71,7 @@ class Rules(NamedTuple):
     measurement_noise: float
     velocity_noise: float
     frame_time: float
-    max_lost_by_looks: float
+    max_lost_with_appearance: float
     max_overlap: float
     everything: bool
 
@@ -158,7 +158,7 @@ def _rules(config: TrackerConfig, frame_rate: float) -> Rules:
         measurement_noise=motion.measurement_noise**2,
         velocity_noise=30.0 / frame_rate if motion.noise_by_frame_rate else 1.0,
         frame_time=30.0 / frame_rate,
-        max_lost_by_looks=scale * _or(life.max_lost_by_looks, life.max_lost),
+        max_lost_with_appearance=scale * _or(life.max_lost_with_appearance, life.max_lost),
         max_overlap=life.max_overlap,
         everything=any(
             stage.filter_after or not stage.overlap or stage.fusion == "motion" or stage.boxes == "observed"

@@ -37,15 +37,15 @@ class StageConfig(Checked):
     """A pair can match only below this cost. Above 1 only with `motion`."""
 
     score: bool = False
-    """Multiply the IoU by the detection score (fuse_score of ByteTrack); with `evidence` only as far as looks say
-    nothing."""
+    """Multiply the IoU by the detection score (fuse_score of ByteTrack); with `evidence` only as far as
+    appearance says nothing."""
 
     gate: Annotated[float, Ge(-1), Le(1)] | None = None
     """GATE: minimum appearance similarity of a match, whatever its IoU; null = off."""
 
     overlap: bool = True
-    """Only boxes that overlap can match. Not used with `motion`. Off with `evidence`, position counts by
-    `max_mahalanobis` only: 1 - w L."""
+    """Only boxes that overlap can match. Not used with `motion`. If off, `evidence` has the cost 1 - w L, and
+    `max_mahalanobis` alone limits the distance."""
 
     max_iou_cost: Share = 0.5
     """`minimum`: appearance counts only up to this IoU cost."""
@@ -61,7 +61,7 @@ class StageConfig(Checked):
     """`veto`, `motion`, `evidence` without `overlap`: maximum squared Mahalanobis distance of a match; null = off."""
 
     appearance_weight: NonNegative = 1.0
-    """Weight w. `calibrated`: the IoU that the strongest evidence outweighs; `evidence`: IoU that a nat outweighs."""
+    """Weight w. `calibrated`: IoU that the strongest evidence is worth; `evidence`: IoU that one nat is worth."""
 
     margin: NonNegative = 0.0
     """A pair can match only if its cost is lower, by this much, than that of any other pair of its track and of its

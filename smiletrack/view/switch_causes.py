@@ -33,18 +33,18 @@ class SwitchCauses:
             matching.results.ids[matching.partner[rows]], matching.truth.frames[rows], matching.truth.ids[rows]
         )
 
-    def of(self, switch: Switch, looks_before: float | None = None, looks_after: float | None = None) -> str:
+    def of(self, switch: Switch, cosine_before: float | None = None, cosine_after: float | None = None) -> str:
         """Return the cause, a key of `CAUSES`.
 
-        looks_before, looks_after: cosine of the looks at the switch and those of the track that would have been right,
-        and of the track that was taken; None where it is not known or that track is new.
+        cosine_before, cosine_after: cosine between the embedding at the switch and that of the track that would have
+        been right, and of the track that was taken; None where it is not known or that track is new.
         """
         frames, identities = self._covered_by.of(switch.truth_id)
         if switch.after_id in identities[frames < switch.frame]:
             return "return"
         if switch.frame - frames[0] <= _SOON:
             return "entry"
-        if looks_before is not None and looks_after is not None and looks_after > looks_before:
+        if cosine_before is not None and cosine_after is not None and cosine_after > cosine_before:
             return "look-alike"
         taken = self._on_another(switch.after_id, switch.truth_id, switch.frame - _SOON, switch.frame - 1)
         lost = self._on_another(switch.before_id, switch.truth_id, switch.previous_frame, switch.frame + _SOON)

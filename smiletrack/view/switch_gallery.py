@@ -15,7 +15,7 @@ class Candidate:
     """What spoke for one of the two tracks at the switch; None is "not known".
 
     identity: of the result. gap: frames since it was seen last. iou: overlap of its predicted box and the one at the
-    switch. appearance: cosine of its looks and those at the switch. score: 1 - cost of the pair, up is good. gate:
+    switch. appearance: cosine of its embedding and that at the switch. score: 1 - cost of the pair, up is good. gate:
     "passed", "refused", "too costly" (above the stage's limit), "not compared" (no overlap, or taken before), or "".
     """
 
@@ -73,7 +73,7 @@ class SwitchCard:
         rows = [
             ("last seen", _seen(before), _seen(after)),
             ("IoU", _number(before.iou), _number(after.iou)),
-            ("looks", _number(before.appearance), _number(after.appearance)),
+            ("appearance", _number(before.appearance), _number(after.appearance)),
             ("score", _number(before.score), _number(after.score)),
             ("gate", before.gate or "–", after.gate or "–"),
         ]

@@ -127,8 +127,8 @@ def test_every_switch_has_a_card_with_pictures_and_reasons(page: str) -> None:
         assert len({picture.shape for picture in pictures}) == 1, "one scale within a card"
         # the right track was here and looked the same; the one that was taken was far and looked otherwise
         before, after = column(card, 0), column(card, 1)
-        assert (before["IoU"], before["looks"]) == ("1.00", "1.00")
-        assert (after["IoU"], after["looks"]) == ("0.00", "0.00")
+        assert (before["IoU"], before["appearance"]) == ("1.00", "1.00")
+        assert (after["IoU"], after["appearance"]) == ("0.00", "0.00")
         assert 'data-cause="crossing"' in card
 
 

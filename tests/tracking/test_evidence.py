@@ -11,7 +11,7 @@ from smiletrack.tracking import costs
 from smiletrack.tracking import evidence as evidence_module
 from smiletrack.tracking.calibration import DIFFERENT, SAME, add_similarities
 from smiletrack.tracking.config import LifeConfig, TrackerConfig
-from smiletrack.tracking.evidence import PRIOR, looks_trust, pair_evidence
+from smiletrack.tracking.evidence import PRIOR, appearance_trust, pair_evidence
 from smiletrack.tracking.observer import Observer
 from smiletrack.tracking.settings import HIGH, LOW
 from smiletrack.tracking.stages import StageConfig
@@ -37,7 +37,7 @@ class PairEvidence:
 
     @property
     def trust(self) -> float:
-        return looks_trust(self.similarities)
+        return appearance_trust(self.similarities)
 
     def of_pairs(self, cosine: Floats, cover: Floats, age: Floats) -> Floats:
         pairs = zip(cosine, cover, age, strict=True)
@@ -157,7 +157,7 @@ def test_no_track_is_born_upon_a_matched_detection() -> None:
 
 def test_longer_lives_need_embeddings_that_say_something() -> None:
     stage = StageConfig(fusion="evidence", appearance_weight=0.2)
-    config = replace(MOTION, first=stage, life=LifeConfig(confirm=0, max_lost=5, max_lost_by_looks=20))
+    config = replace(MOTION, first=stage, life=LifeConfig(confirm=0, max_lost=5, max_lost_with_appearance=20))
     looks = np.array([[1.0, 0.0], [0.6, 0.8]])
     for given, same in ((looks, True), (None, False)):
         tracker = Tracker(config)

@@ -83,7 +83,7 @@ class SequenceInputConfig(DeviceConfig):
     Runs that share it run the networks once."""
 
     overwrite: bool = False
-    """Let the networks look again where the cache was made from other frames, networks or settings."""
+    """Run the networks again where the cache was made from other frames, networks or settings."""
 
     seed: Seed = 0
     """Seed of the generated crowd."""

@@ -7,7 +7,7 @@ from annotated_types import MinLen
 
 from smiletrack.engine.settings.computing import DeviceConfig
 from smiletrack.input_paths import InputPath
-from smiletrack.ranges import Count, PositiveCount, Share
+from smiletrack.ranges import Count, PositiveCount, Seed, Share
 
 GAPS = (5, 30, 90)
 
@@ -30,8 +30,8 @@ class EvalSLMConfig(DeviceConfig):
     """SLM to evaluate: model.safetensors of a run, a released checkpoint or an .onnx file; empty = that of the last SLM
     run."""
     against: tuple[InputPath, ...] = ()
-    """Networks to compare with on the same boxes: other SLMs, or any ONNX re-identification networks (RGB, ImageNet
-    mean and std)."""
+    """Networks to compare with on the same boxes: other SLMs, or any re-identification networks (.onnx,
+    OpenVINO's .xml; FILE@bgr255 says what one is fed, docs/slm.md)."""
     data: tuple[InputPath, ...] = ()
     """Identity tables (FILE.csv) and MOTChallenge folders (FOLDER or FOLDER@SPLIT); empty = the demo world."""
     detections: tuple[str, ...] = ()
@@ -46,7 +46,7 @@ class EvalSLMConfig(DeviceConfig):
     """Boxes of lower visibility are left out of the first table; the figures by cover use all boxes."""
     resamples: Count = 200
     """Draws of people and sequences for the intervals; 0 = no intervals."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the draws."""
     output: str = "runs/slm-eval"
     """Folder for summary.json and hardest_pairs.png."""

@@ -4,6 +4,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
+
+from annotated_types import Ge, Le
 
 from smiletrack.config import CONFIG_ROOT, load_config, preset_file
 from smiletrack.console import notify, say
@@ -51,6 +54,8 @@ class QuickstartConfig(DeviceConfig):
     """Training time of the detector in seconds; its learning rate is annealed over it."""
     slm_seconds: PositiveCount = 170
     """Training time of the SLM in seconds."""
+    processes: Annotated[int, Ge(1), Le(1024)] = 2
+    """Data-parallel processes of both trainings, as many as there are free cores."""
     seed: Seed = 0
     """Seed of all random numbers."""
 
@@ -118,6 +123,7 @@ def _detector(config: QuickstartConfig, folder: Path) -> TrainDetectorConfig:
         resume=True,
         device=config.device,
         seed=config.seed,
+        processes=config.processes,
         fit=replace(recipe.fit, time_limit_s=config.detector_seconds),
     )
 
@@ -133,6 +139,7 @@ def _slm(config: QuickstartConfig, folder: Path) -> TrainSLMConfig:
         cache=str(Path(config.output) / "crops"),
         device=config.device,
         seed=config.seed,
+        processes=config.processes,
         fit=replace(recipe.fit, time_limit_s=config.slm_seconds),
     )
 

@@ -15,7 +15,9 @@ def test_every_stage_runs_once(tmp_path: Path, capsys: pytest.CaptureFixture[str
     words = ["train_sequences=3", "val_sequences=1", "scene.people=14", "scene.length=24"]
     world = str(tmp_path / "world")
     make_world(load_config(MakeWorldConfig, CONFIG_ROOT / "world" / "tiny.yaml", words, output=world))
-    config = QuickstartConfig(world=world, output=str(tmp_path / "runs"), detector_seconds=1, slm_seconds=1)
+    config = QuickstartConfig(
+        world=world, output=str(tmp_path / "runs"), detector_seconds=1, slm_seconds=1, processes=1
+    )
     page = quickstart(config)
     assert "<html" in page.read_text(encoding="utf-8")
     assert list((tmp_path / "runs" / "show").glob("*.mp4"))

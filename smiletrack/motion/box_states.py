@@ -1,4 +1,4 @@
-"""What the Kalman filter's four coordinates mean, and how uncertain each is: the three box states of the field.
+"""What the Kalman filter's four coordinates mean, and how uncertain each is: the four box states of the field.
 
 Every state is a position of four coordinates and their velocities, dt = 1 frame. Variances depend on the third and the
 fourth coordinate alone. Compiled, one box a call; a position, a box and the variances of the coordinates are tuples.
@@ -9,12 +9,13 @@ from math import sqrt
 from smiletrack.compiled import leaf
 from smiletrack.types import Floats
 
-XYWH, XYAH, XYSR = 0, 1, 2
+XYWH, XYAH, XYSR, XYHR = 0, 1, 2, 3
 """XYWH: centre, width, height (BoT-SORT, arXiv 2206.14651, section 3.1; SMILEtrack); noise follows (w, h, w, h). XYAH:
 centre, aspect ratio w/h, height (DeepSORT, 1703.07402; ByteTrack); noise follows h, the ratio's is fixed. XYSR: centre,
-area s, aspect ratio r = w/h, which has no velocity (SORT, arXiv 1602.00763; OC-SORT); noise is fixed."""
+area s, aspect ratio r = w/h, which has no velocity (SORT, arXiv 1602.00763; OC-SORT); noise is fixed. XYHR: centre,
+height, aspect ratio w/h (BoostTrack, arXiv 2408.13003); noise is fixed."""
 
-BOX_STATES = {"xywh": XYWH, "xyah": XYAH, "xysr": XYSR}
+BOX_STATES = {"xywh": XYWH, "xyah": XYAH, "xysr": XYSR, "xyhr": XYHR}
 """The box states by the name that a configuration uses."""
 
 POSITION = 1 / 20
@@ -40,7 +41,9 @@ def position_of(state: int, x1: float, y1: float, x2: float, y2: float) -> Four:
         return x, y, width, height
     if state == XYAH:
         return x, y, width / height, height
-    return x, y, width * height, width / height
+    if state == XYSR:
+        return x, y, width * height, width / height
+    return x, y, height, width / height
 
 
 @leaf
@@ -50,6 +53,8 @@ def corners_of(state: int, x: float, y: float, third: float, fourth: float) -> F
         width, height = third, fourth
     elif state == XYAH:
         width, height = third * fourth, fourth
+    elif state == XYHR:
+        width, height = third * fourth, third
     else:
         # `is_possible` keeps the product positive; a lone rounding error must not become NaN
         width = sqrt(max(third * fourth, 0.0))
@@ -70,7 +75,7 @@ def initial_variances(state: int, third: float, fourth: float) -> tuple[Four, Fo
     if state == XYAH:
         at, by = fourth * fourth * _FIRST_POSITION, fourth * fourth * _FIRST_VELOCITY
         return (at, at, _RATIO, at), (by, by, _RATIO_VELOCITY, by)
-    return (10.0, 10.0, 10.0, 10.0), (1e4, 1e4, 1e4, 0.0)
+    return (10.0, 10.0, 10.0, 10.0), (1e4, 1e4, 1e4, 1e4 if state == XYHR else 0.0)
 
 
 @leaf
@@ -85,6 +90,8 @@ def process_variances(state: int, third: float, fourth: float) -> tuple[Four, Fo
     if state == XYAH:
         at, by = fourth * fourth * _POSITION, fourth * fourth * _VELOCITY
         return (at, at, _RATIO, at), (by, by, _RATIO_VELOCITY, by)
+    if state == XYHR:
+        return (1.0, 1.0, 1.0, 1.0), (1e-2, 1e-2, 1e-2, 1e-2)
     return (1.0, 1.0, 1.0, 1.0), (1e-2, 1e-2, 1e-4, 0.0)
 
 
@@ -97,7 +104,7 @@ def measurement_variances(state: int, third: float, fourth: float) -> Four:
     if state == XYAH:
         at = fourth * fourth * _POSITION
         return at, at, _MEASURED_RATIO, at
-    return 1.0, 1.0, 10.0, 10.0
+    return 1.0, 1.0, 10.0, 0.01 if state == XYHR else 10.0
 
 
 @leaf
@@ -111,7 +118,7 @@ def warp_blocks(state: int, linear: Floats) -> tuple[Four, Four]:
     """Return the maps of coordinates 0-1 and 2-3, row by row, from the (2, 2) linear part of an image warp.
 
     XYWH maps the size as the centre, which is BoT-SORT's rule (equations 3-6). XYAH keeps the ratio and scales the
-    height by the square root of the area's scale; XYSR scales the area and keeps the ratio.
+    height by the square root of the area's scale, and so does XYHR; XYSR scales the area and keeps the ratio.
     """
     a, b, c, d = linear[0, 0], linear[0, 1], linear[1, 0], linear[1, 1]
     zoom = abs(a * d - b * c)
@@ -120,4 +127,4 @@ def warp_blocks(state: int, linear: Floats) -> tuple[Four, Four]:
         return centre, centre
     if state == XYAH:
         return centre, (1.0, 0.0, 0.0, sqrt(zoom))
-    return centre, (zoom, 0.0, 0.0, 1.0)
+    return centre, (zoom if state == XYSR else sqrt(zoom), 0.0, 0.0, 1.0)

@@ -1,13 +1,29 @@
 """Assignment over all pairs first, after which matches that are too poor are dropped (SORT, OC-SORT and their kin)."""
 
+from math import isnan
+
+import numpy as np
+
 from smiletrack.compiled import inner
 from smiletrack.tracking.association import assign, settle
+from smiletrack.tracking.boosting import (
+    boosted_similarity,
+    is_acceptable,
+    own_distance,
+    shape_similarity,
+    slot_confidence,
+    to_motion_similarities,
+)
 from smiletrack.tracking.intake import FREE, FrameDetections
 from smiletrack.tracking.observations import direction_agreement
 from smiletrack.tracking.overlap import EVERYTHING, Candidates, find_pairs, reach_of
-from smiletrack.tracking.settings import Rules, StageRules
+from smiletrack.tracking.settings import BOOST, Rules, StageRules
 from smiletrack.tracking.state import TrackState, Workspace
+from smiletrack.tracking.templates import fill_appearances
 from smiletrack.types import Floats, Ints
+
+_WHOLE = 10.0
+"""Makes all pairs gains and outweighs what they differ by, so that as many pairs as there can be are matched."""
 
 
 @inner
@@ -20,35 +36,83 @@ def match_then_filter(
     boxes: Floats,
     work: Workspace,
 ) -> None:
-    """SORT's and OC-SORT's assignment: the best over all pairs, afterwards those of too little IoU are dropped.
+    """The best assignment over all pairs, afterwards those of too little IoU are dropped.
 
-    Where nobody competes for near pairs, these are the answer, as in the original. Pairs that do not overlap change the
-    sum only if directions count.
+    Where nobody competes for near pairs, these are the answer of SORT and OC-SORT, as in the original. Pairs that do
+    not overlap change the sum only if more than the IoU counts.
     """
     least = 1 - stage.max_cost
-    pairs = find_pairs(slots, boxes, state.classes, scene, stage.level, rules, reach_of(stage, least <= 0), work)
-    clear = _nobody_competes(pairs, least, len(scene.scores), work.by_detection[4])
-    if not clear and stage.direction > 0:
-        pairs = find_pairs(slots, boxes, state.classes, scene, stage.level, rules, EVERYTHING, work)
-    gains = work.pair_figures[3]
+    everything = least <= 0 or stage.fusion == BOOST
+    pairs = find_pairs(slots, boxes, state.classes, scene, stage.level, rules, reach_of(stage, everything), work)
+    looks, gains = work.pair_figures[1], work.pair_figures[3]
+    if stage.fusion == BOOST:
+        _fill_boosted(state, scene, rules, stage, boxes, pairs, work)
+    else:
+        clear = _nobody_competes(pairs, least, len(scene.scores), work.by_detection[4])
+        if not clear and stage.direction > 0:
+            pairs = find_pairs(slots, boxes, state.classes, scene, stage.level, rules, EVERYTHING, work)
+        _fill_overlaps(state, scene, stage, pairs, least, clear, gains)
+    assign(pairs.starts, pairs.rows, gains, len(scene.scores), work)
+    found = work.by_track[4]
     for index in range(len(slots)):
+        for pair in range(pairs.starts[index], pairs.starts[index + 1]):
+            if pairs.rows[pair] == found[index]:
+                alike = looks[pair] if stage.fusion == BOOST else np.nan
+                if not is_acceptable(pairs.ious[pair], alike, least):
+                    found[index] = FREE
+                break
+    settle(state, scene, slots, found)
+
+
+@inner
+def _fill_overlaps(
+    state: TrackState,
+    scene: FrameDetections,
+    stage: StageRules,
+    pairs: Candidates,
+    least: float,
+    clear: bool,
+    gains: Floats,
+) -> None:
+    """Fill in what the match of each pair gains by IoU and direction."""
+    for index in range(len(pairs.slots)):
         for pair in range(pairs.starts[index], pairs.starts[index + 1]):
             row, overlap = pairs.rows[pair], pairs.ious[pair]
             gains[pair] = overlap
             if clear and overlap < least:
                 gains[pair] = 0.0
             elif not clear and stage.direction > 0:
-                agreement = direction_agreement(state, slots[index], scene.boxes[row])
+                agreement = direction_agreement(state, pairs.slots[index], scene.boxes[row])
                 # 1 makes all of them gains, so that as many pairs as there can be are matched
                 gains[pair] += 1 + stage.direction * agreement * scene.scores[row]
-    assign(pairs.starts, pairs.rows, gains, len(scene.scores), work)
-    found = work.by_track[4]
-    for index in range(len(slots)):
-        for pair in range(pairs.starts[index], pairs.starts[index + 1]):
-            if pairs.rows[pair] == found[index] and pairs.ious[pair] < least:
-                found[index] = FREE
-                break
-    settle(state, scene, slots, found)
+
+
+@inner
+def _fill_boosted(
+    state: TrackState,
+    scene: FrameDetections,
+    rules: Rules,
+    stage: StageRules,
+    boxes: Floats,
+    pairs: Candidates,
+    work: Workspace,
+) -> None:
+    """Fill in what the match of each pair gains by BoostTrack's similarity."""
+    looks, motions, gains = work.pair_figures[1], work.pair_figures[2], work.pair_figures[3]
+    fill_appearances(state, scene, rules, stage, pairs, looks)
+    for index in range(len(pairs.slots)):
+        slot, start, end = pairs.slots[index], pairs.starts[index], pairs.starts[index + 1]
+        for pair in range(start, end):
+            motions[pair] = own_distance(state, rules, slot, scene.boxes[pairs.rows[pair]])
+        to_motion_similarities(motions[start:end])
+        trust = slot_confidence(state, slot)
+        for pair in range(start, end):
+            row = pairs.rows[pair]
+            shape = shape_similarity(scene.boxes, row, boxes, slot)
+            confidence, least = trust * scene.scores[row], 1 - stage.max_cost
+            gains[pair] = _WHOLE + boosted_similarity(pairs.ious[pair], motions[pair], shape, confidence, least)
+            if not isnan(looks[pair]):
+                gains[pair] += stage.appearance_weight * looks[pair]
 
 
 @inner

@@ -6,8 +6,6 @@ tracks and `owners` of the detections.
 
 from math import isnan
 
-import numpy as np
-
 from smiletrack.compiled import inner
 from smiletrack.motion.box_states import position_of
 from smiletrack.motion.kalman import mahalanobis
@@ -33,7 +31,7 @@ from smiletrack.tracking.settings import (
     read_stage,
 )
 from smiletrack.tracking.state import ALIVE, COUPLED, FRAME, LOST, TRACKED, UNCONFIRMED, TrackState, Workspace
-from smiletrack.tracking.templates import best_cosine
+from smiletrack.tracking.templates import fill_appearances
 from smiletrack.types import Floats, Ints
 
 
@@ -110,7 +108,7 @@ def _match(
         return
     looks, costs = work.pair_figures[1], work.pair_figures[2]
     if stage.appearance:
-        _fill_appearances(state, scene, rules, stage, pairs, looks)
+        fill_appearances(state, scene, rules, stage, pairs, looks)
     _fill_costs(state, scene, rules, stage, boxes, pairs, looks, costs)
     if stage.margin > 0:
         tracks, detections = work.track_figures[:2], work.detection_figures[2:4]
@@ -133,27 +131,6 @@ def _assign_cheap(pairs: Candidates, costs: Floats, max_cost: float, num_detecti
                 count += 1
         starts[index + 1] = count
     assign(starts[: len(pairs.starts)], rows, gains, num_detections, work)
-
-
-@inner
-def _fill_appearances(
-    state: TrackState, scene: FrameDetections, rules: Rules, stage: StageRules, pairs: Candidates, looks: Floats
-) -> None:
-    """Fill in the appearance similarity of each pair, NaN where a side has none."""
-    for index in range(len(pairs.slots)):
-        for pair in range(pairs.starts[index], pairs.starts[index + 1]):
-            row = pairs.rows[pair]
-            looks[pair] = np.nan
-            if scene.known[row]:
-                looks[pair] = best_cosine(
-                    state.vectors,
-                    state.stamps,
-                    pairs.slots[index],
-                    scene.units[row],
-                    state.counters[FRAME],
-                    stage.newest_template,
-                    rules.max_age,
-                )
 
 
 @inner

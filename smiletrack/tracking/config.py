@@ -6,7 +6,7 @@ Costs are "down is good" and lie in [0, 1] unless a field says otherwise: an IoU
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Le
+from annotated_types import Ge, Le, Lt
 
 from smiletrack.ranges import Checked, Count, NonNegative, Positive, PositiveCount, Share
 from smiletrack.tracking.stages import LowStageConfig, StageConfig, UnconfirmedStageConfig
@@ -33,6 +33,13 @@ class SplitConfig(Checked):
     ties: Literal["high", "low", "drop"] = "high"
     """What becomes of a score equal to the high threshold. The code of ByteTrack, BoT-SORT and OC-SORT drops it."""
 
+    boost_likely: bool = False
+    """Raise the scores of detections that resemble a track, before high and low are told apart (BoostTrack++, arXiv
+    2408.13003; `tracking.boosting`)."""
+
+    boost_unexplained: bool = False
+    """Make low detections high that are far from every track (likewise)."""
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.mode == "fixed" and self.low > self.high:
@@ -43,8 +50,9 @@ class SplitConfig(Checked):
 class MotionConfig(Checked):
     """The Kalman filter (`motion.box_states`, `motion.kalman`)."""
 
-    state: Literal["xywh", "xyah", "xysr"] = "xywh"
-    """State of the filter. xywh: BoT-SORT, SMILEtrack. xyah: DeepSORT, ByteTrack. xysr: SORT, OC-SORT."""
+    state: Literal["xywh", "xyah", "xysr", "xyhr"] = "xywh"
+    """State of the filter. xywh: BoT-SORT, SMILEtrack. xyah: DeepSORT, ByteTrack. xysr: SORT, OC-SORT.
+    xyhr: BoostTrack."""
 
     stop_when_lost: Literal["nothing", "height", "size"] = "size"
     """Velocities set to zero when a track is lost: none, that of the last coordinate (ByteTrack), or those of the last
@@ -79,6 +87,10 @@ class TemplateConfig(Checked):
 
     momentum: Share = 0.9
     """Weight of the old mean in the moving average."""
+
+    trust_from: Annotated[float, Ge(0), Lt(1)] | None = None
+    """mean: let `momentum` m grow for doubtful detections, to m + (1 - m) (1 - t) with the trust t = (score -
+    trust_from) / (1 - trust_from), not below 0 (Deep OC-SORT, arXiv 2302.11813, section 3.2); null = off."""
 
     size: Annotated[int, Ge(1), Le(1000)] = 5
     """Number of embeddings in a bank (the paper's 5)."""

@@ -102,4 +102,4 @@ def learn_appearance(state: TrackState, scene: FrameDetections, rules: Rules) ->
         if row == FREE or not scene.known[row] or scene.scores[row] < rules.min_score:
             continue
         if rules.low_matches or scene.levels[row] == HIGH:
-            learn(rules, state.vectors, state.stamps, slot, scene.units[row], state.counters[FRAME])
+            learn(rules, state.vectors, state.stamps, slot, scene.units[row], state.counters[FRAME], scene.scores[row])

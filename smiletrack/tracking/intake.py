@@ -90,11 +90,7 @@ def take_in(rules: Rules, counters: Ints, scene: FrameDetections, embeddings: Fl
 def set_levels(rules: Rules, boxes: Floats, scores: Floats, levels: Ints, work: Workspace) -> None:
     """Set the level of each detection."""
     for row in range(len(scores)):
-        levels[row] = NOISE
-        x1, y1, x2, y2 = boxes[row, 0], boxes[row, 1], boxes[row, 2], boxes[row, 3]
-        # a NaN or an infinite corner fails one of these comparisons
-        if not (0 < x2 - x1 < np.inf and 0 < y2 - y1 < np.inf and -np.inf < scores[row] < np.inf):
-            levels[row] = UNUSED
+        levels[row] = NOISE if is_usable(boxes[row], scores[row]) else UNUSED
     high = _median_above(scores, levels, rules.low, work) if rules.median else rules.high
     for row in range(len(scores)):
         score = scores[row]
@@ -104,6 +100,13 @@ def set_levels(rules: Rules, boxes: Floats, scores: Floats, levels: Ints, work: 
             levels[row] = HIGH
         elif score < high or rules.ties == TIES_LOW:
             levels[row] = LOW
+
+
+@inner
+def is_usable(box: Floats, score: float) -> bool:
+    """Tell whether a detection, of (4,) corners, has an area and its numbers are finite."""
+    # a NaN or an infinite corner fails one of these comparisons
+    return 0 < box[2] - box[0] < np.inf and 0 < box[3] - box[1] < np.inf and -np.inf < score < np.inf
 
 
 @inner

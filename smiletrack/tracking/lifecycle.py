@@ -102,7 +102,7 @@ def _start_life(state: TrackState, scene: FrameDetections, rules: Rules, slot: i
         for place in range(state.stamps.shape[1]):
             state.stamps[slot, place] = EMPTY
         if scene.known[row]:
-            learn(rules, state.vectors, state.stamps, slot, scene.units[row], frame)
+            learn(rules, state.vectors, state.stamps, slot, scene.units[row], frame, scene.scores[row])
 
 
 @inner

@@ -16,6 +16,7 @@ from smiletrack.compiled import inner
 from smiletrack.metrics import assignment
 from smiletrack.motion import box_states, kalman
 from smiletrack.tracking.answers import Answers, answer
+from smiletrack.tracking.boosting import boost_scores
 from smiletrack.tracking.cascade import run_cascade
 from smiletrack.tracking.correction import calibrate, correct_tracks, learn_appearance
 from smiletrack.tracking.intake import FrameDetections, frame_of, take_in
@@ -48,11 +49,17 @@ def look(memory: Memory, rules: Rules, given: Given, first: int, end: int, warps
     state = state_of(memory)
     state.counters[FRAME] += 1
     state.counters[NOTED] = 0
-    if rules.rescale:
-        rescale(state.score_weights, given.scores[first:end], work.detection_figures[5])
+    predict_tracks(state, rules, warps)
+    if rules.rescored:
+        scores = work.detection_figures[5, : end - first]
+        for row in range(end - first):
+            scores[row] = given.scores[first + row]
+        if rules.rescale:
+            rescale(state.score_weights, given.scores[first:end], scores)
+        if rules.boost_likely or rules.boost_unexplained:
+            boost_scores(state, rules, given.boxes[first:end], scores, work)
     scene = _frame(given, rules, first, end, end - first, work)
     take_in(rules, state.counters, scene, given.embeddings[first:end], work)
-    predict_tracks(state, rules, warps)
     return find_windows(state, _frame(given, rules, first, end, state.counters[USED], work), rules, work)
 
 
@@ -87,7 +94,7 @@ def decide(
 @inner
 def _frame(given: Given, rules: Rules, first: int, end: int, used: int, work: Workspace) -> FrameDetections:
     scores = given.scores[first:end]
-    if rules.rescale:
+    if rules.rescored:
         scores = work.detection_figures[5, : end - first]
     return frame_of(
         work,

@@ -14,7 +14,7 @@ from smiletrack.tracking.config import MotionConfig, SplitConfig, TemplateConfig
 from smiletrack.tracking.stages import Fusion, Group, StageConfig
 from smiletrack.types import Floats
 
-IOU, SUM, MINIMUM, VETO, MOTION, CALIBRATED, EVIDENCE = range(7)
+IOU, SUM, MINIMUM, VETO, MOTION, CALIBRATED, EVIDENCE, BOOST = range(8)
 """`Fusion`."""
 ALL, CONFIRMED, ACTIVE_LAST, ACTIVE, YOUNG = range(5)
 """`Group`; ACTIVE_LAST is its `tracked`, YOUNG its `unconfirmed`."""
@@ -33,7 +33,8 @@ class Rules(NamedTuple):
     velocity_noise: factors on variances. frame_time: frames at 30 a second that a frame is worth. coordinates: of the
     filter, `motion.box_states`. stopped: the first coordinate whose velocity is set to zero when a track is lost, 4 for
     none. max_lost, max_lost_with_appearance: in frames of this sequence. grace: frames for which a removed track can
-    still be matched. everything: whether any stage may look at pairs that do not overlap.
+    still be matched. everything: whether any stage may look at pairs that do not overlap. rescored: whether scores
+    are not those given. trust_from: 1 for none.
     """
 
     median: bool
@@ -74,6 +75,10 @@ class Rules(NamedTuple):
     max_lost_with_appearance: float
     max_overlap: float
     everything: bool
+    boost_likely: bool
+    boost_unexplained: bool
+    rescored: bool
+    trust_from: float
 
 
 class StageRules(NamedTuple):
@@ -164,6 +169,10 @@ def _rules(config: TrackerConfig, frame_rate: float) -> Rules:
             stage.filter_after or not stage.overlap or stage.fusion == "motion" or stage.boxes == "observed"
             for stage in config.stages
         ),
+        boost_likely=split.boost_likely,
+        boost_unexplained=split.boost_unexplained,
+        rescored=split.rescale or split.boost_likely or split.boost_unexplained,
+        trust_from=_or(templates.trust_from, 1.0),
     )
 
 
@@ -244,6 +253,10 @@ def read_rules(row: Floats) -> Rules:
         row[35],
         row[36],
         row[37] != 0,
+        row[38] != 0,
+        row[39] != 0,
+        row[40] != 0,
+        row[41],
     )
 
 

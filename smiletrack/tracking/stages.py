@@ -9,7 +9,7 @@ from smiletrack.motion.kalman import CHI2_95
 from smiletrack.ranges import Checked, NonNegative, Share
 
 Group = Literal["all", "confirmed", "tracked", "active", "unconfirmed"]
-Fusion = Literal["iou", "sum", "minimum", "veto", "motion", "calibrated", "evidence"]
+Fusion = Literal["iou", "sum", "minimum", "veto", "motion", "calibrated", "evidence", "boost"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,9 @@ class StageConfig(Checked):
     weighted sum of the appearance cost 1 - cosine and the squared Mahalanobis distance (DeepSORT, StrongSORT).
     calibrated: 1 - S_iou - w tanh(evidence / 4), with the evidence of appearance in nats, calibrated on the sequence
     itself (`tracking.calibration`). evidence: 1 - S_iou - w L, with L in nats, which weighs how much of a detection
-    others cover and how old the track's template is (`tracking.evidence`); without appearance 1 - S_iou."""
+    others cover and how old the track's template is (`tracking.evidence`); without appearance 1 - S_iou. boost: IoU,
+    motion, shape and cosine are added up and weighted by confidence, and a match stays if its IoU is enough, or half of
+    it and appearance is alike (BoostTrack; `tracking.boosting`); needs `filter_after`."""
 
     max_cost: Annotated[float, Gt(0), Le(2)] = 0.8
     """A pair can match only below this cost. Above 1 only with `motion`."""
@@ -61,7 +63,8 @@ class StageConfig(Checked):
     """`veto`, `motion`, `evidence` without `overlap`: maximum squared Mahalanobis distance of a match; null = off."""
 
     appearance_weight: NonNegative = 1.0
-    """Weight w. `calibrated`: IoU that the strongest evidence is worth; `evidence`: IoU that one nat is worth."""
+    """Weight w. `calibrated`: IoU that the strongest evidence is worth; `evidence`: IoU that one nat is worth.
+    `boost`: weight of the cosine."""
 
     margin: NonNegative = 0.0
     """A pair can match only if its cost is lower, by this much, than that of any other pair of its track and of its
@@ -92,8 +95,10 @@ class StageConfig(Checked):
         super().__post_init__()
         if self.max_cost > 1 and self.fusion != "motion":
             raise ValueError(f"max_cost must be in (0, 1] without fusion motion, not {self.max_cost}")
-        if self.filter_after and self.fusion != "iou":
-            raise ValueError(f"filter_after needs fusion iou, not {self.fusion}")
+        if self.filter_after and self.fusion not in ("iou", "boost"):
+            raise ValueError(f"filter_after needs fusion iou or boost, not {self.fusion}")
+        if self.fusion == "boost" and not self.filter_after:
+            raise ValueError("fusion boost needs filter_after: true")
         if self.direction > 0 and not self.filter_after:
             raise ValueError("direction needs filter_after: true")
 

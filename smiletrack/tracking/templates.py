@@ -7,9 +7,11 @@ from math import sqrt
 
 import numpy as np
 
-from smiletrack.compiled import inner, leaf_of_sums
-from smiletrack.tracking.settings import BANK, MEAN, Rules
-from smiletrack.tracking.state import EMPTY
+from smiletrack.compiled import inner, leaf, leaf_of_sums
+from smiletrack.tracking.intake import FrameDetections
+from smiletrack.tracking.overlap import Candidates
+from smiletrack.tracking.settings import BANK, MEAN, Rules, StageRules
+from smiletrack.tracking.state import EMPTY, FRAME, TrackState
 from smiletrack.types import Floats, Ints
 
 
@@ -45,8 +47,38 @@ def best_cosine(
 
 
 @inner
-def learn(rules: Rules, vectors: Floats, stamps: Ints, slot: int, unit: Floats, frame: int) -> None:
-    """Let a track remember an embedding (D,) as the policy says."""
+def fill_appearances(
+    state: TrackState, scene: FrameDetections, rules: Rules, stage: StageRules, pairs: Candidates, looks: Floats
+) -> None:
+    """Fill in the appearance similarity of each pair, NaN where a side has none."""
+    for index in range(len(pairs.slots)):
+        for pair in range(pairs.starts[index], pairs.starts[index + 1]):
+            row = pairs.rows[pair]
+            looks[pair] = np.nan
+            if scene.known[row]:
+                looks[pair] = best_cosine(
+                    state.vectors,
+                    state.stamps,
+                    pairs.slots[index],
+                    scene.units[row],
+                    state.counters[FRAME],
+                    stage.newest_template,
+                    rules.max_age,
+                )
+
+
+@leaf
+def momentum_of(momentum: float, score: float, trust_from: float) -> float:
+    """Return the weight of the old mean beside an embedding of a detection with that score (`trust_from`)."""
+    if trust_from >= 1:
+        return momentum
+    trust = min(max((score - trust_from) / (1 - trust_from), 0.0), 1.0)
+    return momentum + (1 - momentum) * (1 - trust)
+
+
+@inner
+def learn(rules: Rules, vectors: Floats, stamps: Ints, slot: int, unit: Floats, frame: int, score: float) -> None:
+    """Let a track remember an embedding (D,) of a detection as the policy says."""
     place, newest = 0, EMPTY  # an empty place, or that of the oldest
     for k in range(stamps.shape[1]):
         newest = max(newest, stamps[slot, k])
@@ -56,7 +88,7 @@ def learn(rules: Rules, vectors: Floats, stamps: Ints, slot: int, unit: Floats, 
         return
     template = vectors[slot, place]
     if rules.policy == MEAN:
-        share = 0.0 if newest == EMPTY else rules.momentum
+        share = 0.0 if newest == EMPTY else momentum_of(rules.momentum, score, rules.trust_from)
         square = 0.0
         for d in range(len(unit)):
             template[d] = share * template[d] + (1 - share) * unit[d]

@@ -20,7 +20,7 @@ def remembered(config: TemplateConfig, *seen: tuple[int, Floats]) -> Bank:
     vectors, stamps = np.zeros((2, config.capacity, 3)), np.full((2, config.capacity), EMPTY)
     rules = rules_of(TrackerConfig(templates=config, first=StageConfig(fusion="sum")))
     for frame, vector in seen:
-        learn(rules, vectors, stamps, 1, vector, frame)
+        learn(rules, vectors, stamps, 1, vector, frame, 0.9)
     return vectors, stamps
 
 

@@ -108,9 +108,9 @@ def measurement_variances(state: int, third: float, fourth: float) -> Four:
 
 
 @leaf
-def is_possible(state: int, third: float, third_velocity: float) -> bool:
-    """Tell whether the box of the next frame is one; an area must not become negative."""
-    return state != XYSR or third + third_velocity > 0
+def is_possible(state: int, third: float, third_step: float) -> bool:
+    """Tell whether the box after a step of the third coordinate is one; an area must not become negative."""
+    return state != XYSR or third + third_step > 0
 
 
 @leaf

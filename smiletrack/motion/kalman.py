@@ -36,37 +36,37 @@ def initiate(means: Floats, covariances: Floats, i: int, position: Four, varianc
 
 
 @leaf
-def predict(means: Floats, covariances: Floats, i: int, noise: tuple[Four, Four], coupled: bool) -> None:
-    """Move track i on by one frame; `noise` are the variances that this adds to position and velocity.
+def predict(means: Floats, covariances: Floats, i: int, step: float, noise: tuple[Four, Four], coupled: bool) -> None:
+    """Move track i on by `step` frames, 1 or less; `noise` are the variances a frame adds to position and velocity.
 
-    x' = F x, P' = F P F^T + Q with F = [[1, 1], [0, 1]] per coordinate.
+    x' = F x, P' = F P F^T + step Q with F = [[1, step], [0, 1]] per coordinate.
     """
     for k in range(4):
-        means[i, 0, k] += means[i, 1, k]
+        means[i, 0, k] += step * means[i, 1, k]
     for pair in range(2):
         if coupled:
-            _predict_pair(covariances[i], pair)
+            _predict_pair(covariances[i], pair, step)
         for c in range(2):
             if not coupled:
-                covariances[i, 0, pair, c, c] += covariances[i, 1, pair, c, c]
-                covariances[i, 1, pair, c, c] += covariances[i, 2, pair, c, c]
-                covariances[i, 0, pair, c, c] += covariances[i, 1, pair, c, c]  # P + 2 C + V
-            covariances[i, 0, pair, c, c] += noise[0][2 * pair + c]
-            covariances[i, 2, pair, c, c] += noise[1][2 * pair + c]
+                covariances[i, 0, pair, c, c] += step * covariances[i, 1, pair, c, c]
+                covariances[i, 1, pair, c, c] += step * covariances[i, 2, pair, c, c]
+                covariances[i, 0, pair, c, c] += step * covariances[i, 1, pair, c, c]  # P + 2 s C + s^2 V
+            covariances[i, 0, pair, c, c] += step * noise[0][2 * pair + c]
+            covariances[i, 2, pair, c, c] += step * noise[1][2 * pair + c]
 
 
 @leaf
-def _predict_pair(covariance: Floats, pair: int) -> None:
+def _predict_pair(covariance: Floats, pair: int, step: float) -> None:
     """F P F^T for two coordinates that hang together."""
     P, C, V = covariance[0, pair], covariance[1, pair], covariance[2, pair]
     upper, lower = C[0, 1], C[1, 0]
     for row in range(2):
         for column in range(2):
             transposed = lower if row < column else upper if row > column else C[row, row]
-            P[row, column] += C[row, column]
-            C[row, column] += V[row, column]
-            P[row, column] += C[row, column]
-            P[row, column] += transposed - (C[row, column] - V[row, column])  # P + C + C^T + V
+            P[row, column] += step * C[row, column]
+            C[row, column] += step * V[row, column]
+            P[row, column] += step * C[row, column]
+            P[row, column] += step * (transposed - (C[row, column] - step * V[row, column]))  # P + s (C + C^T) + s^2 V
 
 
 @leaf

@@ -11,7 +11,7 @@ from smiletrack.motion.kalman import mahalanobis
 from smiletrack.tracking.intake import is_usable
 from smiletrack.tracking.overlap import iou
 from smiletrack.tracking.settings import Rules
-from smiletrack.tracking.state import ALIVE, COUPLED, FRAME, TrackState, Workspace
+from smiletrack.tracking.state import ALIVE, COUPLED, ELAPSED, NOW, TrackState, Workspace
 from smiletrack.types import Floats, Ints
 
 MAX_DISTANCE = 13.2767
@@ -33,12 +33,12 @@ _SAME_PERSON = 0.3
 
 
 @leaf
-def track_confidence(age: int, absent: int) -> float:
+def track_confidence(age: float, unseen: float) -> float:
     """Return how far a track is trusted: young ones little, unseen ones less each frame.
 
-    age: frames since birth. absent: frames since the last match, 1 for a track matched in the frame before.
+    age: frames since birth. unseen: frames since it was missed, 0 for a track matched in the look before.
     """
-    return float(_FADE ** (_GROWN - age if age < _GROWN else absent - 1))
+    return float(_FADE ** (_GROWN - age if age < _GROWN else unseen))
 
 
 @leaf
@@ -90,8 +90,13 @@ def own_distance(state: TrackState, rules: Rules, slot: int, box: Floats) -> flo
 @inner
 def slot_confidence(state: TrackState, slot: int) -> float:
     """Return `track_confidence` of a slot."""
-    frame = state.counters[FRAME]
-    return track_confidence(frame - state.first_frames[slot], frame - state.last_frames[slot])
+    return track_confidence(state.clock[NOW] - state.born_at[slot], _unseen(state, slot))
+
+
+@inner
+def _unseen(state: TrackState, slot: int) -> float:
+    """Return the frames for which a track was looked for in vain."""
+    return state.clock[NOW] - state.clock[ELAPSED] - state.seen_at[slot]
 
 
 @leaf
@@ -148,8 +153,7 @@ def _find_likely(
 ) -> None:
     """Raise `likely` (K,) to the similarity of each detection and a track; note where it is `is_sure`."""
     confidence = slot_confidence(state, slot)
-    unseen = state.counters[FRAME] - state.last_frames[slot] - 1
-    enough = max(_SURE - (_SURE - _LEAST_SURE) / _SURE_STEPS * unseen, _LEAST_SURE)
+    enough = max(_SURE - (_SURE - _LEAST_SURE) / _SURE_STEPS * _unseen(state, slot), _LEAST_SURE)
     for place in range(len(rows)):
         row = rows[place]
         shape = shape_similarity(boxes, row, state.boxes, slot)

@@ -30,7 +30,7 @@ from smiletrack.tracking.settings import (
     StageRules,
     read_stage,
 )
-from smiletrack.tracking.state import ALIVE, COUPLED, FRAME, LOST, TRACKED, UNCONFIRMED, TrackState, Workspace
+from smiletrack.tracking.state import ALIVE, COUPLED, LOST, NOW, TRACKED, UNCONFIRMED, TrackState, Workspace
 from smiletrack.tracking.templates import fill_appearances
 from smiletrack.types import Floats, Ints
 
@@ -46,9 +46,9 @@ def run_cascade(
         if not stage.by_age:
             _match(state, scene, rules, stage, slots, notes, work)
             continue
-        frame = state.counters[FRAME]
-        while frame > 0:  # the most recently seen first (matching cascade of DeepSORT)
-            frame, count = _last_seen_before(state, slots, frame, work.by_track[1])
+        time = state.clock[NOW]
+        while time > 0:  # the most recently seen first (matching cascade of DeepSORT)
+            time, count = _last_seen_before(state, slots, time, work.by_track[1])
             _match(state, scene, rules, stage, work.by_track[1, :count], notes, work)
 
 
@@ -75,14 +75,14 @@ def _participants(state: TrackState, group: int, slots: Ints) -> int:
 
 
 @inner
-def _last_seen_before(state: TrackState, slots: Ints, frame: int, recent: Ints) -> tuple[int, int]:
-    """Return the last frame before `frame` in which any of these tracks was matched, and how many were; list them."""
-    latest = count = 0
+def _last_seen_before(state: TrackState, slots: Ints, time: float, recent: Ints) -> tuple[float, int]:
+    """Return the last time before `time` at which any of these tracks was matched, and how many were; list them."""
+    latest, count = 0.0, 0
     for slot in slots:
-        if state.last_frames[slot] < frame:
-            latest = max(latest, state.last_frames[slot])
+        if state.seen_at[slot] < time:
+            latest = max(latest, state.seen_at[slot])
     for slot in slots:
-        if state.last_frames[slot] == latest:
+        if state.seen_at[slot] == latest:
             recent[count] = slot
             count += 1
     return latest, count
@@ -182,10 +182,10 @@ def _evidence_cost(
     """Return 1 - S_iou - w L; where boxes need not overlap, looks decide alone: 1 - w L within what motion allows."""
     nats = trust = 0.0
     if not isnan(cosine):
-        newest = 0
+        newest = 0.0
         for place in range(state.stamps.shape[1]):
             newest = max(newest, state.stamps[slot, place])
-        age = (state.counters[FRAME] - newest) * rules.frame_time
+        age = (state.clock[NOW] - newest) * rules.frame_time
         nats, trust = (
             pair_evidence(state.similarities, cosine, scene.cover[row], age),
             appearance_trust(state.similarities),

@@ -11,7 +11,7 @@ from smiletrack.tracking.noise import detection_noise
 from smiletrack.tracking.observations import remember_box, replay
 from smiletrack.tracking.overlap import iou
 from smiletrack.tracking.settings import HIGH, Rules
-from smiletrack.tracking.state import ALIVE, COUPLED, FRAME, TRACKED, UNCONFIRMED, TrackState, Workspace
+from smiletrack.tracking.state import ALIVE, COUPLED, ELAPSED, LOST, NOW, TRACKED, UNCONFIRMED, TrackState, Workspace
 from smiletrack.tracking.templates import best_cosine, learn
 
 SAME_IOU = 0.4
@@ -36,9 +36,8 @@ def _filter(state: TrackState, scene: FrameDetections, rules: Rules, slot: int) 
     box = scene.boxes[row]
     means = state.means
     if rules.observes:
-        absent = state.counters[FRAME] - state.last_frames[slot]
-        if rules.replay and absent > 1 and state.observed_at[slot, 0] > 0:
-            replay(state, rules, slot, box, absent)
+        if rules.replay and state.states[slot] == LOST and state.observed_at[slot, 0] > 0:
+            replay(state, rules, slot, box)
         remember_box(state, slot, box)
     measured = position_of(rules.coordinates, box[0], box[1], box[2], box[3])
     a, b, c, d = detection_noise(rules, means[slot, 0, 2], means[slot, 0, 3])
@@ -50,11 +49,11 @@ def _filter(state: TrackState, scene: FrameDetections, rules: Rules, slot: int) 
 
 @inner
 def _mark_as_seen(state: TrackState, scene: FrameDetections, rules: Rules, slot: int) -> None:
-    row, frame = state.matches[slot], state.counters[FRAME]
+    row, now = state.matches[slot], state.clock[NOW]
     state.scores[slot], state.classes[slot] = scene.scores[row], scene.classes[row]
-    if rules.grace and frame - state.last_frames[slot] > rules.max_lost + 1:
+    if rules.grace and now - state.clock[ELAPSED] - state.seen_at[slot] > rules.max_lost:
         state.doomed[slot] = 1
-    state.last_frames[slot] = frame
+    state.seen_at[slot] = now
     state.streaks[slot] += 1
     if state.states[slot] != UNCONFIRMED or state.streaks[slot] >= rules.confirm:
         state.states[slot] = TRACKED
@@ -80,7 +79,7 @@ def calibrate(state: TrackState, scene: FrameDetections, rules: Rules, work: Wor
             if scene.levels[row] != HIGH or not scene.known[row] or overlap <= (SAME_IOU if mine else RIVAL_IOU):
                 continue
             alike = best_cosine(
-                state.vectors, state.stamps, slot, scene.units[row], state.counters[FRAME], False, rules.max_age
+                state.vectors, state.stamps, slot, scene.units[row], state.clock[NOW], False, rules.max_age
             )
             if isnan(alike):
                 continue
@@ -102,4 +101,4 @@ def learn_appearance(state: TrackState, scene: FrameDetections, rules: Rules) ->
         if row == FREE or not scene.known[row] or scene.scores[row] < rules.min_score:
             continue
         if rules.low_matches or scene.levels[row] == HIGH:
-            learn(rules, state.vectors, state.stamps, slot, scene.units[row], state.counters[FRAME], scene.scores[row])
+            learn(rules, state.vectors, state.stamps, slot, scene.units[row], state.clock[NOW], scene.scores[row])

@@ -103,7 +103,7 @@ def smooth_boxes(boxes: Floats, coordinates: int) -> Floats:
             continue
         _copy_row(means, covariances, frame - 1, means, covariances, frame)
         noise = process_variances(coordinates, means[frame, 0, 2], means[frame, 0, 3])
-        kalman.predict(means, covariances, frame, noise, False)
+        kalman.predict(means, covariances, frame, 1.0, noise, False)
         _copy_row(means, covariances, frame, ahead, ahead_covariances, frame)
         noise_of_box = measurement_variances(coordinates, means[frame, 0, 2], means[frame, 0, 3])
         kalman.update(means, covariances, frame, measured, noise_of_box, False)

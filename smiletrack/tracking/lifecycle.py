@@ -14,9 +14,11 @@ from smiletrack.tracking.state import (
     ALIVE,
     BORN,
     DEAD,
+    ELAPSED,
     EMPTY,
     FRAME,
     LOST,
+    NOW,
     TRACKED,
     UNCONFIRMED,
     TrackState,
@@ -39,8 +41,10 @@ def end_lives(state: TrackState, rules: Rules) -> None:
                 state.means[slot, 1, k] = 0.0
             if rules.replay:
                 freeze(state, slot)
-        absent = state.counters[FRAME] - state.last_frames[slot]
-        if state.states[slot] == UNCONFIRMED or absent > max_lost + rules.grace or state.doomed[slot]:
+        absent = state.clock[NOW] - state.seen_at[slot]
+        if rules.grace:
+            absent -= state.clock[ELAPSED]  # removed one frame ago, and can be matched until now
+        if state.states[slot] == UNCONFIRMED or absent > max_lost or state.doomed[slot]:
             state.states[slot] = DEAD
             num_dead += 1
     if num_dead:
@@ -84,11 +88,11 @@ def _lies_on_a_match(scene: FrameDetections, row: int, rules: Rules) -> bool:
 @inner
 def _start_life(state: TrackState, scene: FrameDetections, rules: Rules, slot: int, row: int) -> None:
     """Start the track of a slot from a detection."""
-    frame = state.counters[FRAME]
+    first, now = state.counters[FRAME] == 1, state.clock[NOW]
     state.counters[BORN] += 1
     state.ids[slot] = state.counters[BORN]
-    state.states[slot] = TRACKED if frame == 1 or rules.confirm == 0 else UNCONFIRMED
-    state.first_frames[slot], state.last_frames[slot] = frame, frame
+    state.states[slot] = TRACKED if first or rules.confirm == 0 else UNCONFIRMED
+    state.born_at[slot], state.seen_at[slot] = now, now
     state.streaks[slot], state.doomed[slot] = 0, 0
     state.classes[slot], state.scores[slot] = scene.classes[row], scene.scores[row]
     state.matches[slot] = row
@@ -102,7 +106,7 @@ def _start_life(state: TrackState, scene: FrameDetections, rules: Rules, slot: i
         for place in range(state.stamps.shape[1]):
             state.stamps[slot, place] = EMPTY
         if scene.known[row]:
-            learn(rules, state.vectors, state.stamps, slot, scene.units[row], frame, scene.scores[row])
+            learn(rules, state.vectors, state.stamps, slot, scene.units[row], now, scene.scores[row])
 
 
 @inner
@@ -137,8 +141,8 @@ def drop_duplicates(state: TrackState, rules: Rules, work: Workspace) -> None:
             if state.classes[slot] != state.classes[other] and not rules.across_classes:
                 continue
             if 1 - iou(state.boxes, slot, state.boxes, other, rules.iou_pixel) < rules.duplicate_cost:
-                age = state.last_frames[slot] - state.first_frames[slot]
-                is_older = age > state.last_frames[other] - state.first_frames[other]
+                age = state.seen_at[slot] - state.born_at[slot]
+                is_older = age > state.seen_at[other] - state.born_at[other]
                 is_younger[other if is_older else slot] = 1
     num_dead = 0
     for slot in alive:

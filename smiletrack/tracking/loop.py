@@ -26,7 +26,7 @@ from smiletrack.tracking.overlap import find_windows
 from smiletrack.tracking.prediction import fill_boxes, predict_tracks
 from smiletrack.tracking.score_scale import rescale
 from smiletrack.tracking.settings import Rules, read_rules
-from smiletrack.tracking.state import ALIVE, FRAME, NOTED, USED, Memory, Workspace, state_of
+from smiletrack.tracking.state import ALIVE, ELAPSED, FRAME, NOTED, NOW, USED, Memory, Workspace, state_of
 from smiletrack.types import Floats, Ints
 
 
@@ -44,10 +44,14 @@ _INTERPRETED = {"config.py", "interpolation.py", "stages.py", "tracker.py"}
 
 
 @inner
-def look(memory: Memory, rules: Rules, given: Given, first: int, end: int, warps: Floats, work: Workspace) -> int:
+def look(
+    memory: Memory, rules: Rules, given: Given, first: int, end: int, elapsed: float, warps: Floats, work: Workspace
+) -> int:
     """Begin a frame, whose detections are the rows `first` .. `end` - 1; return how many pairs a stage can have."""
     state = state_of(memory)
     state.counters[FRAME] += 1
+    state.clock[NOW] += elapsed
+    state.clock[ELAPSED] = elapsed
     state.counters[NOTED] = 0
     predict_tracks(state, rules, warps)
     if rules.rescored:
@@ -121,6 +125,8 @@ def _compiled(sources: int) -> Callable[..., int]:
     @njit(cache=True, error_model="numpy")
     def track_frames(
         numbers: Ints,
+        born_at: Floats,
+        seen_at: Floats,
         track_scores: Floats,
         means: Floats,
         covariances: Floats,
@@ -131,9 +137,11 @@ def _compiled(sources: int) -> Callable[..., int]:
         observed_at: Ints,
         frozen_means: Floats,
         frozen_covariances: Floats,
+        frozen_at: Floats,
         vectors: Floats,
-        stamps: Ints,
+        stamps: Floats,
         counters: Ints,
+        clock: Floats,
         similarities: Floats,
         score_weights: Floats,
         rule_row: Floats,
@@ -143,6 +151,7 @@ def _compiled(sources: int) -> Callable[..., int]:
         classes: Ints,
         embeddings: Floats,
         ends: Ints,
+        elapsed: Floats,
         warps: Floats,
         answer_numbers: Ints,
         answer_boxes: Floats,
@@ -155,6 +164,8 @@ def _compiled(sources: int) -> Callable[..., int]:
         assert sources >= 0
         memory = Memory(
             numbers,
+            born_at,
+            seen_at,
             track_scores,
             means,
             covariances,
@@ -165,9 +176,11 @@ def _compiled(sources: int) -> Callable[..., int]:
             observed_at,
             frozen_means,
             frozen_covariances,
+            frozen_at,
             vectors,
             stamps,
             counters,
+            clock,
             similarities,
             score_weights,
         )
@@ -190,7 +203,7 @@ def _compiled(sources: int) -> Callable[..., int]:
             if slots - counters[ALIVE] < end - start:
                 return frame  # no room if every detection started a track
             work = Workspace(by_track, track_figures, by_detection, detection_figures, by_pair, pair_figures, units)
-            pairs = look(memory, rules, given, start, end, warps[frame : frame + 1], work)
+            pairs = look(memory, rules, given, start, end, elapsed[frame], warps[frame : frame + 1], work)
             if pairs > by_pair.shape[1]:
                 by_pair, pair_figures = np.empty((2, 2 * pairs), np.int64), np.empty((4, 2 * pairs))
                 work = Workspace(by_track, track_figures, by_detection, detection_figures, by_pair, pair_figures, units)
@@ -206,6 +219,6 @@ track_frames: Callable[..., int] = _compiled(_sources())
 """Track frames `first` .. F - 1 and return F, or the frame for which the memory has too few slots.
 
 Arguments: the fields of `Memory`; rules and stages (`settings.flatten`); boxes (N, 4), scores, classes and embeddings
-(N, D) of all frames one after another; ends (F,), where each frame's rows end; warps (F, 2, 3), or none for a camera
-that stands; the fields of `Answers`, then of `Notes`; first.
+(N, D) of all frames one after another; ends (F,), where each frame's rows end; elapsed (F,), frames from the look
+before to each; warps (F, 2, 3), or none for a camera that stands; the fields of `Answers`, then of `Notes`; first.
 """

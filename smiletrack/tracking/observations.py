@@ -1,19 +1,20 @@
 """What OC-SORT (arXiv 2203.14360) adds to a track: its last detections, its direction, its frozen state.
 
 `observed` (S, 4) is the last observation, -1 where there is none; as in the original, the detection that starts a track
-is not an observation; the first match is. `recent` (S, SPAN, 4) is a ring over frames of the latest ones. `observed_at`
-(S, 1 + SPAN) holds the frames of both, first that of `observed`, 0 = none. `directions` (S, 2) are unit vectors, zeros
-where there is none.
+is not an observation; the first match is. `recent` (S, SPAN, 4) is a ring over looks of the latest ones. `observed_at`
+(S, 1 + SPAN) holds the numbers of the looks of both, first that of `observed`, 0 = none: a direction needs a way,
+however long it took. `directions` (S, 2) are unit vectors, zeros where there is none. `frozen_at` (S,) is the time at
+which the filter was frozen.
 """
 
-from math import acos, pi, sqrt
+from math import acos, ceil, pi, sqrt
 
 from smiletrack.compiled import inner
 from smiletrack.motion import kalman
 from smiletrack.motion.box_states import position_of
 from smiletrack.tracking.noise import detection_noise, frame_noise
 from smiletrack.tracking.settings import Rules
-from smiletrack.tracking.state import COUPLED, FRAME, SPAN, TrackState
+from smiletrack.tracking.state import COUPLED, FRAME, NOW, SPAN, TrackState
 from smiletrack.types import Floats
 
 
@@ -41,9 +42,9 @@ def remember_box(state: TrackState, slot: int, box: Floats) -> None:
 
 @inner
 def way_to(state: TrackState, slot: int, box: Floats) -> tuple[float, float]:
-    """Return the direction, of length 1, from a track's observation SPAN frames ago, or less, to `box` (4,).
+    """Return the direction, of length 1, from a track's observation SPAN looks ago, or less, to `box` (4,).
 
-    That is the oldest within the last SPAN frames, else the last one. A step of no length stays nearly zero.
+    That is the oldest within the last SPAN looks, else the last one. A step of no length stays nearly zero.
     """
     frame, start = state.counters[FRAME], state.observed[slot]
     for age in range(1, SPAN + 1):
@@ -71,23 +72,27 @@ def direction_agreement(state: TrackState, slot: int, box: Floats) -> float:
 def freeze(state: TrackState, slot: int) -> None:
     """Keep the filter of a track as it is in the first frame in which it is not seen."""
     kalman.copy_state(state.means, state.covariances, state.frozen_means, state.frozen_covariances, slot)
+    state.frozen_at[slot] = state.clock[NOW]
 
 
 @inner
-def replay(state: TrackState, rules: Rules, slot: int, box: Floats, gap: int) -> None:
+def replay(state: TrackState, rules: Rules, slot: int, box: Floats) -> None:
     """Set the filter of a track as if it had gone straight to `box` while unseen.
 
-    `gap` is the number of frames since the last match. Section 4.1, "Observation-centric Re-Update": from the
-    frozen state on, the filter is fed with virtual boxes on the line between the two observations.
+    Section 4.1, "Observation-centric Re-Update": from the frozen state on, the filter is fed with virtual boxes on the
+    line between the two observations, one a frame.
     """
     coupled = state.counters[COUPLED] != 0
     means, covariances, start = state.means, state.covariances, state.observed[slot]
     kalman.copy_state(state.frozen_means, state.frozen_covariances, means, covariances, slot)
-    for step in range(1, gap + 1):
-        if step > 1:
+    gap, unseen = state.clock[NOW] - state.seen_at[slot], state.frozen_at[slot] - state.seen_at[slot]
+    num_steps = ceil(gap - unseen)
+    step = (gap - unseen) / num_steps
+    for place in range(num_steps + 1):
+        if place:
             noise = frame_noise(rules, means[slot, 0, 2], means[slot, 0, 3])
-            kalman.predict(means, covariances, slot, noise, coupled)
-        share = step / gap
+            kalman.predict(means, covariances, slot, step, noise, coupled)
+        share = (unseen + place * step) / gap
         measured = position_of(
             rules.coordinates,
             start[0] + (box[0] - start[0]) * share,

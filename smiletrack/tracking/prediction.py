@@ -1,37 +1,51 @@
-"""Where tracks should be in this frame: the filter's prediction, carried along with the camera."""
+"""Where tracks should be in this frame: the filter's prediction, carried along with the camera.
+
+Frames that nobody looked at are predicted one by one, since the noise of a frame follows the size that the box has
+then: three frames later is three predictions, whoever looks. What is no whole number of frames is divided into equal
+steps of less than a frame.
+"""
+
+from math import ceil
 
 from smiletrack.compiled import inner
 from smiletrack.motion import kalman
 from smiletrack.motion.box_states import corners_of, is_possible, warp_blocks
 from smiletrack.tracking.noise import frame_noise
 from smiletrack.tracking.settings import Rules
-from smiletrack.tracking.state import ALIVE, BAD_WARPS, COUPLED, EMPTY, UNCONFIRMED, TrackState
+from smiletrack.tracking.state import ALIVE, BAD_WARPS, COUPLED, ELAPSED, EMPTY, UNCONFIRMED, TrackState
 from smiletrack.types import Floats
 
 MAX_ZOOM = 4.0
-"""A warp that changes areas by more than this factor from one frame to the next is no camera motion."""
+"""A warp that changes areas by more than this factor from one look to the next is no camera motion."""
 MAX_SHIFT = 1e4
 """Nor is one that moves the picture by more pixels than this."""
 
 
 @inner
 def predict_tracks(state: TrackState, rules: Rules, warps: Floats) -> None:
-    """Move all tracks on by one frame, with the camera if `warps` (0 or 1, 2, 3) tells its motion; fill `boxes`."""
+    """Move all tracks on to this frame, with the camera if `warps` (0 or 1, 2, 3) tells its motion; fill `boxes`."""
     alive = state.order[: state.counters[ALIVE]]
-    coupled = state.counters[COUPLED] != 0
-    means, covariances = state.means, state.covariances
     for slot in alive:
         state.matches[slot] = EMPTY
-        if state.states[slot] == UNCONFIRMED and not rules.predict_unconfirmed:
-            continue
-        third, fourth = means[slot, 0, 2], means[slot, 0, 3]
-        if not is_possible(rules.coordinates, third, means[slot, 1, 2]):
-            means[slot, 1, 2] = 0.0
-        noise = frame_noise(rules, third, fourth)
-        kalman.predict(means, covariances, slot, noise, coupled)
+        if state.states[slot] != UNCONFIRMED or rules.predict_unconfirmed:
+            _predict(state, rules, slot)
     if len(alive) and len(warps):
         _warp_tracks(state, rules, warps[0])
     fill_boxes(state, rules.coordinates)
+
+
+@inner
+def _predict(state: TrackState, rules: Rules, slot: int) -> None:
+    """Move a track on by the time since the frame before, in equal steps of a frame or less."""
+    means = state.means
+    num_steps = ceil(state.clock[ELAPSED])
+    step = state.clock[ELAPSED] / num_steps
+    for _ in range(num_steps):
+        third, fourth = means[slot, 0, 2], means[slot, 0, 3]
+        if not is_possible(rules.coordinates, third, step * means[slot, 1, 2]):
+            means[slot, 1, 2] = 0.0
+        noise = frame_noise(rules, third, fourth)
+        kalman.predict(means, state.covariances, slot, step, noise, state.counters[COUPLED] != 0)
 
 
 @inner

@@ -23,17 +23,22 @@ EMPTY = -1
 FRAME, ALIVE, BORN, COUPLED, BAD_DETECTIONS, BAD_EMBEDDINGS, BAD_WARPS, NOTED, USED = range(9)
 """Places in `counters`."""
 
+NOW, ELAPSED = range(2)
+"""Places in `clock`."""
+
 SPAN = 3
-"""Frames between the two detections that give a direction (the delta t of OC-SORT's paper)."""
+"""Looks between the two detections that give a direction (the delta t of OC-SORT's paper)."""
 
 
 class Memory(NamedTuple):
-    """The arrays as they are stored, (S, ...) for S slots, except `numbers` (9, S).
+    """The arrays as they are stored, (S, ...) for S slots, except `numbers` (7, S) and the last four.
 
-    numbers: the first nine fields of `TrackState`. The other fields: see there.
+    numbers: the first seven fields of `TrackState`. The other fields: see there.
     """
 
     numbers: Ints
+    born_at: Floats
+    seen_at: Floats
     scores: Floats
     means: Floats
     covariances: Floats
@@ -44,9 +49,11 @@ class Memory(NamedTuple):
     observed_at: Ints
     frozen_means: Floats
     frozen_covariances: Floats
+    frozen_at: Floats
     vectors: Floats
-    stamps: Ints
+    stamps: Floats
     counters: Ints
+    clock: Floats
     similarities: Floats
     score_weights: Floats
 
@@ -55,16 +62,18 @@ class TrackState(NamedTuple):
     """The arrays by name; index i of each belongs to slot i.
 
     order: slots, first those of the living in the order of birth. ids: from 1. states: UNCONFIRMED, TRACKED or LOST.
-    first_frames, last_frames: of birth and of the last match. streaks: consecutive matches since birth or the last
-    miss. classes, scores: of the last match. doomed: 1 for a track that is removed once it is lost. matches: row of the
-    frame's detection, -1 for none.
+    streaks: consecutive matches since birth or the last miss. classes, scores: of the last match. doomed: 1 for a track
+    that is removed once it is lost. matches: row of the frame's detection, -1 for none.
+    born_at, seen_at: time of birth and of the last match, as `clock` counts it.
     means, covariances: see `motion.kalman`. boxes (S, 4): corners, of the prediction until a frame's matches are known,
     then of the corrected state.
-    observed (S, 4), recent (S, 3, 4), directions (S, 2), observed_at (S, 4), frozen_means, frozen_covariances: see
-    `tracking.observations`; no slots where the tracker does not need them.
+    observed (S, 4), recent (S, 3, 4), directions (S, 2), observed_at (S, 4), frozen_means, frozen_covariances,
+    frozen_at: see `tracking.observations`; no slots where the tracker does not need them.
     vectors (S, K, D), stamps (S, K): templates, see `tracking.templates`.
-    counters (9,): frame, living tracks, tracks ever born, whether covariances are coupled, and what could not be used:
-    detections, embeddings, warps; pairs noted, and detections that are high or low, in this frame.
+    counters (9,): frames looked at, living tracks, tracks ever born, whether covariances are coupled, what could not be
+    used: detections, embeddings, warps; pairs noted, and detections that are high or low, in this frame.
+    clock (2,): the time since the start and since the frame before, in frames; as long as none is skipped, the number
+    of the frame and 1.
     similarities (3, 2): see `tracking.calibration`.
     score_weights (1000,): see `tracking.score_scale`.
     """
@@ -72,12 +81,12 @@ class TrackState(NamedTuple):
     order: Ints
     ids: Ints
     states: Ints
-    first_frames: Ints
-    last_frames: Ints
     streaks: Ints
     classes: Ints
     doomed: Ints
     matches: Ints
+    born_at: Floats
+    seen_at: Floats
     scores: Floats
     means: Floats
     covariances: Floats
@@ -88,9 +97,11 @@ class TrackState(NamedTuple):
     observed_at: Ints
     frozen_means: Floats
     frozen_covariances: Floats
+    frozen_at: Floats
     vectors: Floats
-    stamps: Ints
+    stamps: Floats
     counters: Ints
+    clock: Floats
     similarities: Floats
     score_weights: Floats
 
@@ -116,12 +127,14 @@ class Workspace(NamedTuple):
 
 def open_memory(config: TrackerConfig, slots: int = 64) -> Memory:
     """Return the memory of a tracker that has seen nothing."""
-    numbers = np.zeros((9, slots), np.int64)
+    numbers = np.zeros((7, slots), np.int64)
     numbers[0] = np.arange(slots)
     observing = slots if config.observes else 0
     looking = slots if config.appearance else 0
     return Memory(
         numbers=numbers,
+        born_at=np.zeros(slots),
+        seen_at=np.zeros(slots),
         scores=np.zeros(slots),
         means=np.zeros((slots, 2, 4)),
         covariances=np.zeros((slots, 3, 2, 2, 2)),
@@ -132,9 +145,11 @@ def open_memory(config: TrackerConfig, slots: int = 64) -> Memory:
         observed_at=np.zeros((observing, 1 + SPAN), np.int64),
         frozen_means=np.zeros((observing, 2, 4)),
         frozen_covariances=np.zeros((observing, 3, 2, 2, 2)),
+        frozen_at=np.zeros(observing),
         vectors=np.zeros((looking, config.templates.capacity, 0)),
-        stamps=np.full((looking, config.templates.capacity), EMPTY),
+        stamps=np.full((looking, config.templates.capacity), float(EMPTY)),
         counters=np.zeros(9, np.int64),
+        clock=np.zeros(2),
         similarities=PRIOR.copy() if config.weighs else np.zeros((3, 2)),
         score_weights=np.zeros(SCORE_BINS),
     )
@@ -142,12 +157,12 @@ def open_memory(config: TrackerConfig, slots: int = 64) -> Memory:
 
 def enlarged(memory: Memory, slots: int) -> Memory:
     """Return the same memory with `slots` slots, more than it has."""
-    numbers = np.zeros((9, slots), np.int64)
+    numbers = np.zeros((7, slots), np.int64)
     old = memory.numbers.shape[1]
     numbers[:, :old] = memory.numbers
     numbers[0, old:] = np.arange(old, slots)
     grown: dict[str, Any] = {"numbers": numbers}
-    for name in Memory._fields[1:-3]:
+    for name in Memory._fields[1:-4]:
         array = getattr(memory, name)
         grown[name] = np.zeros((slots if len(array) else 0, *array.shape[1:]), array.dtype)
         grown[name][: len(array)] = array
@@ -156,7 +171,9 @@ def enlarged(memory: Memory, slots: int) -> Memory:
 
 def with_embedding_size(memory: Memory, size: int) -> Memory:
     """Return the memory with room for templates of another size; what tracks looked like is forgotten."""
-    return memory._replace(vectors=np.zeros((*memory.stamps.shape, size)), stamps=np.full(memory.stamps.shape, EMPTY))
+    return memory._replace(
+        vectors=np.zeros((*memory.stamps.shape, size)), stamps=np.full(memory.stamps.shape, float(EMPTY))
+    )
 
 
 @inner
@@ -171,8 +188,8 @@ def state_of(memory: Memory) -> TrackState:
         numbers[4],
         numbers[5],
         numbers[6],
-        numbers[7],
-        numbers[8],
+        memory.born_at,
+        memory.seen_at,
         memory.scores,
         memory.means,
         memory.covariances,
@@ -183,9 +200,11 @@ def state_of(memory: Memory) -> TrackState:
         memory.observed_at,
         memory.frozen_means,
         memory.frozen_covariances,
+        memory.frozen_at,
         memory.vectors,
         memory.stamps,
         memory.counters,
+        memory.clock,
         memory.similarities,
         memory.score_weights,
     )

@@ -1,6 +1,6 @@
 """What tracks looked like: up to K unit vectors a track, and the best similarity over them.
 
-`vectors` (S, K, D) unit rows, `stamps` (S, K) frames of storing, -1 = empty.
+`vectors` (S, K, D) unit rows, `stamps` (S, K) times of storing, in frames, -1 = empty.
 """
 
 from math import sqrt
@@ -11,8 +11,8 @@ from smiletrack.compiled import inner, leaf, leaf_of_sums
 from smiletrack.tracking.intake import FrameDetections
 from smiletrack.tracking.overlap import Candidates
 from smiletrack.tracking.settings import BANK, MEAN, Rules, StageRules
-from smiletrack.tracking.state import EMPTY, FRAME, TrackState
-from smiletrack.types import Floats, Ints
+from smiletrack.tracking.state import EMPTY, NOW, TrackState
+from smiletrack.types import Floats
 
 
 @leaf_of_sums
@@ -26,13 +26,13 @@ def cosine(vector: Floats, unit: Floats) -> float:
 
 @inner
 def best_cosine(
-    vectors: Floats, stamps: Ints, slot: int, unit: Floats, frame: int, newest_only: bool, max_age: int
+    vectors: Floats, stamps: Floats, slot: int, unit: Floats, now: float, newest_only: bool, max_age: int
 ) -> float:
     """Return the cosine of a track and an embedding, the best over the track's templates; NaN where it has none.
 
     Templates that are older than `max_age` frames, if it is not 0, do not count, except the newest.
     """
-    newest = EMPTY
+    newest = float(EMPTY)
     for k in range(stamps.shape[1]):
         newest = max(newest, stamps[slot, k])
     if newest == EMPTY:
@@ -40,7 +40,7 @@ def best_cosine(
     best = -np.inf
     for k in range(stamps.shape[1]):
         stamp = stamps[slot, k]
-        counts = stamp == newest or (not newest_only and (max_age == 0 or frame - stamp <= max_age))
+        counts = stamp == newest or (not newest_only and (max_age == 0 or now - stamp <= max_age))
         if stamp != EMPTY and counts:
             best = max(best, cosine(vectors[slot, k], unit))
     return best
@@ -61,7 +61,7 @@ def fill_appearances(
                     state.stamps,
                     pairs.slots[index],
                     scene.units[row],
-                    state.counters[FRAME],
+                    state.clock[NOW],
                     stage.newest_template,
                     rules.max_age,
                 )
@@ -77,14 +77,14 @@ def momentum_of(momentum: float, score: float, trust_from: float) -> float:
 
 
 @inner
-def learn(rules: Rules, vectors: Floats, stamps: Ints, slot: int, unit: Floats, frame: int, score: float) -> None:
+def learn(rules: Rules, vectors: Floats, stamps: Floats, slot: int, unit: Floats, now: float, score: float) -> None:
     """Let a track remember an embedding (D,) of a detection as the policy says."""
     place, newest = 0, EMPTY  # an empty place, or that of the oldest
     for k in range(stamps.shape[1]):
         newest = max(newest, stamps[slot, k])
         if stamps[slot, k] < stamps[slot, place]:
             place = k
-    if rules.policy == BANK and newest != EMPTY and frame - newest < rules.min_gap:
+    if rules.policy == BANK and newest != EMPTY and now - newest < rules.min_gap:
         return
     template = vectors[slot, place]
     if rules.policy == MEAN:
@@ -100,4 +100,4 @@ def learn(rules: Rules, vectors: Floats, stamps: Ints, slot: int, unit: Floats, 
     else:
         for d in range(len(unit)):
             template[d] = unit[d]
-    stamps[slot, place] = frame
+    stamps[slot, place] = now

@@ -30,7 +30,10 @@ from smiletrack.tracking.state import (
 from smiletrack.types import Detections, Floats, Ints, Tracks, TrackTable
 
 _NO_WARPS = np.zeros((0, 2, 3))
+MOST_ELAPSED = 1e5
+"""Frames between two looks at most; more is a time in another unit."""
 _NO_NOTES = open_notes(0)
+_ELAPSED = "elapsed must be a number of frames above 0 and up to 100,000, not {}"
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ class Tracker:
         self.frame_rate = frame_rate
         self.observer = observer
         self._rules, self._stages = flatten(self.config, frame_rate)
-        self._end = np.zeros(1, np.int64)
+        self._end, self._elapsed = np.zeros(1, np.int64), np.ones(1)
         self.reset()
 
     def reset(self) -> None:
@@ -70,7 +73,7 @@ class Tracker:
 
     @property
     def frame(self) -> int:
-        """How many frames were tracked: the number of the last one, from 1."""
+        """How many frames were tracked: the number of the last one, from 1, where none was skipped."""
         return int(self._memory.counters[FRAME])
 
     @property
@@ -85,38 +88,55 @@ class Tracker:
         boxes: where the filter expects them. scores, classes: of their last match. detection_indices: -1.
         """
         memory = self._memory
-        order, ids, states, _, _, _, classes, _, _ = memory.numbers
+        order, ids, states, _, classes, _, _ = memory.numbers
         alive = order[: memory.counters[ALIVE]]
         slots = alive[states[alive] == LOST]
         nothing = np.full(len(slots), -1)
         return Tracks(ids[slots], memory.boxes[slots], memory.scores[slots], classes[slots], nothing)
 
-    def update(self, detections: Detections | ArrayLike, warp: Floats | None = None) -> Tracks:
+    def update(self, detections: Detections | ArrayLike, warp: Floats | None = None, elapsed: float = 1.0) -> Tracks:
         """Take the next frame's detections and return its tracks, ids ascending.
 
         detections: or (N, 4 to 6) rows of x1, y1, x2, y2, score and class (from 0), see `Detections.from_array`.
         warp: (2, 3) affine map of pixels of the frame before to pixels of this frame; None = the camera stood still.
-        Call it for every frame, also for one without detections.
+        elapsed: frames since the call before, from 0 (not included) to 100,000: 3 where only every third frame is
+        looked at, frame_rate times the seconds where time stamps say it. Motion, its noise and all ages follow.
+        Call it for every frame that was looked at, also for one without detections: there was nothing to be seen.
         """
+        if not 0 < elapsed <= MOST_ELAPSED:
+            raise ValueError(_ELAPSED.format(elapsed))
         if not isinstance(detections, Detections):
             detections = Detections.from_array(detections)
         answers = open_answers(len(detections.scores), 1)
-        self._end[0] = len(detections.scores)
-        self._track(detections, self._end, _NO_WARPS if warp is None else _warps(warp, 1), answers)
+        self._end[0], self._elapsed[0] = len(detections.scores), elapsed
+        self._track(detections, self._end, self._elapsed, _NO_WARPS if warp is None else _warps(warp, 1), answers)
         end = answers.ends[0]
         ids, classes, rows = answers.numbers[:, :end]
         return Tracks(ids, answers.boxes[:end], answers.scores[:end], classes, rows)
 
-    def run(self, detections: Detections, frames: Ints, num_frames: int, warps: Floats | None = None) -> TrackTable:
+    def run(
+        self,
+        detections: Detections,
+        frames: Ints,
+        num_frames: int,
+        warps: Floats | None = None,
+        elapsed: Floats | float = 1.0,
+    ) -> TrackTable:
         """Take the next `num_frames` frames at once and return their tracks, by frame, then id: as `update` would.
 
         detections: of all frames. frames: (N,) the frame of each, from 1, ascending. warps: (num_frames, 2, 3), see
-        `update`; None = the camera stood still. Frames of the answer count from this call's first one, 1.
+        `update`; None = the camera stood still. elapsed: (num_frames,), see `update`, or one for all. Frames of the
+        answer count from this call's first one, 1, those that were looked at.
         """
-        return self.run_with_rows(detections, frames, num_frames, warps)[0]
+        return self.run_with_rows(detections, frames, num_frames, warps, elapsed)[0]
 
     def run_with_rows(
-        self, detections: Detections, frames: Ints, num_frames: int, warps: Floats | None = None
+        self,
+        detections: Detections,
+        frames: Ints,
+        num_frames: int,
+        warps: Floats | None = None,
+        elapsed: Floats | float = 1.0,
     ) -> tuple[TrackTable, Ints]:
         """Return what `run` does, and for each of its boxes the row of the detection it was matched to."""
         frames = np.asarray(frames)
@@ -124,9 +144,12 @@ class Tracker:
             raise ValueError(f"frames must be one number a detection in 1 .. {num_frames}")
         if (np.diff(frames) < 0).any():
             raise ValueError("frames must be ascending")
+        times = np.array(np.broadcast_to(np.asarray(elapsed, np.float64), num_frames))
+        if not ((times > 0) & (times <= MOST_ELAPSED)).all():
+            raise ValueError(_ELAPSED.format(elapsed))
         answers = open_answers(len(frames), num_frames)
         ends = np.searchsorted(frames, np.arange(1, num_frames + 1), side="right")
-        self._track(detections, ends, _NO_WARPS if warps is None else _warps(warps, num_frames), answers)
+        self._track(detections, ends, times, _NO_WARPS if warps is None else _warps(warps, num_frames), answers)
         end = answers.ends[-1] if num_frames else 0
         counts = np.diff(answers.ends, prepend=0)
         table = TrackTable(
@@ -138,8 +161,8 @@ class Tracker:
         )
         return table, answers.numbers[2, :end] + np.repeat(np.concatenate(([0], ends))[:num_frames], counts)
 
-    def _track(self, detections: Detections, ends: Ints, warps: Floats, answers: Answers) -> None:
-        """Track frames whose detections end at `ends`; fill the answers."""
+    def _track(self, detections: Detections, ends: Ints, elapsed: Floats, warps: Floats, answers: Answers) -> None:
+        """Track frames whose detections end at `ends`, that come `elapsed` after the one before; fill the answers."""
         given = (
             _plain(detections.boxes),
             _plain(detections.scores),
@@ -156,7 +179,8 @@ class Tracker:
             if self.observer is not None:
                 last, part = done + 1, ends[: done + 1]
                 notes = self._notes(int(ends[done] - (ends[done - 1] if done else 0)))
-            done = track_frames(*self._memory, self._rules, self._stages, *given, part, warps, *answers, *notes, done)
+            then = part, elapsed, warps
+            done = track_frames(*self._memory, self._rules, self._stages, *given, *then, *answers, *notes, done)
             if done < last:
                 self._memory = enlarged(self._memory, 2 * self._memory.numbers.shape[1] + int(ends[done]))
             elif len(notes.numbers) and self.observer is not None:

@@ -55,7 +55,7 @@ def test_agrees_with_filterpy(name: str, linear: Floats | None, rng: np.random.G
     for frame in range(10):
         for i, f in enumerate(filters):
             noise = box_states.process_variances(state, *means[i, 0, 2:])
-            kalman.predict(means, covariances, i, noise, coupled)
+            kalman.predict(means, covariances, i, 1.0, noise, coupled)
             f.predict(Q=np.diag(np.ravel(noise)))
         assert_same(means, covariances, filters)
         if linear is not None:
@@ -89,7 +89,7 @@ def test_coupled_form_equals_independent_form(name: str, rng: np.random.Generato
     (mean, covariance), (other, coupled) = started(state, boxes), started(state, boxes)
     at = mean[0, 0].copy()
     for x, P, form in ((mean, covariance, False), (other, coupled, True)):
-        kalman.predict(x, P, 0, box_states.process_variances(state, *at[2:]), form)
+        kalman.predict(x, P, 0, 1.0, box_states.process_variances(state, *at[2:]), form)
         kalman.update(x, P, 0, tuple(at + 2), box_states.measurement_variances(state, *at[2:]), form)
     np.testing.assert_allclose(mean, other, rtol=1e-12)
     np.testing.assert_allclose(covariance, coupled, rtol=1e-9, atol=1e-12)

@@ -17,7 +17,7 @@ Bank = tuple[Floats, Ints]
 
 
 def remembered(config: TemplateConfig, *seen: tuple[int, Floats]) -> Bank:
-    vectors, stamps = np.zeros((2, config.capacity, 3)), np.full((2, config.capacity), EMPTY)
+    vectors, stamps = np.zeros((2, config.capacity, 3)), np.full((2, config.capacity), float(EMPTY))
     rules = rules_of(TrackerConfig(templates=config, first=StageConfig(fusion="sum")))
     for frame, vector in seen:
         learn(rules, vectors, stamps, 1, vector, frame, 0.9)

@@ -21,6 +21,7 @@ from smiletrack.errors import InputError
 from smiletrack.files import read_json, write_json
 from smiletrack.tracking.config import TrackerConfig
 from smiletrack.tracking.interpolation import InterpolationConfig, interpolate
+from smiletrack.tracking.linking import LinkingConfig, link_tracks
 from smiletrack.tracking.tracker import Skipped, Tracker, default_config
 from smiletrack.types import Ints, Tracks, TrackTable
 
@@ -42,6 +43,8 @@ class TrackConfig(SequenceInputConfig, ShardConfig):
       smiletrack track --source street.mp4 --detector yolox_nano.onnx --slm runs/slm/model.safetensors
       smiletrack track --data datasets/MOT17/train --split val --detections yolox_x --tracker botsort \\
           --camera-motion file --output runs/botsort tracker.first.max_cost=0.7 interpolation.method=linear
+      smiletrack track --data datasets/MOT17/train --split val --detections yolox_x --slm slm.safetensors --link \\
+          interpolation.method=linear
       torchrun --nproc-per-node 8 -m smiletrack track --data datasets/MOT20/train --detector yolox-x.safetensors
 
     Presets: bytetrack, botsort, botsort-reid, ocsort, sort, deepsort, strongsort, smiletrack, smiletrack-motion,
@@ -54,6 +57,12 @@ class TrackConfig(SequenceInputConfig, ShardConfig):
     sequence_tracker: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Changes of `tracker` for single sequences by name, such as {MOT17-05-FRCNN: {life: {max_lost: 14}}} in the
     original scripts of ByteTrack and BoT-SORT."""
+
+    link: bool = False
+    """Offline: split and link finished tracks by their looks, before interpolation; needs embeddings."""
+
+    linking: LinkingConfig = field(default_factory=LinkingConfig)
+    """How `link` does it."""
 
     interpolation: InterpolationConfig = field(default_factory=InterpolationConfig)
     """Offline post-processing of finished tracks."""
@@ -134,8 +143,10 @@ def _result_file(run: Path, name: str) -> Path:
 def _track_into(run: Path, sequence: SequenceInput, config: TrackConfig, job: SharedJob) -> dict[str, Any]:
     """Track one sequence, write the time it took and then its result file, and return the former."""
     say(*sequence.notes)
+    if config.link and not sequence.embeddings.any():
+        say(f"{sequence.name}: no embeddings, so no tracks are linked")
     tracker = Tracker(altered(config.tracker, config.sequence_tracker.get(sequence.name, {})), sequence.frame_rate)
-    result = track_sequence(tracker, sequence, config.first_identity)
+    result = track_sequence(tracker, sequence, config.first_identity, config.linking if config.link else None)
     file = _result_file(run, sequence.name)
     seconds = sequence.seconds | result.seconds
     entry = {"frames": result.num_frames, "seconds": seconds, "apart": sequence.apart}
@@ -158,16 +169,22 @@ def _write_identified(file: Path, sequence: SequenceInput, identities: Ints) -> 
     write_results(file, TrackTable(table.frames, ids, table.boxes, table.scores, table.classes), decimals=4)
 
 
-def track_sequence(tracker: Tracker, sequence: SequenceInput, first_identity: int = 1) -> TrackedSequence:
-    """Run `tracker` over a whole sequence; only the tracker's own time is counted."""
+def track_sequence(
+    tracker: Tracker, sequence: SequenceInput, first_identity: int = 1, linking: LinkingConfig | None = None
+) -> TrackedSequence:
+    """Run `tracker` over a whole sequence, and link its tracks where `linking` says how; only their time is counted."""
     seen, frames = sequence.all_frames()
     start = time.perf_counter()
     table, rows = tracker.run_with_rows(seen, frames, sequence.num_frames, sequence.warps)
-    seconds = time.perf_counter() - start
+    seconds = {"association": time.perf_counter() - start}
+    if linking:
+        start = time.perf_counter()
+        table = link_tracks(table, seen.embeddings[rows], sequence.frame_rate, sequence.warps, linking)
+        seconds["linking"] = time.perf_counter() - start
     table = replace(table, ids=table.ids + (first_identity - 1))
     identities = np.full(len(seen), -1)
     identities[rows] = table.ids
-    return TrackedSequence(table, sequence.num_frames, {"association": seconds}, tracker.skipped, identities)
+    return TrackedSequence(table, sequence.num_frames, seconds, tracker.skipped, identities)
 
 
 def join_tracks(tracks: list[Tracks]) -> TrackTable:

@@ -178,3 +178,21 @@ def test_every_row_of_the_detections_comes_back_with_its_identity(data: Path, tm
     assert set(read_results(run / "tracks" / "SEQ-02.txt").ids) == {1001}
     track(load_config(TrackConfig, data=str(data), output=str(run)))
     assert not list((run / "identified").glob("*")), "an earlier run's"
+
+
+def test_linked_tracks_have_one_identity_in_both_files(tmp_path: Path) -> None:
+    """SORT loses people soon; in the generated crowd, which has looks, some of them are the same again."""
+    tables, given = {}, {"tracker": "sort", "sequences": ["CROWD-01"], "all_detections": True}
+    for link in (False, True):
+        run = track(load_config(TrackConfig, **given, link=link, output=str(tmp_path / str(link))))
+        tables[link] = read_results(run / "tracks" / "CROWD-01.txt")
+    assert len(set(tables[True].ids)) < len(set(tables[False].ids)) and len(tables[True]) == len(tables[False])
+    identified = np.loadtxt(run / "identified" / "CROWD-01.txt", delimiter=",")[:, 1]
+    assert set(identified) - {-1} == set(tables[True].ids)
+
+
+def test_without_embeddings_linking_says_that_it_does_nothing(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    track(load_config(TrackConfig, data=str(data), output=str(tmp_path / "run"), link=True))
+    assert "SEQ-01: no embeddings, so no tracks are linked" in capsys.readouterr().out

@@ -16,6 +16,7 @@ from smiletrack.data.reid.identities import IdentityTable
 from smiletrack.data.reid.sightings import NOBODY, SequenceSightings, joined_people
 from smiletrack.engine.inputs.joint import JointNetwork, is_joint, joint_path, load_joint
 from smiletrack.engine.inputs.person_crops import demo_world, read_sightings
+from smiletrack.engine.inputs.unmixed_rows import Unmixed, is_unmixed, mixed_spec
 from smiletrack.engine.run_folders.folder import latest_run, start_run
 from smiletrack.engine.settings.eval_slm import GAPS, EvalSLMConfig
 from smiletrack.engine.studies.appearance_by_cover import (
@@ -39,6 +40,7 @@ from smiletrack.view.crop_pairs import Pair, pair_sheet
 
 cv2 = LazyModule("cv2")
 
+Judged = Embedder | JointNetwork | Unmixed
 VISIBILITY_EDGES = (0.0, 0.5, 0.8, 1.0)
 
 
@@ -47,9 +49,7 @@ def eval_slm(config: EvalSLMConfig) -> dict[str, Any]:
     checkpoint = config.checkpoint or str(latest_run(contains="model.safetensors") / "model.safetensors")
     device = str(choose_device(config.device))
     files = [checkpoint, *config.against]
-    embedders = [
-        load_joint(joint_path(file), device) if is_joint(file) else load_embedder(file, device) for file in files
-    ]
+    embedders = [_opened(file, device) for file in files]
     sequences = read_sightings(config.data or demo_world()[1], "val_half", config.detections, config.step, config.gaps)
     ranked = [_ranked_rows(sequence, config) for sequence in sequences]
     table = joined_people(sequences, ranked)
@@ -71,6 +71,13 @@ def eval_slm(config: EvalSLMConfig) -> dict[str, Any]:
     write_json(folder / "summary.json", summary)
     say(f"{folder}/summary.json, {folder}/hardest_pairs.png")
     return summary
+
+
+def _opened(spec: str, device: str) -> Judged:
+    if is_unmixed(spec):
+        network = _opened(mixed_spec(spec), device)
+        return Unmixed(network, network.dimension)
+    return load_joint(joint_path(spec), device) if is_joint(spec) else load_embedder(spec, device)
 
 
 def _table_summary(Z: Floats, table: IdentityTable, gaps: tuple[int, ...]) -> dict[str, Any]:
@@ -104,7 +111,7 @@ def _draws(config: EvalSLMConfig, sequence: SequenceSightings, Z: Floats) -> Dra
 
 
 def embed_sightings(
-    embedders: Sequence[Embedder | JointNetwork], sequences: Sequence[SequenceSightings]
+    embedders: Sequence[Judged], sequences: Sequence[SequenceSightings]
 ) -> list[tuple[list[Floats], float]]:
     """Return for each embedder the (N, D) embeddings of each sequence's boxes, and the seconds they took in all."""
     answers: list[tuple[list[Floats], float]] = [([], 0.0) for _ in embedders]
@@ -115,7 +122,7 @@ def embed_sightings(
 
 
 def embed_boxes(
-    embedders: Sequence[Embedder | JointNetwork],
+    embedders: Sequence[Judged],
     images: Sequence[Path],
     image_indices: Ints,
     boxes: Floats,

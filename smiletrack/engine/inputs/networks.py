@@ -12,6 +12,7 @@ from smiletrack.detector.settings import PredictConfig
 from smiletrack.engine.inputs.detection_cache import DetectorLike, EmbedderLike
 from smiletrack.engine.inputs.joint import JointNetwork, is_joint, joint_path, load_joint
 from smiletrack.engine.inputs.own_networks import OwnDetector, OwnEmbedder, is_own_class
+from smiletrack.engine.inputs.unmixed_rows import Unmixed, is_unmixed, mixed_spec
 from smiletrack.errors import InputError
 from smiletrack.network_files import is_network_file
 from smiletrack.slm.embedder import Embedder, load_embedder
@@ -24,16 +25,19 @@ def load_networks(
     """Load a detector and a similarity network, each of a file or a class of one's own; "" and "none" are none.
 
     An SLM `joint:FILE` sees what the detector in its file sees: both are then one, and the detector is that file too.
+    The rows of `unmixed:` and any of these words are told apart (`slm.unmixing`).
     Tells on standard error what network files were taken for. Raises InputError for a missing or foreign file and for a
     device that is not there.
     """
+    if is_unmixed(slm):
+        seeing, embedding = load_networks(detector, mixed_spec(slm), device, predict)
+        return seeing, Unmixed(embedding) if embedding else None
     predict = predict or PredictConfig()
     if predict.runtime == "auto":
         predict = replace(predict, runtime="torch" if predict.compile else "onnx")
     several = bool(detector) and slm not in ("", "none")
     threads = max(1, torch.get_num_threads() // 2) if several else 0  # both work at once
-    seeing: DetectorLike | None = None
-    embedding: EmbedderLike | None = None
+    seeing, embedding = None, None
     if is_joint(slm):
         joint = open_joint(slm, device, predict)
         if detector and Path(detector).resolve() != joint_path(slm).resolve():

@@ -15,8 +15,9 @@ from smiletrack.tracking.boosting import (
     to_motion_similarities,
 )
 from smiletrack.tracking.intake import FREE, FrameDetections
-from smiletrack.tracking.observations import direction_agreement
-from smiletrack.tracking.overlap import EVERYTHING, Candidates, find_pairs, reach_of
+from smiletrack.tracking.observations import corner_angle, direction_agreement
+from smiletrack.tracking.overlap import EVERYTHING, Candidates, find_pairs, height_overlap, reach_of
+from smiletrack.tracking.perspectives import score_distance
 from smiletrack.tracking.settings import BOOST, Rules, StageRules
 from smiletrack.tracking.state import TrackState, Workspace
 from smiletrack.tracking.templates import fill_appearances
@@ -48,9 +49,11 @@ def match_then_filter(
     if stage.fusion == BOOST:
         _fill_boosted(state, scene, rules, stage, boxes, pairs, work)
     else:
+        modulate(stage, boxes, scene, pairs)
         clear = _nobody_competes(pairs, least, len(scene.scores), work.by_detection[4])
-        if not clear and stage.direction > 0:
+        if not clear and (stage.direction > 0 or stage.perspectives):
             pairs = find_pairs(slots, boxes, state.classes, scene, stage.level, rules, EVERYTHING, work)
+            modulate(stage, boxes, scene, pairs)
         _fill_overlaps(state, scene, stage, pairs, least, clear, gains)
     assign(pairs.starts, pairs.rows, gains, len(scene.scores), work)
     found = work.by_track[4]
@@ -74,17 +77,41 @@ def _fill_overlaps(
     clear: bool,
     gains: Floats,
 ) -> None:
-    """Fill in what the match of each pair gains by IoU and direction."""
+    """Fill in what the match of each pair gains by IoU, direction and score."""
     for index in range(len(pairs.slots)):
         for pair in range(pairs.starts[index], pairs.starts[index + 1]):
             row, overlap = pairs.rows[pair], pairs.ious[pair]
             gains[pair] = overlap
             if clear and overlap < least:
                 gains[pair] = 0.0
+            elif not clear and stage.perspectives:
+                gains[pair] += _WHOLE + _expected_gain(state, scene, stage, pairs.slots[index], row)
             elif not clear and stage.direction > 0:
                 agreement = direction_agreement(state, pairs.slots[index], scene.boxes[row])
                 # 1 makes all of them gains, so that as many pairs as there can be are matched
                 gains[pair] += 1 + stage.direction * agreement * scene.scores[row]
+
+
+@inner
+def modulate(stage: StageRules, boxes: Floats, scene: FrameDetections, pairs: Candidates) -> None:
+    """Make the IoU of each pair the height-modulated one, where the stage asks for it."""
+    if stage.height_power > 0:
+        for index in range(len(pairs.slots)):
+            for pair in range(pairs.starts[index], pairs.starts[index + 1]):
+                shared = height_overlap(boxes, pairs.slots[index], scene.boxes, pairs.rows[pair])
+                pairs.ious[pair] *= shared**stage.height_power
+
+
+@inner
+def _expected_gain(state: TrackState, scene: FrameDetections, stage: StageRules, slot: int, row: int) -> float:
+    """Return what a detection gains by corners that keep their direction and a score that is expected."""
+    gain, box, score = 0.0, scene.boxes[row], scene.scores[row]
+    if stage.corners:
+        angle = corner_angle(state, slot, box)
+        gain = stage.direction * score * (0.5 - angle if angle >= 0 else 0.0)
+    elif stage.direction > 0:
+        gain = stage.direction * score * direction_agreement(state, slot, box)
+    return gain - stage.score_weight * score_distance(state, stage, slot, score) if stage.score_weight > 0 else gain
 
 
 @inner

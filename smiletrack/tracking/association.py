@@ -10,6 +10,9 @@ from smiletrack.tracking.intake import FrameDetections
 from smiletrack.tracking.state import TrackState, Workspace
 from smiletrack.types import Floats, Ints
 
+_STEP = 0.05
+"""By which the limit of the iterative assignment falls each time."""
+
 
 @inner
 def assign(starts: Ints, columns: Ints, gains: Floats, num_columns: int, work: Workspace) -> None:
@@ -43,6 +46,51 @@ def assign(starts: Ints, columns: Ints, gains: Floats, num_columns: int, work: W
         column_price,
     )
     match_rows(assignment, 0, num_rows)
+
+
+@inner
+def assign_mutual(
+    starts: Ints, columns: Ints, costs: Floats, max_cost: float, num_columns: int, work: Workspace
+) -> None:
+    """Match pairs that are the cheapest of both sides and cost less than `max_cost`, which then falls, until none is.
+
+    Arguments and answer as `assign`. Iterative assignment of TrackTrack (CVPR 2025); of equal costs the first counts.
+    """
+    num_rows = len(starts) - 1
+    column_of, best_of_row = work.by_track[4, :num_rows], work.by_track[3, :num_rows]
+    row_of, best_of_column = work.by_detection[4], work.by_detection[5]
+    for row in range(num_rows):
+        column_of[row] = FREE
+    for column in range(num_columns):
+        row_of[column] = FREE
+    num_matched = 1
+    while num_matched:
+        num_matched = 0
+        for column in range(num_columns):
+            best_of_column[column] = FREE
+        for row in range(num_rows):
+            best_of_row[row] = FREE
+            for pair in range(starts[row], starts[row + 1]):
+                column = columns[pair]
+                if column_of[row] != FREE or row_of[column] != FREE or not costs[pair] < max_cost:
+                    continue
+                best = best_of_row[row]
+                if best == FREE or _is_cheaper(costs, columns, pair, best):
+                    best_of_row[row] = pair
+                if best_of_column[column] == FREE or costs[pair] < costs[best_of_column[column]]:
+                    best_of_column[column] = pair
+        for row in range(num_rows):
+            best = best_of_row[row]
+            if best != FREE and best_of_column[columns[best]] == best:
+                column_of[row], row_of[columns[best]] = columns[best], row
+                num_matched += 1
+        max_cost -= _STEP
+
+
+@inner
+def _is_cheaper(costs: Floats, columns: Ints, pair: int, other: int) -> bool:
+    """Tell which of two pairs of a row goes first: the cheaper one, of equal ones that of the first column."""
+    return costs[pair] < costs[other] or (costs[pair] == costs[other] and columns[pair] < columns[other])
 
 
 @inner

@@ -10,7 +10,7 @@ from smiletrack.compiled import inner
 from smiletrack.motion.box_states import position_of
 from smiletrack.motion.kalman import mahalanobis
 from smiletrack.tracking.all_pairs import match_then_filter
-from smiletrack.tracking.association import assign, settle
+from smiletrack.tracking.association import assign, assign_mutual, settle
 from smiletrack.tracking.calibration import evidence, evidence_line
 from smiletrack.tracking.costs import REFUSED, evidence_cost, pair_cost, refuse_undecided
 from smiletrack.tracking.evidence import appearance_trust, pair_evidence
@@ -18,6 +18,7 @@ from smiletrack.tracking.intake import FREE, FrameDetections
 from smiletrack.tracking.noise import detection_noise
 from smiletrack.tracking.observer import Notes, note
 from smiletrack.tracking.overlap import Candidates, find_pairs, height_overlap, reach_of
+from smiletrack.tracking.perspectives import add_perspectives
 from smiletrack.tracking.settings import (
     ACTIVE,
     ACTIVE_LAST,
@@ -39,7 +40,7 @@ from smiletrack.types import Floats, Ints
 def run_cascade(
     state: TrackState, scene: FrameDetections, rules: Rules, stages: Floats, notes: Notes, work: Workspace
 ) -> None:
-    """Run the stages, one row of `stages` each (`settings.flatten`)."""
+    """Run the stages, one row of `stages` each (`flattening.flatten`)."""
     for index in range(len(stages)):
         stage = read_stage(stages[index])
         slots = work.by_track[0, : _participants(state, stage.group, work.by_track[0])]
@@ -110,12 +111,17 @@ def _match(
     if stage.appearance:
         fill_appearances(state, scene, rules, stage, pairs, looks)
     _fill_costs(state, scene, rules, stage, boxes, pairs, looks, costs)
+    if stage.perspectives:
+        add_perspectives(state, scene, stage, pairs, costs)
     if stage.margin > 0:
         tracks, detections = work.track_figures[:2], work.detection_figures[2:4]
         refuse_undecided(pairs.starts, pairs.rows, costs, stage.margin, tracks, detections)
     if len(notes.numbers):
         note(notes, state, stage, pairs, looks, costs)
-    _assign_cheap(pairs, costs, stage.max_cost, len(scene.scores), work)
+    if stage.mutual:
+        assign_mutual(pairs.starts, pairs.rows, costs, stage.max_cost, len(scene.scores), work)
+    else:
+        _assign_cheap(pairs, costs, stage.max_cost, len(scene.scores), work)
     settle(state, scene, slots, work.by_track[4])
 
 

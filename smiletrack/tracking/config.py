@@ -137,6 +137,10 @@ class LifeConfig(Checked):
     max_overlap: Share = 1.0
     """A detection whose IoU with a matched detection of its frame is above this starts no track (TrackTrack: 0.55)."""
 
+    best_birth: bool = False
+    """`max_overlap` holds for detections too that could start a track themselves and score more (track-aware
+    initialisation of TrackTrack)."""
+
     duplicate_cost: Share | None = 0.15
     """A tracked and a lost track whose IoU cost is below this are duplicates, and the younger one is removed; null =
     off."""
@@ -224,3 +228,13 @@ class TrackerConfig(Checked):
     def observes(self) -> bool:
         """Whether tracks have to remember their detections (OC-SORT)."""
         return self.motion.replay or any(s.direction > 0 or s.boxes == "observed" for s in self.stages)
+
+    @property
+    def corners(self) -> bool:
+        """Whether tracks have to remember where their corners went (Hybrid-SORT, TrackTrack)."""
+        return any(stage.corners for stage in self.stages)
+
+    @property
+    def expects_scores(self) -> bool:
+        """Whether tracks have to remember their scores (Hybrid-SORT, TrackTrack)."""
+        return any(stage.score_weight > 0 for stage in self.stages)

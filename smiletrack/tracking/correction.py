@@ -8,8 +8,9 @@ from smiletrack.motion.box_states import position_of
 from smiletrack.tracking.calibration import DIFFERENT, SAME, add_similarities
 from smiletrack.tracking.intake import FREE, FrameDetections
 from smiletrack.tracking.noise import detection_noise
-from smiletrack.tracking.observations import remember_box, replay
+from smiletrack.tracking.observations import learn_corners, remember_box, replay
 from smiletrack.tracking.overlap import iou
+from smiletrack.tracking.perspectives import learn_score
 from smiletrack.tracking.settings import HIGH, Rules
 from smiletrack.tracking.state import ALIVE, COUPLED, ELAPSED, LOST, NOW, TRACKED, UNCONFIRMED, TrackState, Workspace
 from smiletrack.tracking.templates import best_cosine, learn
@@ -38,6 +39,8 @@ def _filter(state: TrackState, scene: FrameDetections, rules: Rules, slot: int) 
     if rules.observes:
         if rules.replay and state.states[slot] == LOST and state.observed_at[slot, 0] > 0:
             replay(state, rules, slot, box)
+        if rules.corners:
+            learn_corners(state, slot, box)
         remember_box(state, slot, box)
     measured = position_of(rules.coordinates, box[0], box[1], box[2], box[3])
     a, b, c, d = detection_noise(rules, means[slot, 0, 2], means[slot, 0, 3])
@@ -50,6 +53,8 @@ def _filter(state: TrackState, scene: FrameDetections, rules: Rules, slot: int) 
 @inner
 def _mark_as_seen(state: TrackState, scene: FrameDetections, rules: Rules, slot: int) -> None:
     row, now = state.matches[slot], state.clock[NOW]
+    if rules.expects_scores:
+        learn_score(state.expected_scores, slot, state.scores[slot], scene.scores[row])
     state.scores[slot], state.classes[slot] = scene.scores[row], scene.classes[row]
     if rules.grace and now - state.clock[ELAPSED] - state.seen_at[slot] > rules.max_lost:
         state.doomed[slot] = 1

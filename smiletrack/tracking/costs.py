@@ -10,7 +10,7 @@ from math import isnan, tanh
 import numpy as np
 
 from smiletrack.compiled import inner
-from smiletrack.tracking.settings import CALIBRATED, MINIMUM, MOTION, SUM, VETO, StageRules
+from smiletrack.tracking.settings import CALIBRATED, CLIPPED, MINIMUM, MOTION, SUM, VETO, StageRules
 from smiletrack.types import Floats, Ints
 
 REFUSED = np.inf
@@ -27,6 +27,8 @@ def pair_cost(
     cost = 1 - scored
     if stage.fusion == SUM:
         cost = sum_cost(scored, appearance)
+    elif stage.fusion == CLIPPED:
+        cost = sum_cost(scored, 0.0 if appearance < 0 else appearance)
     elif stage.fusion == MINIMUM:
         cost = minimum_cost(cost, 1 - overlap, appearance, stage.max_iou_cost, stage.max_appearance_cost)
     elif stage.fusion == VETO:

@@ -9,6 +9,7 @@ from smiletrack.tracking.noise import birth_noise
 from smiletrack.tracking.observations import forget_observations, freeze
 from smiletrack.tracking.ordering import num_below, sort_places
 from smiletrack.tracking.overlap import iou
+from smiletrack.tracking.perspectives import start_scores
 from smiletrack.tracking.settings import HIGH, Rules
 from smiletrack.tracking.state import (
     ALIVE,
@@ -66,7 +67,7 @@ def start_lives(state: TrackState, scene: FrameDetections, rules: Rules) -> None
     """Start a track from every high detection that is left and scores at least tau (GATE, second switch)."""
     for row in range(len(scene.scores)):
         if scene.levels[row] == HIGH and scene.owners[row] == FREE and scene.scores[row] >= rules.new_score:
-            if rules.max_overlap < 1 and _lies_on_a_match(scene, row, rules):
+            if rules.max_overlap < 1 and _lies_on_another(scene, row, rules):
                 continue
             slot = state.order[state.counters[ALIVE]]
             state.counters[ALIVE] += 1
@@ -74,13 +75,19 @@ def start_lives(state: TrackState, scene: FrameDetections, rules: Rules) -> None
 
 
 @inner
-def _lies_on_a_match(scene: FrameDetections, row: int, rules: Rules) -> bool:
-    """Tell whether a matched detection of its class overlaps this one by more than `max_overlap`."""
-    first = num_below(scene.reaches, scene.boxes[row, 0], True)
+def _lies_on_another(scene: FrameDetections, row: int, rules: Rules) -> bool:
+    """Tell whether a detection of its class that goes first overlaps this one by more than `max_overlap`.
+
+    These are the matched ones and, with `best_birth`, those that could start a track and score more.
+    """
+    start = num_below(scene.reaches, scene.boxes[row, 0], True)
     end = num_below(scene.lefts, scene.boxes[row, 2], False)
-    for other in scene.order[first:end]:
+    for other in scene.order[start:end]:
         alike = rules.across_classes or scene.classes[other] == scene.classes[row]
-        if alike and scene.owners[other] != FREE and iou(scene.boxes, row, scene.boxes, other, 0.0) > rules.max_overlap:
+        first = scene.owners[other] != FREE
+        if rules.best_birth and not first and scene.levels[other] == HIGH:
+            first = scene.scores[other] >= rules.new_score and scene.scores[other] > scene.scores[row]
+        if alike and first and iou(scene.boxes, row, scene.boxes, other, 0.0) > rules.max_overlap:
             return True
     return False
 
@@ -102,6 +109,8 @@ def _start_life(state: TrackState, scene: FrameDetections, rules: Rules, slot: i
     kalman.initiate(state.means, state.covariances, slot, position, variances)
     if rules.observes:
         forget_observations(state, slot)
+    if rules.expects_scores:
+        start_scores(state.expected_scores, slot, scene.scores[row])
     if rules.appearance:
         for place in range(state.stamps.shape[1]):
             state.stamps[slot, place] = EMPTY

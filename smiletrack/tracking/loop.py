@@ -39,7 +39,7 @@ class Given(NamedTuple):
     embeddings: Floats
 
 
-_INTERPRETED = {"config.py", "interpolation.py", "stages.py", "tracker.py"}
+_INTERPRETED = {"config.py", "flattening.py", "interpolation.py", "stages.py", "tracker.py"}
 """Files beside this one that are no part of the loop."""
 
 
@@ -138,6 +138,8 @@ def _compiled(sources: int) -> Callable[..., int]:
         frozen_means: Floats,
         frozen_covariances: Floats,
         frozen_at: Floats,
+        corner_directions: Floats,
+        expected_scores: Floats,
         vectors: Floats,
         stamps: Floats,
         counters: Ints,
@@ -177,6 +179,8 @@ def _compiled(sources: int) -> Callable[..., int]:
             frozen_means,
             frozen_covariances,
             frozen_at,
+            corner_directions,
+            expected_scores,
             vectors,
             stamps,
             counters,
@@ -218,7 +222,7 @@ def _compiled(sources: int) -> Callable[..., int]:
 track_frames: Callable[..., int] = _compiled(_sources())
 """Track frames `first` .. F - 1 and return F, or the frame for which the memory has too few slots.
 
-Arguments: the fields of `Memory`; rules and stages (`settings.flatten`); boxes (N, 4), scores, classes and embeddings
+Arguments: the fields of `Memory`; rules and stages (`flattening.flatten`); boxes (N, 4), scores, classes and embeddings
 (N, D) of all frames one after another; ends (F,), where each frame's rows end; elapsed (F,), frames from the look
 before to each; warps (F, 2, 3), or none for a camera that stands; the fields of `Answers`, then of `Notes`; first.
 """

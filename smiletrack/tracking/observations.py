@@ -3,8 +3,9 @@
 `observed` (S, 4) is the last observation, -1 where there is none; as in the original, the detection that starts a track
 is not an observation; the first match is. `recent` (S, SPAN, 4) is a ring over looks of the latest ones. `observed_at`
 (S, 1 + SPAN) holds the numbers of the looks of both, first that of `observed`, 0 = none: a direction needs a way,
-however long it took. `directions` (S, 2) are unit vectors, zeros where there is none. `frozen_at` (S,) is the time at
-which the filter was frozen.
+however long it took. `directions` (S, 2) are unit vectors, zeros where there is none. `corner_directions` (S, 4, 2) are
+those of the corners, summed over 1 .. SPAN looks and of any length. `frozen_at` (S,) is the time at which the filter
+was frozen.
 """
 
 from math import acos, ceil, pi, sqrt
@@ -25,6 +26,9 @@ def forget_observations(state: TrackState, slot: int) -> None:
         state.observed[slot, k] = -1.0
     for place in range(1 + SPAN):
         state.observed_at[slot, place] = 0
+    if len(state.corner_directions):
+        for corner in range(4):
+            state.corner_directions[slot, corner, 0] = state.corner_directions[slot, corner, 1] = 0.0
     state.directions[slot, 0] = state.directions[slot, 1] = 0.0
 
 
@@ -41,16 +45,27 @@ def remember_box(state: TrackState, slot: int, box: Floats) -> None:
 
 
 @inner
+def place_before(state: TrackState, slot: int) -> int:
+    """Return the place in `recent` of a track's observation SPAN looks ago, or less; -1 for none.
+
+    That is the oldest within the last SPAN looks.
+    """
+    frame, found = state.counters[FRAME], -1
+    for age in range(1, SPAN + 1):
+        place = (frame - age) % SPAN
+        if state.observed_at[slot, 1 + place] == frame - age:
+            found = place
+    return found
+
+
+@inner
 def way_to(state: TrackState, slot: int, box: Floats) -> tuple[float, float]:
     """Return the direction, of length 1, from a track's observation SPAN looks ago, or less, to `box` (4,).
 
     That is the oldest within the last SPAN looks, else the last one. A step of no length stays nearly zero.
     """
-    frame, start = state.counters[FRAME], state.observed[slot]
-    for age in range(1, SPAN + 1):
-        place = (frame - age) % SPAN
-        if state.observed_at[slot, 1 + place] == frame - age:
-            start = state.recent[slot, place]
+    place = place_before(state, slot)
+    start = state.observed[slot] if place < 0 else state.recent[slot, place]
     x = (box[0] + box[2]) / 2 - (start[0] + start[2]) / 2
     y = (box[1] + box[3]) / 2 - (start[1] + start[3]) / 2
     length = sqrt(x * x + y * y) + 1e-6
@@ -66,6 +81,62 @@ def direction_agreement(state: TrackState, slot: int, box: Floats) -> float:
     x, y = way_to(state, slot, box)
     cosine = x * state.directions[slot, 0] + y * state.directions[slot, 1]
     return 0.5 - acos(min(max(cosine, -1.0), 1.0)) / pi
+
+
+@inner
+def learn_corners(state: TrackState, slot: int, box: Floats) -> None:
+    """Set `corner_directions` of a track that is seen at `box` (4,): the sums of the unit steps over 1 .. SPAN looks.
+
+    Hybrid-SORT, arXiv 2308.00783, section 3.3, "Robust Observation-Centric Momentum". Before `remember_box`.
+    """
+    frame, num_steps = state.counters[FRAME], 0
+    for corner in range(4):
+        state.corner_directions[slot, corner, 0] = state.corner_directions[slot, corner, 1] = 0.0
+    for age in range(1, SPAN + 1):
+        place = (frame - age) % SPAN
+        if state.observed_at[slot, 1 + place] == frame - age:
+            _add_steps(state.corner_directions[slot], state.recent[slot, place], box)
+            num_steps += 1
+    if not num_steps and state.observed_at[slot, 0] > 0:
+        _add_steps(state.corner_directions[slot], state.observed[slot], box)
+
+
+@inner
+def _add_steps(directions: Floats, start: Floats, box: Floats) -> None:
+    """Add to directions (4, 2) the unit step of each corner from one box to another."""
+    for corner in range(4):
+        x, y = corner_step(start, box, corner)
+        directions[corner, 0] += x
+        directions[corner, 1] += y
+
+
+@inner
+def corner_step(start: Floats, box: Floats, corner: int) -> tuple[float, float]:
+    """Return the direction, of length 1, of a corner (0 .. 3) from one box (4,) to another; nearly zero for none."""
+    across, down = 2 * (corner % 2), 1 + 2 * (corner // 2)
+    x, y = box[across] - start[across], box[down] - start[down]
+    length = sqrt(x * x + y * y) + 1e-6
+    return x / length, y / length
+
+
+@inner
+def corner_angle(state: TrackState, slot: int, box: Floats) -> float:
+    """Return the mean angle, in units of pi, by which a track's corners leave their directions on the way to `box`.
+
+    -1 for a track without directions.
+    """
+    place, total = place_before(state, slot), 0.0
+    start = state.observed[slot] if place < 0 else state.recent[slot, place]
+    if state.observed_at[slot, 0] == 0:
+        return -1.0
+    for corner in range(4):
+        x, y = corner_step(start, box, corner)
+        along, across = state.corner_directions[slot, corner, 0], state.corner_directions[slot, corner, 1]
+        if along == 0 and across == 0:
+            return -1.0
+        cosine = (x * along + y * across) / (sqrt(along * along + across * across) + 1e-6)
+        total += acos(min(max(cosine, -1.0), 1.0)) / pi
+    return total / 4
 
 
 @inner

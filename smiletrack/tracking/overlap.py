@@ -9,7 +9,7 @@ from typing import NamedTuple
 from smiletrack.compiled import inner, leaf
 from smiletrack.tracking.intake import FREE, FrameDetections
 from smiletrack.tracking.ordering import num_below
-from smiletrack.tracking.settings import Rules, StageRules
+from smiletrack.tracking.settings import ANY_LEVEL, Rules, StageRules
 from smiletrack.tracking.state import ALIVE, TrackState, Workspace
 from smiletrack.types import Floats, Ints
 
@@ -90,7 +90,7 @@ def find_pairs(
             first, end = window(scene, boxes, slot, pixel)
         for place in range(first, end):
             row = scene.order[place]
-            if scene.levels[row] != level or scene.owners[row] != FREE:
+            if (scene.levels[row] != level and level != ANY_LEVEL) or scene.owners[row] != FREE:
                 continue
             if classes[slot] != scene.classes[row] and not rules.across_classes:
                 continue

@@ -11,6 +11,7 @@ from smiletrack.compiled import inner
 from smiletrack.motion import kalman
 from smiletrack.motion.box_states import corners_of, is_possible, warp_blocks
 from smiletrack.tracking.noise import frame_noise
+from smiletrack.tracking.perspectives import predict_scores
 from smiletrack.tracking.settings import Rules
 from smiletrack.tracking.state import ALIVE, BAD_WARPS, COUPLED, ELAPSED, EMPTY, UNCONFIRMED, TrackState
 from smiletrack.types import Floats
@@ -29,6 +30,8 @@ def predict_tracks(state: TrackState, rules: Rules, warps: Floats) -> None:
         state.matches[slot] = EMPTY
         if state.states[slot] != UNCONFIRMED or rules.predict_unconfirmed:
             _predict(state, rules, slot)
+    if rules.expects_scores:
+        predict_scores(state)
     if len(alive) and len(warps):
         _warp_tracks(state, rules, warps[0])
     fill_boxes(state, rules.coordinates)

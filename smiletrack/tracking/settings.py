@@ -1,20 +1,16 @@
 """A `TrackerConfig` as the compiled loops read it: numbers with names, no text, no None.
 
 Choices become numbers from 0 in the order in which the configuration lists them; a limit that is off becomes an
-infinite one. `flatten` turns a configuration into arrays once, `read_rules` and `read_stage` give the names back.
+infinite one. `flattening.flatten` turns a configuration into arrays once, `read_rules` and `read_stage` give the names
+back.
 """
 
-from typing import NamedTuple, get_args, get_type_hints
-
-import numpy as np
+from typing import NamedTuple
 
 from smiletrack.compiled import inner
-from smiletrack.motion.box_states import BOX_STATES
-from smiletrack.tracking.config import MotionConfig, SplitConfig, TemplateConfig, TrackerConfig
-from smiletrack.tracking.stages import Fusion, Group, StageConfig
 from smiletrack.types import Floats
 
-IOU, SUM, MINIMUM, VETO, MOTION, CALIBRATED, EVIDENCE, BOOST = range(8)
+IOU, SUM, MINIMUM, VETO, MOTION, CALIBRATED, EVIDENCE, BOOST, CLIPPED = range(9)
 """`Fusion`."""
 ALL, CONFIRMED, ACTIVE_LAST, ACTIVE, YOUNG = range(5)
 """`Group`; ACTIVE_LAST is its `tracked`, YOUNG its `unconfirmed`."""
@@ -22,8 +18,8 @@ TIES_HIGH, TIES_LOW, TIES_DROP = range(3)
 """`SplitConfig.ties`."""
 LAST, MEAN, BANK = range(3)
 """`TemplateConfig.policy`."""
-NOISE, LOW, HIGH = range(3)
-"""What a detection's score makes of it."""
+NOISE, LOW, HIGH, ANY_LEVEL = range(4)
+"""What a detection's score makes of it; ANY_LEVEL of a stage stands for LOW and HIGH."""
 
 
 class Rules(NamedTuple):
@@ -79,13 +75,17 @@ class Rules(NamedTuple):
     boost_unexplained: bool
     rescored: bool
     trust_from: float
+    corners: bool
+    expects_scores: bool
+    best_birth: bool
 
 
 class StageRules(NamedTuple):
     """One stage of the cascade; the fields of `StageConfig`, where not said otherwise.
 
     level: of the detections that take part. appearance: whether embeddings are compared. observed: whether a track is
-    where it was last detected, instead of predicted.
+    where it was last detected, instead of predicted. mutual: of `assignment`. filtered_score: of `expected_score`.
+    least_score, most_score: bounds of expected scores. perspectives: whether a pair has more parts than the fusion.
     """
 
     level: int
@@ -108,107 +108,15 @@ class StageRules(NamedTuple):
     by_age: bool
     appearance: bool
     margin: float
-
-
-def flatten(config: TrackerConfig, frame_rate: float) -> tuple[Floats, Floats]:
-    """Return the rules, one number a field of `Rules`, and the stages that are on, (stages, fields of `StageRules`)."""
-    rules = np.array([float(value) for value in _rules(config, frame_rate)])
-    stages = [_stage(stage, LOW if stage is config.second else HIGH) for stage in config.stages]
-    return rules, np.array([[float(value) for value in stage] for stage in stages])
-
-
-def _rules(config: TrackerConfig, frame_rate: float) -> Rules:
-    """Return a tracker's settings as numbers, words by their place among the choices."""
-    split, motion, templates, life, output = (
-        config.split,
-        config.motion,
-        config.templates,
-        config.life,
-        config.output,
-    )
-    scale = frame_rate / 30.0 if life.scale_with_frame_rate else 1.0
-    return Rules(
-        median=split.mode == "median",
-        high=split.high,
-        low=split.low,
-        ties=_number(SplitConfig, "ties", split.ties),
-        coordinates=BOX_STATES[motion.state],
-        stopped=4 - _number(MotionConfig, "stop_when_lost", motion.stop_when_lost),
-        predict_unconfirmed=motion.predict_unconfirmed,
-        trust_score=motion.trust_score,
-        replay=motion.replay,
-        policy=_number(TemplateConfig, "policy", templates.policy),
-        momentum=templates.momentum,
-        min_gap=templates.min_gap,
-        max_age=templates.max_age,
-        min_score=templates.min_score,
-        low_matches=templates.low_matches,
-        appearance=config.appearance,
-        calibrated=config.weighs or any(stage.fusion == "calibrated" for stage in config.stages),
-        observes=config.observes,
-        iou_pixel=config.iou_pixel,
-        new_score=life.new_score,
-        confirm=life.confirm,
-        max_lost=int(scale * life.max_lost),
-        grace=1 if life.revive else 0,
-        duplicate_cost=_or(life.duplicate_cost, -np.inf),
-        observed_boxes=output.boxes == "observed",
-        report_unconfirmed=output.unconfirmed,
-        min_streak=output.min_streak,
-        min_area=output.min_area,
-        max_aspect=_or(output.max_aspect, np.inf),
-        across_classes=config.across_classes,
-        rescale=split.rescale,
-        weighs=config.weighs,
-        measurement_noise=motion.measurement_noise**2,
-        velocity_noise=30.0 / frame_rate if motion.noise_by_frame_rate else 1.0,
-        frame_time=30.0 / frame_rate,
-        max_lost_with_appearance=scale * _or(life.max_lost_with_appearance, life.max_lost),
-        max_overlap=life.max_overlap,
-        everything=any(
-            stage.filter_after or not stage.overlap or stage.fusion == "motion" or stage.boxes == "observed"
-            for stage in config.stages
-        ),
-        boost_likely=split.boost_likely,
-        boost_unexplained=split.boost_unexplained,
-        rescored=split.rescale or split.boost_likely or split.boost_unexplained,
-        trust_from=_or(templates.trust_from, 1.0),
-    )
-
-
-def _stage(stage: StageConfig, level: int) -> StageRules:
-    """Return a stage's settings as numbers; what is off is a limit that nothing reaches."""
-    return StageRules(
-        level=level,
-        group=get_args(Group).index(stage.tracks),
-        fusion=get_args(Fusion).index(stage.fusion),
-        max_cost=stage.max_cost,
-        score=stage.score,
-        gate=_or(stage.gate, -np.inf),
-        overlap=stage.overlap and stage.fusion != "motion",
-        max_iou_cost=stage.max_iou_cost,
-        max_appearance_cost=stage.max_appearance_cost,
-        motion_weight=stage.motion_weight,
-        max_mahalanobis=_or(stage.max_mahalanobis, np.inf),
-        appearance_weight=stage.appearance_weight,
-        height_power=stage.height_power,
-        direction=stage.direction,
-        observed=stage.boxes == "observed",
-        filter_after=stage.filter_after,
-        newest_template=stage.newest_template,
-        by_age=stage.by_age,
-        appearance=stage.appearance,
-        margin=stage.margin,
-    )
-
-
-def _number(section: type, name: str, choice: str) -> int:
-    """Return the place of a choice among those that the configuration lists for a field."""
-    return get_args(get_type_hints(section)[name]).index(choice)
-
-
-def _or(limit: float | None, off: float) -> float:
-    return off if limit is None else limit
+    low_cost: float
+    min_iou: float
+    mutual: bool
+    score_weight: float
+    filtered_score: bool
+    least_score: float
+    most_score: float
+    corners: bool
+    perspectives: bool
 
 
 @inner
@@ -257,6 +165,9 @@ def read_rules(row: Floats) -> Rules:
         row[39] != 0,
         row[40] != 0,
         row[41],
+        row[42] != 0,
+        row[43] != 0,
+        row[44] != 0,
     )
 
 
@@ -284,4 +195,13 @@ def read_stage(row: Floats) -> StageRules:
         row[17] != 0,
         row[18] != 0,
         row[19],
+        row[20],
+        row[21],
+        row[22] != 0,
+        row[23],
+        row[24] != 0,
+        row[25],
+        row[26],
+        row[27] != 0,
+        row[28] != 0,
     )

@@ -9,7 +9,7 @@ from smiletrack.motion.kalman import CHI2_95
 from smiletrack.ranges import Checked, NonNegative, Share
 
 Group = Literal["all", "confirmed", "tracked", "active", "unconfirmed"]
-Fusion = Literal["iou", "sum", "minimum", "veto", "motion", "calibrated", "evidence", "boost"]
+Fusion = Literal["iou", "sum", "minimum", "veto", "motion", "calibrated", "evidence", "boost", "clipped"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,8 @@ class StageConfig(Checked):
     itself (`tracking.calibration`). evidence: 1 - S_iou - w L, with L in nats, which weighs how much of a detection
     others cover and how old the track's template is (`tracking.evidence`); without appearance 1 - S_iou. boost: IoU,
     motion, shape and cosine are added up and weighted by confidence, and a match stays if its IoU is enough, or half of
-    it and appearance is alike (BoostTrack; `tracking.boosting`); needs `filter_after`."""
+    it and appearance is alike (BoostTrack; `tracking.boosting`); needs `filter_after`. clipped: as sum, but a cosine
+    below 0 counts 0 (TrackTrack)."""
 
     max_cost: Annotated[float, Gt(0), Le(2)] = 0.8
     """A pair can match only below this cost. Above 1 only with `motion`."""
@@ -66,6 +67,24 @@ class StageConfig(Checked):
     """Weight w. `calibrated`: IoU that the strongest evidence is worth; `evidence`: IoU that one nat is worth.
     `boost`: weight of the cosine."""
 
+    low_cost: Share | None = None
+    """Low detections take part in this stage too, at this much more cost (TrackTrack: 0.2); null = high ones only."""
+
+    min_iou: Share = 0.0
+    """A pair can match only if its IoU is above this, whatever its cost."""
+
+    assignment: Literal["optimal", "mutual"] = "optimal"
+    """optimal: the lowest sum of costs. mutual: again and again all pairs match that are the cheapest of both sides,
+    while `max_cost` falls by 0.05 each time (iterative assignment of TrackTrack)."""
+
+    score_weight: NonNegative = 0.0
+    """Weight of the distance of a detection's score to the score that the track's scores lead to (Hybrid-SORT, arXiv
+    2308.00783, section 3.2; TrackTrack); 0 = off."""
+
+    expected_score: Literal["linear", "filter"] = "linear"
+    """What a track's scores lead to. linear: the last one and once more its last step. filter: the prediction of a
+    Kalman filter over scores (Hybrid-SORT's for high detections)."""
+
     margin: NonNegative = 0.0
     """A pair can match only if its cost is lower, by this much, than that of any other pair of its track and of its
     detection; 0 = off."""
@@ -76,6 +95,10 @@ class StageConfig(Checked):
 
     direction: Share = 0.0
     """Weight of the agreement of directions (observation-centric momentum of OC-SORT, section 4.2); 0 = off."""
+
+    corners: bool = False
+    """Directions are those of the four corners, over one to three frames, instead of the centre's over three
+    (Hybrid-SORT, section 3.3). Without `filter_after` the mean angle is a cost (TrackTrack)."""
 
     boxes: Literal["predicted", "observed"] = "predicted"
     """Box of a track: the filter's prediction, or the last matched detection (observation-centric recovery of OC-SORT,
@@ -99,8 +122,13 @@ class StageConfig(Checked):
             raise ValueError(f"filter_after needs fusion iou or boost, not {self.fusion}")
         if self.fusion == "boost" and not self.filter_after:
             raise ValueError("fusion boost needs filter_after: true")
-        if self.direction > 0 and not self.filter_after:
-            raise ValueError("direction needs filter_after: true")
+        if self.direction > 0 and not (self.filter_after or self.corners):
+            raise ValueError("direction needs filter_after: true or corners: true")
+        if self.corners and self.direction == 0:
+            raise ValueError("corners needs a direction above 0")
+        for key in ("low_cost", "min_iou"):
+            if self.filter_after and getattr(self, key):
+                raise ValueError(f"{key} needs filter_after: false")
 
     @property
     def appearance(self) -> bool:

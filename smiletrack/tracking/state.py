@@ -50,6 +50,8 @@ class Memory(NamedTuple):
     frozen_means: Floats
     frozen_covariances: Floats
     frozen_at: Floats
+    corner_directions: Floats
+    expected_scores: Floats
     vectors: Floats
     stamps: Floats
     counters: Ints
@@ -68,7 +70,8 @@ class TrackState(NamedTuple):
     means, covariances: see `motion.kalman`. boxes (S, 4): corners, of the prediction until a frame's matches are known,
     then of the corrected state.
     observed (S, 4), recent (S, 3, 4), directions (S, 2), observed_at (S, 4), frozen_means, frozen_covariances,
-    frozen_at: see `tracking.observations`; no slots where the tracker does not need them.
+    frozen_at, corner_directions (S, 4, 2): see `tracking.observations`; no slots where the tracker does not need them.
+    expected_scores (S, 6): see `tracking.perspectives`.
     vectors (S, K, D), stamps (S, K): templates, see `tracking.templates`.
     counters (9,): frames looked at, living tracks, tracks ever born, whether covariances are coupled, what could not be
     used: detections, embeddings, warps; pairs noted, and detections that are high or low, in this frame.
@@ -98,6 +101,8 @@ class TrackState(NamedTuple):
     frozen_means: Floats
     frozen_covariances: Floats
     frozen_at: Floats
+    corner_directions: Floats
+    expected_scores: Floats
     vectors: Floats
     stamps: Floats
     counters: Ints
@@ -146,6 +151,8 @@ def open_memory(config: TrackerConfig, slots: int = 64) -> Memory:
         frozen_means=np.zeros((observing, 2, 4)),
         frozen_covariances=np.zeros((observing, 3, 2, 2, 2)),
         frozen_at=np.zeros(observing),
+        corner_directions=np.zeros((slots if config.corners else 0, 4, 2)),
+        expected_scores=np.zeros((slots if config.expects_scores else 0, 6)),
         vectors=np.zeros((looking, config.templates.capacity, 0)),
         stamps=np.full((looking, config.templates.capacity), float(EMPTY)),
         counters=np.zeros(9, np.int64),
@@ -201,6 +208,8 @@ def state_of(memory: Memory) -> TrackState:
         memory.frozen_means,
         memory.frozen_covariances,
         memory.frozen_at,
+        memory.corner_directions,
+        memory.expected_scores,
         memory.vectors,
         memory.stamps,
         memory.counters,

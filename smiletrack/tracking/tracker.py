@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from smiletrack.config import load_config, preset_file
 from smiletrack.tracking.answers import Answers, open_answers
 from smiletrack.tracking.config import TrackerConfig
+from smiletrack.tracking.flattening import flatten
 from smiletrack.tracking.loop import track_frames
 from smiletrack.tracking.observer import Notes, Observer, open_notes
-from smiletrack.tracking.settings import flatten
 from smiletrack.tracking.state import (
     ALIVE,
     BAD_DETECTIONS,

@@ -7,8 +7,9 @@ import numba
 import numpy as np
 
 from smiletrack.tracking.config import TrackerConfig
+from smiletrack.tracking.flattening import flatten
 from smiletrack.tracking.intake import FrameDetections, frame_of, take_in
-from smiletrack.tracking.settings import Rules, flatten
+from smiletrack.tracking.settings import Rules
 from smiletrack.tracking.state import USED, Workspace
 from smiletrack.types import Floats, Ints
 

@@ -1,8 +1,10 @@
 """Published trackers typed once more, slowly: dense matrices, one object a track, SciPy's assignment."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from smiletrack.types import Floats
@@ -161,3 +163,275 @@ class SlowBoostTrack:
         t.update(xyhr(box[None])[0], np.diag([1.0, 1.0, 10.0, 0.01]))
         t.remember(embedding, 0.95 + 0.05 * (1 - (score - 0.6) / 0.4))
         t.seen, t.streak = self.frame, t.streak + 1
+
+
+def corners(box: Floats) -> Floats:
+    return box[[0, 1, 2, 1, 0, 3, 2, 3]].reshape(4, 2)
+
+
+def unit_steps(start: Floats, end: Floats) -> Floats:
+    steps = corners(end) - corners(start)
+    unit: Floats = steps / (np.linalg.norm(steps, axis=1, keepdims=True) + 1e-6)
+    return unit
+
+
+def height_ious(a: Floats, b: Floats) -> Floats:
+    shared = np.minimum(a[:, None, 3], b[None, :, 3]) - np.maximum(a[:, None, 1], b[None, :, 1])
+    spanned = np.maximum(a[:, None, 3], b[None, :, 3]) - np.minimum(a[:, None, 1], b[None, :, 1])
+    modulated: Floats = np.clip(shared / spanned, 0, None) * ious(a, b)
+    return modulated
+
+
+class CornerTrack(SlowTrack):
+    """Remembers its observations, frame by frame, and where its corners went."""
+
+    ways: Floats | None = None
+
+    def start_of_step(self, frame: int) -> Floats:
+        for age in (3, 2, 1):
+            if frame - age in self.boxes:
+                return self.boxes[frame - age]
+        return self.boxes[max(self.boxes)]
+
+    def angle(self, frame: int, box: Floats) -> float | None:
+        """Mean over the corners, in units of pi."""
+        if self.ways is None:
+            return None
+        steps = unit_steps(self.start_of_step(frame), box)
+        cosines = (steps * self.ways).sum(1) / (np.linalg.norm(self.ways, axis=1) + 1e-6)
+        return float((np.arccos(np.clip(cosines, -1, 1)) / np.pi).mean())
+
+    def see(self, frame: int, box: Floats) -> None:
+        if self.boxes:
+            steps = [unit_steps(self.boxes[frame - age], box) for age in (1, 2, 3) if frame - age in self.boxes]
+            self.ways = np.sum(steps or [unit_steps(self.boxes[max(self.boxes)], box)], axis=0)
+        self.boxes[frame] = box
+
+
+class SlowTrackTrack:
+    """TrackTrack (CVPR 2025), on the detections after suppression."""
+
+    def __init__(self) -> None:
+        self.tracks: list[CornerTrack] = []
+        self.frame = self.born = 0
+
+    @staticmethod
+    def box(t: SlowTrack) -> Floats:
+        return np.concatenate((t.x[:2] - t.x[2:4] / 2, t.x[:2] + t.x[2:4] / 2))
+
+    def costs(self, tracks: list[CornerTrack], boxes: Floats, scores: Floats, embeddings: Floats) -> Floats:
+        """Tracks x detections."""
+        ours = np.array([self.box(t) for t in tracks]).reshape(-1, 4)
+        cost = 1 - height_ious(ours, boxes)
+        if embeddings.shape[1]:
+            cost = 0.5 * cost + 0.5 * np.clip(1 - cosines(embeddings, tracks).T, 0, 1)
+        for i, t in enumerate(tracks):
+            expected = 2 * t.scores[-1] - t.scores[-2] if len(t.scores) > 1 else t.scores[-1]
+            cost[i] += 0.1 * np.abs(expected - scores)
+            cost[i] += [0.05 * s * (t.angle(self.frame, b) or 0.0) for s, b in zip(scores, boxes, strict=True)]
+        cost[:, scores <= 0.6] += 0.2
+        cost[ious(ours, boxes) <= 0.1] = 1
+        return np.clip(cost, 0, 1)
+
+    def update(self, boxes: Floats, scores: Floats, embeddings: Floats, warp: Floats) -> Answer:
+        self.frame += 1
+        kept = scores > 0.1
+        boxes, scores, embeddings = boxes[kept], scores[kept], embeddings[kept]
+        B = block_warp(warp[:, :2], warp[:, :2])
+        for t in self.tracks:
+            sides = np.tile(t.x[2:4], 2)
+            t.predict(np.diag(np.concatenate((sides / 20, sides / 160)) ** 2), warp, B)
+        seen: set[int] = set()
+        for tracks, which in (
+            ([t for t in self.tracks if t.confirmed], np.arange(len(boxes))),
+            ([t for t in self.tracks if not t.confirmed], np.flatnonzero(scores > 0.6)),
+        ):
+            rows = np.array([i for i in which if i not in seen], int)
+            for i, j in iterate(self.costs(tracks, boxes[rows], scores[rows], embeddings[rows]), 0.7):
+                seen.add(rows[j])
+                self.match(tracks[i], boxes[rows[j]], scores[rows[j]], embeddings[rows[j]])
+        self.tracks = [t for t in self.tracks if t.seen == self.frame or (t.confirmed and self.frame - t.seen <= 60)]
+        self.bear(boxes, scores, embeddings, seen)
+        return [(t.id, self.box(t)) for t in self.tracks if t.confirmed and t.seen == self.frame]
+
+    def match(self, t: CornerTrack, box: Floats, score: float, embedding: Floats) -> None:
+        center = np.concatenate(((box[:2] + box[2:]) / 2, box[2:] - box[:2]))
+        t.update(center, np.diag((np.tile(t.x[2:4], 2) / 20 * (1 - score)) ** 2))
+        t.remember(embedding, 0.95 + 0.05 * (1 - score))
+        t.see(self.frame, box)
+        t.scores.append(score)
+        t.seen, t.streak = self.frame, t.streak + 1
+        t.confirmed |= t.streak >= 2
+
+    def bear(self, boxes: Floats, scores: Floats, embeddings: Floats, seen: set[int]) -> None:
+        free = [i for i in np.flatnonzero(scores >= 0.7) if i not in seen]
+        for i in free:
+            first = [j for j in free if scores[j] > scores[i]] + sorted(seen)
+            if (ious(boxes[i : i + 1], boxes[first]) > 0.55).any():
+                continue
+            self.born += 1
+            sides = np.tile(boxes[i, 2:] - boxes[i, :2], 2)
+            x = np.concatenate(((boxes[i, :2] + boxes[i, 2:]) / 2, sides[:2], np.zeros(4)))
+            P = np.diag(np.concatenate((sides / 10, sides / 16)) ** 2)
+            t = CornerTrack(self.born, x, P, embeddings[i], self.frame, self.frame, confirmed=self.frame == 1)
+            t.scores.append(scores[i])
+            self.tracks.append(t)
+
+
+def iterate(costs: Floats, limit: float) -> list[tuple[int, int]]:
+    """Iterative assignment: mutual minima below a limit that falls by 0.05."""
+    costs, pairs = costs.copy(), []
+    while costs.size:
+        best = [
+            (i, int(costs[i].argmin()))
+            for i in range(len(costs))
+            if costs[i].min() < limit and costs[:, costs[i].argmin()].argmin() == i
+        ]
+        if not best:
+            break
+        pairs += best
+        for i, j in best:
+            costs[i], costs[:, j] = np.inf, np.inf
+        limit -= 0.05
+    return pairs
+
+
+class ObservedTrack(CornerTrack):
+    """OC-SORT's track: filtered again along a straight line when it returns (arXiv 2203.14360, section 4.1)."""
+
+    frozen: tuple[Floats, Floats] | None = None
+    score: Floats
+    score_P: Floats
+
+    Q = np.diag([1.0, 1, 1, 1, 1e-2, 1e-2, 1e-4, 0])
+    R = np.diag([1.0, 1, 10, 10])
+
+    def move(self, warp: Floats, B: Floats) -> None:
+        if self.x[2] + self.x[6] <= 0:
+            self.x[6] = 0
+        self.predict(self.Q, warp, B)
+        F = np.array([[1.0, 1], [0, 1]])
+        self.score, self.score_P = F @ self.score, F @ self.score_P @ F.T + np.diag([1.0, 1e-4])
+
+    def return_to(self, frame: int, box: Floats) -> None:
+        gap = frame - self.seen
+        if gap > 1 and self.boxes and self.frozen:
+            start = self.boxes[max(self.boxes)]
+            self.x, self.P = self.frozen
+            for step in range(1, gap + 1):
+                if step > 1:
+                    F = np.eye(8) + np.eye(8, k=4)
+                    self.x, self.P = F @ self.x, F @ self.P @ F.T + self.Q
+                self.update(xysr(start + (box - start) * step / gap), self.R)
+        self.see(frame, box)
+        self.update(xysr(box), self.R)
+        self.seen = frame
+
+    def expect(self, score: float) -> None:
+        K = self.score_P[:, 0] / (self.score_P[0, 0] + 10)
+        self.score = self.score + K * (score - self.score[0])
+        self.score_P = self.score_P - np.outer(K, self.score_P[0])
+        self.scores.append(score)
+
+    def box(self) -> Floats:
+        w = np.sqrt(self.x[2] * self.x[3])
+        half = np.array([w, self.x[2] / w]) / 2
+        return np.concatenate((self.x[:2] - half, self.x[:2] + half))
+
+    def last_box(self) -> Floats:
+        return self.boxes[max(self.boxes)] if self.boxes else np.full(4, -1.0)
+
+
+def xysr(box: Floats) -> Floats:
+    w, h = box[2:] - box[:2]
+    return np.array([box[0] + w / 2, box[1] + h / 2, w * h, w / h])
+
+
+class SlowHybridSort:
+    """Hybrid-SORT (arXiv 2308.00783) without Re-ID."""
+
+    least = 0.25
+
+    def __init__(self) -> None:
+        self.tracks: list[ObservedTrack] = []
+        self.frame = self.born = 0
+
+    def overlaps(self, boxes: Floats, ours: list[Floats]) -> Floats:
+        return height_ious(boxes, np.array(ours).reshape(-1, 4))
+
+    def stages(self, boxes: Floats, scores: Floats, embeddings: Floats) -> None:
+        self.stage(scores > 0.6, lambda t: t.box(), self.high_gain)
+        self.stage((scores > 0.1) & (scores < 0.6), lambda t: t.box(), self.low_gain)
+        self.stage(scores > 0.6, lambda t: t.last_box(), None)
+
+    def high_gain(self, t: ObservedTrack, row: int, overlap: float) -> float:
+        score = self.scores[row]
+        angle = t.angle(self.frame, self.boxes[row])
+        agreement = 0.5 - angle if angle is not None else 0
+        return overlap + 0.05 * 4 * agreement * score - abs(np.clip(t.score[0], 0.6, 1) - score)
+
+    def low_gain(self, t: ObservedTrack, row: int, overlap: float) -> float:
+        expected = 2 * t.scores[-1] - t.scores[-2] if len(t.scores) > 1 else t.scores[-1]
+        return float(overlap - abs(np.clip(expected, 0.1, 0.6) - self.scores[row]))
+
+    def stage(
+        self,
+        which: NDArray[np.bool_],
+        box_of: Callable[[ObservedTrack], Floats],
+        gain_of: Callable[[ObservedTrack, int, float], float] | None,
+    ) -> None:
+        rows = [i for i in np.flatnonzero(which) if i in self.free]
+        tracks = [t for t in self.tracks if t.seen < self.frame]
+        if not rows or not tracks:
+            return
+        overlap = self.overlaps(self.boxes[rows], [box_of(t) for t in tracks])
+        near = overlap >= self.least
+        if near.sum(0).max() <= 1 and near.sum(1).max() <= 1:
+            pairs = list(zip(*np.nonzero(near), strict=True))
+        else:
+            gains = overlap
+            if gain_of is not None:
+                gains = np.array(
+                    [[gain_of(t, row, overlap[i, j]) for j, t in enumerate(tracks)] for i, row in enumerate(rows)]
+                )
+            pairs = [(i, j) for i, j in zip(*linear_sum_assignment(-gains), strict=True) if near[i, j]]
+        for i, j in pairs:
+            row, t = rows[i], tracks[j]
+            self.free.remove(row)
+            t.return_to(self.frame, self.boxes[row])
+            t.expect(self.scores[row])
+            t.streak += 1
+            self.learn(t, row)
+            self.shown[t.id] = self.boxes[row]
+
+    def learn(self, t: ObservedTrack, row: int) -> None:
+        """Without Re-ID there is nothing else to learn."""
+
+    def update(self, boxes: Floats, scores: Floats, embeddings: Floats, warp: Floats) -> Answer:
+        self.frame += 1
+        self.boxes, self.scores, self.embeddings = boxes, scores, embeddings
+        self.free, self.shown = set(range(len(boxes))), dict[int, Floats]()
+        A = warp[:, :2]
+        for t in self.tracks:
+            t.move(warp, block_warp(A, np.diag([abs(np.linalg.det(A)), 1])))
+            self.carry(t, warp)
+        self.stages(boxes, scores, embeddings)
+        for t in self.tracks:
+            if t.seen == self.frame - 1:
+                t.frozen = t.x, t.P
+            t.streak = t.streak if t.seen == self.frame else 0
+        self.tracks = [t for t in self.tracks if self.frame - t.seen <= 30]
+        for i in sorted(self.free & set(np.flatnonzero(scores > 0.6))):
+            self.born += 1
+            x = np.concatenate((xysr(boxes[i]), np.zeros(4)))
+            P = np.diag([10.0, 10, 10, 10, 1e4, 1e4, 1e4, 0])
+            t = ObservedTrack(self.born, x, P, embeddings[i], self.frame, self.frame, scores=[scores[i]])
+            t.score, t.score_P = np.array([scores[i], 0]), np.diag([10.0, 1e4])
+            self.tracks.append(t)
+            self.shown[t.id] = boxes[i]
+        return [
+            (t.id, self.shown[t.id]) for t in self.tracks if t.seen == self.frame and (t.streak >= 3 or self.frame <= 3)
+        ]
+
+    def carry(self, t: ObservedTrack, warp: Floats) -> None:
+        """Observations stay where they are."""

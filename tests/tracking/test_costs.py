@@ -5,7 +5,8 @@ import pytest
 
 from smiletrack.tracking import costs
 from smiletrack.tracking.config import TrackerConfig
-from smiletrack.tracking.settings import flatten, read_stage
+from smiletrack.tracking.flattening import flatten
+from smiletrack.tracking.settings import read_stage
 from smiletrack.tracking.stages import StageConfig
 from tests.tracking.doors import door
 

@@ -16,6 +16,7 @@ import numpy as np
 from smiletrack.config import nearest
 from smiletrack.data.column_checks import check_frames
 from smiletrack.data.image_files import FrameImages, image_size, pair_frames
+from smiletrack.data.image_source import open_images
 from smiletrack.data.mot import (
     MAX_FRAMES,
     SequenceInfo,
@@ -28,7 +29,7 @@ from smiletrack.data.splits import cut_frames, resolve_split, split_range
 from smiletrack.data.stored_detections import StoredDetections, read_stored_detections
 from smiletrack.data.synthetic import WorldSequence, crowd_sequences
 from smiletrack.data.truth import Truth, motchallenge_labels, read_annotations
-from smiletrack.data.video import DEFAULT_RATE, FrameSource, open_images
+from smiletrack.data.video import DEFAULT_RATE, FrameSource
 from smiletrack.errors import InputError
 from smiletrack.metrics.preprocess import Source
 from smiletrack.types import Floats
@@ -289,11 +290,10 @@ def _generated(world: WorldSequence, split: str) -> GeneratedSequence:
 
 
 def _cut_truth(truth: Truth, first: int, last: int) -> Truth:
-    rows = np.flatnonzero((truth.table.frames >= first) & (truth.table.frames <= last))
-    if first == 1 and len(rows) == len(truth):
+    rows = (truth.table.frames >= first) & (truth.table.frames <= last)
+    if first == 1 and rows.all():
         return truth
-    source = replace(truth.source, lines=rows + 1)
-    return replace(truth, table=cut_frames(truth.table, first, last), source=source, labels=truth.labels[rows])
+    return replace(truth[rows], table=cut_frames(truth.table, first, last))
 
 
 def _cut_warps(warps: Floats, first: int, last: int) -> Floats:

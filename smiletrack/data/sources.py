@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from smiletrack.data.image_files import IMAGE_SUFFIXES, pair_frames
+from smiletrack.data.image_source import open_images
 from smiletrack.data.mot import sequence_name
 from smiletrack.data.sequence_folders import is_sequence
 from smiletrack.data.sequences import open_folder
-from smiletrack.data.video import FrameSource, open_camera, open_images, open_video
+from smiletrack.data.video import FrameSource, open_camera, open_video
 from smiletrack.errors import InputError
 from smiletrack.files import is_plain_name
 

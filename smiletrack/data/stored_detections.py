@@ -30,6 +30,13 @@ class StoredDetections:
         rows = (self.table.frames >= first) & (self.table.frames <= last)
         return StoredDetections(cut_frames(self.table, first, last), self.embeddings[rows], self.doubts)
 
+    def every(self, stride: int) -> "StoredDetections":
+        """Return the rows of frames 1, 1 + stride, 1 + 2 stride ..., under their own numbers."""
+        if stride == 1:
+            return self
+        rows = (self.table.frames - 1) % stride == 0
+        return StoredDetections(self.table[rows], self.embeddings[rows], self.doubts)
+
 
 def read_stored_detections(file: Path, embeddings: Path | None, length: int, size: tuple[int, int]) -> StoredDetections:
     """Read the detections of a sequence of `length` frames of `size` (width, height in px, 0 where it is not known).

@@ -51,6 +51,12 @@ class Truth:
     def __len__(self) -> int:
         return len(self.table)
 
+    def __getitem__(self, rows: NDArray[np.bool_]) -> "Truth":
+        """Return the rows that a boolean mask selects."""
+        lines = np.flatnonzero(rows) + 1 if self.source.lines is None else self.source.lines[rows]
+        source = replace(self.source, lines=lines)
+        return replace(self, table=self.table[rows], source=source, labels=self.labels[rows])
+
     def line(self, row: int) -> int:
         """Return the line of a row in its file."""
         return row + 1 if self.source.lines is None else int(self.source.lines[row])

@@ -4,12 +4,12 @@ Frames are (H, W, 3) uint8 in OpenCV's channel order (blue, green, red). What ca
 picture in mid-sequence, a video that is cut short) does not stop a long run: it is listed in `FrameSource.problems`.
 """
 
-import bisect
 import itertools
 import queue
 import threading
-from collections.abc import Callable, Container, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from smiletrack.data.frame_timing import read_timing, timing_of
-from smiletrack.data.image_files import LARGEST_IMAGE, read_image
+from smiletrack.data.image_files import LARGEST_IMAGE
 from smiletrack.errors import InputError
 from smiletrack.files import atomic_path
 from smiletrack.images import Frame
@@ -88,12 +88,41 @@ class FrameSource:
                 if not left:
                     return
 
+    def every(self, stride: int) -> "FrameSource":
+        """Return frames 1, 1 + stride, 1 + 2 stride ... as a source of their own, numbered 1, 2, 3 ...
+
+        The others are not read where the source allows it: images are not opened, pictures of a camera not fetched;
+        those of a video are decoded, which later ones need, and no more.
+        """
+        if stride == 1:
+            return self
+
+        def read(source: FrameSource, wanted: Container[int]) -> Iterator[NumberedFrame]:
+            for number, frame in self._read(source, _EveryNth(stride, wanted)):
+                yield 1 + (number - 1) // stride, frame
+
+        count = None if self.num_frames is None else -(-self.num_frames // stride)
+        rate = self.frame_rate if self.rate_known else 0.0
+        return FrameSource(self.name, rate, count, read, self.files, self.notes)
+
 
 class _Every:
     """Contains every number."""
 
     def __contains__(self, number: object) -> bool:
         return True
+
+
+@dataclass(frozen=True)
+class _EveryNth:
+    """Contains 1, 1 + stride, 1 + 2 stride ..., of which those that are `wanted`, counted from 1."""
+
+    stride: int
+    wanted: Container[int]
+
+    def __contains__(self, number: object) -> bool:
+        assert isinstance(number, int)
+        return (number - 1) % self.stride == 0 and 1 + (number - 1) // self.stride in self.wanted
 
 
 def open_video(address: str, name: str) -> FrameSource:
@@ -137,54 +166,17 @@ def open_camera(number: int) -> FrameSource:
 
     def read(source: FrameSource, wanted: Container[int]) -> Iterator[NumberedFrame]:
         for count in itertools.count(1):
-            there, frame = capture.read()
+            there = capture.grab()
+            if there and count not in wanted:
+                continue
+            there, frame = capture.retrieve() if there else (False, None)
             if not there:
                 source.problems.append(f"camera {number}: gives no more frames")
                 return
-            if count in wanted:
-                yield count, np.asarray(frame, np.uint8)
+            yield count, np.asarray(frame, np.uint8)
 
     timing = timing_of(capture.get(cv2.CAP_PROP_FPS), 0.0, np.zeros(0), f"camera {number}")
     return FrameSource(f"camera{number}", timing.frame_rate or 0.0, None, read)
-
-
-def open_images(name: str, frame_rate: float, images: Mapping[int, Path], first: int = 1, last: int = 0) -> FrameSource:
-    """Return the frames `first` .. `last` (0 = the last that has an image), numbered from 1, of a sequence's images.
-
-    images: frame number -> file, ascending. frame_rate: 0 where it is not known. A frame without an image, or with one
-    that cannot be read, shows the frame before it once more, so that frame numbers stay true; there are none after the
-    last image. Raises InputError, while it is read, where the first frame that is asked for is one of those.
-    """
-    there = list(images)
-    end = min(last, there[-1]) if last and there else there[-1] if there else 0
-
-    def read(source: FrameSource, wanted: Container[int]) -> Iterator[NumberedFrame]:
-        before: Frame | None = None
-        problem = ""
-        for number in range(first, end + 1):
-            if number - first + 1 not in wanted:
-                continue
-            try:
-                if number not in images:
-                    raise InputError(f"{images[there[0]].parent}: no image for frame {_gap(there, number)}")
-                before = read_image(images[number])
-            except InputError as error:
-                if before is None:
-                    raise
-                if problem != str(error):  # a gap of many frames is one problem
-                    problem = str(error)
-                    source.problems.append(f"{problem}; the frame before is used instead")
-            yield number - first + 1, before
-
-    files = [path for number, path in images.items() if first <= number <= end]
-    return FrameSource(name, frame_rate, max(end - first + 1, 0), read, files)
-
-
-def _gap(there: Sequence[int], number: int) -> str:
-    """Return the absent numbers around `number` as text: 5, or 5 .. 9."""
-    place = bisect.bisect(there, number)
-    first, last = (there[place - 1] + 1 if place else 1), there[place] - 1
-    return f"{first}" if first == last else f"{first} .. {last}"
 
 
 class VideoWriter:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,6 +15,7 @@ from annotated_types import Ge, Le
 from smiletrack.console import notify, progress, say
 from smiletrack.data.mot import write_results
 from smiletrack.data.sources import open_source
+from smiletrack.data.strides import frames_of
 from smiletrack.data.video import FrameSource, VideoWriter
 from smiletrack.detector.settings import PredictConfig
 from smiletrack.engine.inputs.detection_cache import EMBEDDED_ABOVE, DetectorLike, EmbedderLike, with_embeddings
@@ -26,7 +27,7 @@ from smiletrack.images import Frame
 from smiletrack.input_paths import InputPath
 from smiletrack.lazy import LazyModule
 from smiletrack.motion.camera_motion import CameraMotion, CameraMotionConfig
-from smiletrack.ranges import Count
+from smiletrack.ranges import Count, PositiveCount
 from smiletrack.tracking.config import TrackerConfig
 from smiletrack.tracking.tracker import Tracker, default_config
 from smiletrack.types import Detections, Floats, Tracks
@@ -90,6 +91,10 @@ class DemoConfig(DeviceConfig):
     frame_rate: Annotated[float, Ge(0), Le(1_000_000)] = 0.0
     """Frames per second, whatever the source says; 0 = what it says, or 30 where it says nothing."""
 
+    stride: PositiveCount = 1
+    """Look at every Nth frame only; the others are not read where their source allows it. Motion and the memory for
+    lost tracks follow the time that goes by; the .txt carries the frames' own numbers."""
+
     max_frames: Count = 0
     """Stop after this many frames; 0 = at the end of the source."""
 
@@ -105,6 +110,7 @@ class Pipeline:
     embedder: EmbedderLike | None
     camera: CameraMotion | None
     tracker: Tracker
+    stride: int = 1
 
     def track(self, frames: Iterable[Frame], seconds: dict[str, float]) -> Iterator[tuple[Frame, Tracks]]:
         """Yield every frame with its tracks; `seconds` tells what was waited for each stage.
@@ -121,7 +127,7 @@ class Pipeline:
                 warp = self.camera.step(frame, found.boxes[found.scores > EMBEDDED_ABOVE])
                 seconds["camera motion"] = seconds.get("camera motion", 0.0) + time.perf_counter() - start
                 start = time.perf_counter()
-            tracks = self.tracker.update(found, warp)
+            tracks = self.tracker.update(found, warp, self.stride)
             seconds["association"] = seconds.get("association", 0.0) + time.perf_counter() - start
             yield frame, tracks
 
@@ -144,7 +150,7 @@ def demo(config: DemoConfig) -> Path | None:
         raise InputError("detector: name a checkpoint (smiletrack train-detector makes one) or an .onnx file")
     if config.show:
         check_screen()
-    source = open_source(config.source, config.frame_rate)
+    source = open_source(config.source, config.frame_rate).every(config.stride)
     notify(*source.notes)
     pipeline = _pipeline(config, source.frame_rate)
     save = Path(config.save or f"runs/demo/{source.name}.mp4") if config.save or not config.show else None
@@ -155,7 +161,7 @@ def demo(config: DemoConfig) -> Path | None:
     with ExitStack() as stack:
         stop = stack.enter_context(runtime.stop_signal())
         window = stack.enter_context(_Window(source.name, stop)) if config.show else None
-        writer = stack.enter_context(VideoWriter(save, source.frame_rate)) if save is not None else None
+        writer = stack.enter_context(VideoWriter(save, source.frame_rate / config.stride)) if save is not None else None
         names = tuple(getattr(pipeline.detector, "class_names", ()))
         painter = _Painter(config.trail, names)
         recording = stack.enter_context(_recording(config, source)) if config.rerun else None
@@ -173,7 +179,8 @@ def demo(config: DemoConfig) -> Path | None:
         except InputError as error:
             failure = error
     if save is not None and made:
-        write_results(save.with_suffix(".txt"), join_tracks(made))
+        found = join_tracks(made)
+        write_results(save.with_suffix(".txt"), replace(found, frames=frames_of(found.frames, config.stride)))
     _tell(source, made, seconds, time.perf_counter() - begin, save)
     if failure is not None:
         raise failure
@@ -183,7 +190,7 @@ def demo(config: DemoConfig) -> Path | None:
 def _recording(config: DemoConfig, source: FrameSource) -> RerunRecording:
     if config.rerun != SPAWN and Path(config.rerun).suffix != ".rrd":
         raise InputError(f"rerun: {config.rerun} must be a file called *.rrd, or {SPAWN}")
-    return RerunRecording(config.rerun, source.name, source.frame_rate, config.trail)
+    return RerunRecording(config.rerun, source.name, source.frame_rate / config.stride, config.trail)
 
 
 def _pipeline(config: DemoConfig, frame_rate: float) -> Pipeline:
@@ -194,6 +201,7 @@ def _pipeline(config: DemoConfig, frame_rate: float) -> Pipeline:
         embedder=embedder,
         camera=None if config.camera_motion == "none" else CameraMotion(CameraMotionConfig(config.camera_motion)),
         tracker=Tracker(config.tracker, frame_rate),
+        stride=config.stride,
     )
 
 

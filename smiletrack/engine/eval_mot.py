@@ -21,6 +21,7 @@ from smiletrack.errors import InputError
 from smiletrack.files import write_json
 from smiletrack.metrics.preprocess import BENCHMARKS, Comparison, Source, compare
 from smiletrack.metrics.table import COMBINED, Measures, cell, combine, mean_over_classes, measure
+from smiletrack.ranges import Count
 from smiletrack.types import TrackTable
 
 Tables = TrackTable | Mapping[str, TrackTable]
@@ -61,6 +62,8 @@ class EvalConfig(ShardConfig):
     """Part of each sequence that was tracked, with frames numbered from 1; auto = as in the run, else all."""
     sequences: tuple[str, ...] = ()
     """Names of sequences or patterns (MOT17-0*-FRCNN), separated by commas; empty = those of the run, else all."""
+    stride: Count = 0
+    """Score every Nth frame only; 0 = those that the run looked at, or all where it filled the gaps."""
     json: str = ""
     """JSON file for all figures at full precision; empty = none; - = standard output, and nothing else there."""
     classes: tuple[str, ...] = ()
@@ -205,7 +208,11 @@ def _share(config: EvalConfig, scored: Scored, shard: Shard) -> dict[str, Sequen
     pairs = {sequence.name: (sequence, file) for sequence, file in scored.pairs}
     files = {name: (file, Path(sequence.origin) / "gt" / "gt.txt") for name, (sequence, file) in pairs.items()}
     found = share_scores(
-        scored.folder, config, shard, files, lambda name: _scores(compare_sequence(*pairs[name], scored.benchmark))
+        scored.folder,
+        config,
+        shard,
+        files,
+        lambda name: _scores(compare_sequence(*pairs[name], scored.benchmark, stride=scored.stride)),
     )
     if len(found) < len(pairs):
         say(f"{len(found)} of {len(pairs)} sequences are scored; other processes have the rest, and the last one tells")
@@ -238,10 +245,12 @@ def find_scored(config: EvalConfig) -> Scored:
     asked = config.sequences or run.asked
     sequences = open_sequences("" if made or root is None else root, split, asked, run.seed)
     benchmark = benchmark_of(root) if config.benchmark == "auto" else config.benchmark
+    stride = config.stride or run.stride
     title = f"{run.folder}: {benchmark} rules, split {resolve_split(split, root) if root else split}"
+    title += f", every {stride} frames" if stride > 1 else ""
     pairs, left_out = match_results(sequences, run.results, run.folder, set(asked))
     of_a_run = run.settings is not None or bool(run.timing)
-    return Scored(pairs, benchmark, title, run.folder, (*left_out, *run.damaged), run if of_a_run else None)
+    return Scored(pairs, benchmark, title, run.folder, (*left_out, *run.damaged), run if of_a_run else None, stride)
 
 
 def _speeds(timing: Mapping[str, SequenceTiming], names: list[str]) -> dict[str, float]:

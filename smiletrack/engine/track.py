@@ -12,10 +12,12 @@ from annotated_types import Ge, Lt
 from smiletrack.config import altered, nearest
 from smiletrack.console import say
 from smiletrack.data.mot import write_results
+from smiletrack.data.strides import frames_of, looks_of
 from smiletrack.data.truth import write_class_names
-from smiletrack.engine.inputs.sequence_inputs import SequenceInput, SequenceInputConfig, sequence_inputs, sequence_names
+from smiletrack.engine.inputs.sequence_inputs import SequenceInput, sequence_inputs, sequence_names
 from smiletrack.engine.run_folders.folder import set_aside, start_run, until_whole
 from smiletrack.engine.run_folders.shards import ShardConfig, SharedJob, this_shard
+from smiletrack.engine.settings.sequence_input import SequenceInputConfig
 from smiletrack.engine.warm_up import warm_up
 from smiletrack.errors import InputError
 from smiletrack.files import read_json, write_json
@@ -86,7 +88,7 @@ class TrackConfig(SequenceInputConfig, ShardConfig):
 
 @dataclass(frozen=True, eq=False)
 class TrackedSequence:
-    """What tracking one sequence gave. seconds: wall time by stage.
+    """What tracking one sequence gave. num_frames: that were looked at. seconds: wall time by stage.
 
     identities: (N,) of all detections, frame after frame in the order they were given; -1 for none.
     """
@@ -175,16 +177,17 @@ def track_sequence(
     """Run `tracker` over a whole sequence, and link its tracks where `linking` says how; only their time is counted."""
     seen, frames = sequence.all_frames()
     start = time.perf_counter()
-    table, rows = tracker.run_with_rows(seen, frames, sequence.num_frames, sequence.warps)
+    stride, looks = sequence.stride, looks_of(frames, sequence.stride)
+    table, rows = tracker.run_with_rows(seen, looks, sequence.num_looks, sequence.warps, stride)
     seconds = {"association": time.perf_counter() - start}
     if linking:
         start = time.perf_counter()
-        table = link_tracks(table, seen.embeddings[rows], sequence.frame_rate, sequence.warps, linking)
+        table = link_tracks(table, seen.embeddings[rows], sequence.frame_rate / stride, sequence.warps, linking)
         seconds["linking"] = time.perf_counter() - start
-    table = replace(table, ids=table.ids + (first_identity - 1))
+    table = replace(table, frames=frames_of(table.frames, stride), ids=table.ids + (first_identity - 1))
     identities = np.full(len(seen), -1)
     identities[rows] = table.ids
-    return TrackedSequence(table, sequence.num_frames, seconds, tracker.skipped, identities)
+    return TrackedSequence(table, sequence.num_looks, seconds, tracker.skipped, identities)
 
 
 def join_tracks(tracks: list[Tracks]) -> TrackTable:

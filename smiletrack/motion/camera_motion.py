@@ -56,6 +56,19 @@ class CameraMotionConfig(Checked):
             raise ValueError(f"max_features must be 0 or at least 4, not {self.max_features}")
 
 
+def skipping_warps(warps: Floats, stride: int) -> Floats:
+    """Return the warps between frames 1, 1 + stride, 1 + 2 stride ..., those in between carried out one after another.
+
+    (T, 2, 3) -> (ceil(T / stride), 2, 3).
+    """
+    count = -(-len(warps) // stride)
+    full = np.concatenate((warps, np.broadcast_to([[[0.0, 0.0, 1.0]]], (len(warps), 1, 3))), axis=1)
+    between = np.tile(np.eye(3), (max(count - 1, 0), 1, 1))
+    for offset in range(1, stride + 1):
+        between = full[offset::stride][: count - 1] @ between
+    return np.concatenate((warps[:1], between[:, :2]))
+
+
 @dataclass(frozen=True, eq=False)
 class View:
     """One frame made ready: grey (h, w) uint8, scaled by `scale`; `mask` (h, w) is 0 on what moves, 255 else."""

@@ -13,7 +13,8 @@ from smiletrack.config import load_config, preset_file
 from smiletrack.console import say
 from smiletrack.data.splits import Split
 from smiletrack.engine.benchmarks.timing import Timing, alternate, print_timings
-from smiletrack.engine.inputs.sequence_inputs import SequenceInputConfig, sequence_inputs
+from smiletrack.engine.inputs.sequence_inputs import sequence_inputs
+from smiletrack.engine.settings.sequence_input import SequenceInputConfig
 from smiletrack.errors import InputError
 from smiletrack.files import write_json
 from smiletrack.lazy import LazyModule

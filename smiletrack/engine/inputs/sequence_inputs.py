@@ -3,17 +3,15 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
-from annotated_types import Ge, Le
 
 from smiletrack.data.mot import DetectionTable
 from smiletrack.data.sequences import Sequence, open_sequences
 from smiletrack.data.sources import open_source
-from smiletrack.data.splits import Split
+from smiletrack.data.strides import frames_of, looks_of, num_looks
 from smiletrack.data.video import FrameSource
-from smiletrack.detector.settings import PredictConfig
 from smiletrack.engine.inputs.camera_motion import digest, estimate_camera_motion
 from smiletrack.engine.inputs.detection_cache import (
     CachedDetections,
@@ -22,95 +20,22 @@ from smiletrack.engine.inputs.detection_cache import (
     detect_sequence,
     load_or_detect,
 )
-from smiletrack.engine.settings.computing import DeviceConfig
+from smiletrack.engine.settings.sequence_input import SequenceInputConfig
 from smiletrack.errors import InputError
 from smiletrack.files import state_of_files
-from smiletrack.input_paths import InputPath
 from smiletrack.lazy import LazyModule
-from smiletrack.motion.camera_motion import CameraMotionConfig
-from smiletrack.ranges import Seed
+from smiletrack.motion.camera_motion import CameraMotionConfig, skipping_warps
 from smiletrack.types import Detections, Floats, Ints
 
 network_loading = LazyModule("smiletrack.engine.inputs.networks")
 """Needs PyTorch; commands that read stored detections and embeddings start without it."""
 
-CameraSource = Literal["none", "file", "flow", "ecc", "orb"]
-
-
-@dataclass(frozen=True)
-class SequenceInputConfig(DeviceConfig):
-    """Which sequences are tracked, and with which detections, embeddings and camera motion."""
-
-    data: InputPath = ""
-    """Folder of MOTChallenge sequences, or one such sequence; empty = the generated crowd."""
-
-    split: Split = "all"
-    """Frames to track, renumbered from 1; val is val_half where there is no validation folder."""
-
-    sequences: tuple[str, ...] = ()
-    """Names of sequences or patterns (MOT17-0*-SDP), separated by commas; empty = all."""
-
-    frame_rate: Annotated[float, Ge(0), Le(1_000_000)] = 0.0
-    """Frames per second, whatever the data says; 0 = what it says, or 30 where it says nothing."""
-
-    detections: str = "det"
-    """Name of the stored detections, <seq>/det/NAME.txt. Not used with a detector."""
-
-    embeddings: InputPath = ""
-    """Folder of <seq>.npz files whose array `embeddings` has a row for every line of the detection file; empty =
-    none."""
-
-    source: str = ""
-    """Frames to track instead of `data`: a video, a folder of images, a stream address or a camera number (Ctrl-C ends
-    it)."""
-
-    detector: InputPath = ""
-    """Source of detections: a checkpoint, the network file of another program (.onnx, or .xml of OpenVINO), a class of
-    your own (module:Class, docs/detectors.md), or file:NAME (as `detections`); empty = `detections`."""
-
-    slm: InputPath = "none"
-    """Similarity network that computes embeddings: a checkpoint, the network file (.onnx, OpenVINO's .xml) of any
-    re-identification network (FILE@bgr255 says what it is fed, docs/slm.md), module:Class of your own, or none."""
-
-    camera_motion: CameraSource = "none"
-    """Source of the camera motion. file: <seq>/gmc/gmc.txt. flow, ecc, orb: estimated from the frames."""
-
-    predict: PredictConfig = field(default_factory=PredictConfig)
-    """Classes, input size and thresholds of the detector."""
-
-    cache: str = ""
-    """Folder for detections and embeddings of networks (<seq>.npz) and estimated camera motion; empty = RUN/detections.
-    Runs that share it run the networks once."""
-
-    overwrite: bool = False
-    """Run the networks again where the cache was made from other frames, networks or settings."""
-
-    seed: Seed = 0
-    """Seed of the generated crowd."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.data and self.source:
-            raise ValueError("source and data are both given; take one")
-        if self.slm not in ("", "none") and self.embeddings:
-            raise ValueError("slm and embeddings are both given; take one")
-
-    @property
-    def stored(self) -> bool:
-        """Whether detections come from files."""
-        return not self.source and (not self.detector or self.detector.startswith("file:"))
-
-    @property
-    def needs_frames(self) -> bool:
-        """Whether frames have to be read, where no cache holds what they show."""
-        looks = self.slm not in ("", "none") or self.camera_motion in ("flow", "ecc", "orb")
-        return looks or not self.stored
-
 
 @dataclass(frozen=True, eq=False)
 class SequenceInput:
     """What a tracker needs of one sequence. detections: numbered 1 .. num_frames. embeddings: (N, D) rows beside it,
-    D = 0 for none. warps: (num_frames, 2, 3), from the frame before; None = the camera stands.
+    D = 0 for none. warps: (num_looks, 2, 3), from the frame looked at before; None = the camera stands. stride: frames
+    1, 1 + stride, 1 + 2 stride ... were looked at; the others have no detections.
 
     class_names: what the classes 1, 2 ... of the detections are called, () where nothing tells.
     seconds: time that the networks took, by stage. apart: time of decoding and of the camera's motion, which the
@@ -129,6 +54,12 @@ class SequenceInput:
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     class_names: tuple[str, ...] = ()
+    stride: int = 1
+
+    @property
+    def num_looks(self) -> int:
+        """How many frames were looked at."""
+        return num_looks(self.num_frames, self.stride)
 
     def all_frames(self) -> tuple[Detections, Ints]:
         """Return all detections in the order of frames, and the frame of each."""
@@ -138,9 +69,9 @@ class SequenceInput:
         return seen, table.frames[rows]
 
     def frames(self) -> Iterator[Detections]:
-        """Yield the detections frame by frame."""
+        """Yield the detections frame by frame, of those that were looked at."""
         table = self.detections
-        for number in range(1, self.num_frames + 1):
+        for number in range(1, self.num_frames + 1, self.stride):
             rows = table.frame(number)
             yield Detections(table.boxes[rows], table.scores[rows], self.embeddings[rows], table.classes[rows])
 
@@ -240,17 +171,20 @@ def _read_sequence(sequence: Sequence, config: SequenceInputConfig, networks: _N
         sequence.warps()  # what it says is wrong, it says before the networks run
     if networks.detector is None:
         stored = sequence.detections(config.detector.removeprefix("file:") or config.detections, config.embeddings)
+        stored = stored.every(config.stride)
     if networks.detector or networks.embedder:
-        ready = stored.table if stored else None
-        seen = networks.see(sequence.name, sequence.origin, ready, sequence.images)
-        if seen.num_frames < sequence.num_frames:
+        ready = _by_look(stored.table, config.stride) if stored else None
+        origin = _strided(sequence.origin, config)
+        seen = networks.see(sequence.name, origin, ready, lambda: sequence.images().every(config.stride))
+        if seen.num_frames < num_looks(sequence.num_frames, config.stride):
             raise InputError(
                 f"{sequence.origin}: only the first {seen.num_frames} of these have images; all are needed"
             )
-        given = replace(_as_input(sequence, seen), class_names=networks.class_names)
+        given = replace(_as_input(sequence, seen, config), class_names=networks.class_names)
     else:
         assert stored is not None
         given = SequenceInput(sequence.name, sequence.frame_rate, sequence.num_frames, stored.table, stored.embeddings)
+        given = replace(given, stride=config.stride)
     given = replace(given, notes=(*_rate_note(sequence), *sequence.notes, *(stored.doubts if stored else ())))
     return _with_warps(given, sequence, config, networks.cache)
 
@@ -261,26 +195,43 @@ def _read_frames(config: SequenceInputConfig, networks: _Networks) -> SequenceIn
         raise InputError("detector: frames need one: a checkpoint, or an .onnx file")
     if config.camera_motion == "file":
         raise InputError("camera_motion: file needs data, a MOTChallenge sequence; frames take flow, ecc or orb")
-    source = open_source(config.source, config.frame_rate)
+    source = open_source(config.source, config.frame_rate).every(config.stride)
     if source.live and config.camera_motion != "none":
         raise InputError(
             "camera_motion: a camera or stream cannot be looked at again for it; tools/demo.py estimates while it looks"
         )
-    seen = networks.see(source.name, _identity(config.source), None, lambda: source)
+    origin = _strided(_identity(config.source), config)
+    seen = networks.see(source.name, origin, None, lambda: source)
     notes = (*source.notes, *_rate_note(source))
-    given = replace(_as_input(source, seen), notes=notes, class_names=networks.class_names)
+    given = replace(_as_input(source, seen, config), notes=notes, class_names=networks.class_names)
     if config.camera_motion == "none":
         return given
-    return _with_estimate(given, source, _identity(config.source), config.camera_motion, networks.cache)
+    return _with_estimate(given, source, origin, config.camera_motion, networks.cache)
 
 
-def _as_input(source: Sequence | FrameSource, seen: CachedDetections) -> SequenceInput:
-    """Return what the networks saw as a tracker's input; decoding is told apart."""
+def _by_look(table: DetectionTable, stride: int) -> DetectionTable:
+    """Return the detections numbered as the frames that are looked at come."""
+    return replace(table, frames=looks_of(table.frames, stride))
+
+
+def _strided(origin: str, config: SequenceInputConfig) -> str:
+    """Return what tells the frames that are looked at from others."""
+    return origin if config.stride == 1 else f"{origin}, every {config.stride} frames"
+
+
+def _as_input(source: Sequence | FrameSource, seen: CachedDetections, config: SequenceInputConfig) -> SequenceInput:
+    """Return what the networks saw, look after look, as a tracker's input; decoding is told apart."""
     seconds = dict(seen.seconds)
-    apart = {"decode": seconds.pop("decode")}
-    embeddings = seen.embeddings.astype(np.float64)
     return SequenceInput(
-        source.name, source.frame_rate, seen.num_frames, seen.table, embeddings, None, seconds, apart, seen.problems
+        name=source.name,
+        frame_rate=source.frame_rate,
+        num_frames=1 + (seen.num_frames - 1) * config.stride,
+        detections=replace(seen.table, frames=frames_of(seen.table.frames, config.stride)),
+        embeddings=seen.embeddings.astype(np.float64),
+        apart={"decode": seconds.pop("decode")},
+        seconds=seconds,
+        problems=seen.problems,
+        stride=config.stride,
     )
 
 
@@ -295,18 +246,20 @@ def _with_warps(given: SequenceInput, sequence: Sequence, config: SequenceInputC
     if config.camera_motion == "none":
         return given
     if config.camera_motion == "file":
-        return replace(given, warps=sequence.warps())
-    return _with_estimate(given, sequence.images(), sequence.origin, config.camera_motion, cache)
+        return replace(given, warps=skipping_warps(sequence.warps(), config.stride))
+    images, origin = sequence.images().every(config.stride), _strided(sequence.origin, config)
+    return _with_estimate(given, images, origin, config.camera_motion, cache)
 
 
 def _with_estimate(
     given: SequenceInput, frames: FrameSource, origin: str, method: Literal["flow", "ecc", "orb"], cache: Path
 ) -> SequenceInput:
     """Return the input with the camera's motion over its frames, estimated where it is not in the cache."""
-    motion = estimate_camera_motion(frames, origin, CameraMotionConfig(method), given.detections, cache)
-    if len(motion.warps) < given.num_frames:
+    table = _by_look(given.detections, given.stride)
+    motion = estimate_camera_motion(frames, origin, CameraMotionConfig(method), table, cache)
+    if len(motion.warps) < given.num_looks:
         raise InputError(f"{origin}: only the first {len(motion.warps)} frames have images ({method})")
-    warps = motion.warps[: given.num_frames]
+    warps = motion.warps[: given.num_looks]
     return replace(given, warps=warps, apart=given.apart | {"camera motion": motion.seconds})
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from smiletrack.boxes import iou_matrix
 from smiletrack.config import altered
+from smiletrack.data.strides import looks_of
 from smiletrack.engine.inputs.sequence_inputs import SequenceInput
 from smiletrack.engine.track import TrackConfig, track_sequence
 from smiletrack.tracking.observer import Considered, Observer
@@ -29,7 +30,8 @@ def observer_of(
 ) -> Observer | None:
     """Track a sequence again and return what was considered at its switches; None where other tracks come out."""
     config = altered(settings.tracker, settings.sequence_tracker.get(seen.name, {}))
-    observer = Observer({switch.frame for switch in switches})
+    frames = np.array([switch.frame for switch in switches], np.int64)
+    observer = Observer(set(looks_of(frames, seen.stride).tolist()))
     table = track_sequence(Tracker(config, seen.frame_rate, observer), seen).table
     return observer if np.array_equal(np.unique(table.ids), np.unique(results.ids)) else None
 
@@ -85,7 +87,8 @@ class Evidence:
         if self._considered is None or self._seen is None or detection is None:
             return None
         row = int(np.flatnonzero(self._seen.detections.frame(frame) == detection)[0])
-        return self._considered.get((frame, identity, row))
+        look = int(looks_of(np.array(frame), self._seen.stride))
+        return self._considered.get((look, identity, row))
 
     def _moved(self, rows: Ints, frame: int) -> Floats:
         """Return the last box of a track, moved on to `frame` with its mean velocity over the last five rows."""

@@ -16,6 +16,7 @@ from smiletrack.config import read_tree
 from smiletrack.errors import InputError
 from smiletrack.lazy import LazyModule
 from smiletrack.metrics.hota import ALPHAS
+from smiletrack.tracking.interpolation import InterpolationConfig
 
 pydantic = LazyModule("pydantic")
 
@@ -71,6 +72,13 @@ class RunSettings:
     seed: Annotated[int, Ge(0)] = 0
     detections: str | None = None
     camera_motion: str | None = None
+    stride: Annotated[int, Ge(1)] = 1
+    interpolation: InterpolationConfig = field(default_factory=InterpolationConfig)
+
+    @property
+    def scored_stride(self) -> int:
+        """Every how many frames the results are there: the stride, where nothing filled the gaps."""
+        return self.stride if self.interpolation.method == "none" else 1
 
 
 def read_settings(folder: Path) -> RunSettings | None:

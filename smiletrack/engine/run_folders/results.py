@@ -10,6 +10,7 @@ from smiletrack.data.mot import read_results
 from smiletrack.data.sequence_folders import find_sequence, is_sequence
 from smiletrack.data.sequences import Sequence, open_folder, open_sequences
 from smiletrack.data.sources import open_source
+from smiletrack.data.strides import every
 from smiletrack.data.truth import read_class_names
 from smiletrack.data.video import FrameSource
 from smiletrack.engine.run_folders.records import (
@@ -72,6 +73,11 @@ class Run:
     def asked(self) -> tuple[str, ...]:
         """The sequences that were asked for, () for all."""
         return self.settings.sequences if self.settings else ()
+
+    @property
+    def stride(self) -> int:
+        """Every how many frames the results are there."""
+        return self.settings.scored_stride if self.settings else 1
 
     def split(self, split: str = "auto") -> str:
         """Return the split that was tracked; `auto` is the run's own."""
@@ -209,7 +215,7 @@ def read_sequence_run(run: Run, name: str, gt: str = "", split: str = "auto", be
     if (results.classes > 1).any():
         note = "results of several classes are not compared here; smiletrack eval --classes car,person scores each"
         return replace(found, notes=[note])
-    table = by_frame(truth.table)
+    table, results = by_frame(every(truth.table, run.stride)), every(results, run.stride)
     comparison, matching = match_tables(table, results, sequence.num_frames, benchmark)
     notes = ends_early(last, sequence)
     return replace(found, num_frames=sequence.num_frames, comparison=comparison, matching=matching, notes=notes)

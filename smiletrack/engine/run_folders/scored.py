@@ -4,9 +4,12 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from smiletrack.data.column_checks import check_frames
 from smiletrack.data.mot import read_results
 from smiletrack.data.sequences import Sequence
+from smiletrack.data.strides import every_truth
 from smiletrack.engine.run_folders.class_views import ClassView
 from smiletrack.engine.run_folders.results import Run, class_names_of, ends_early
 from smiletrack.errors import InputError
@@ -20,8 +23,8 @@ _SHOWN = 20
 class Scored:
     """What is scored: sequences with their result files, and the rules.
 
-    folder: where the results were found. left_out: one line for each sequence, and for each file of the run, that is
-    not read. run: None where the results are a plain folder.
+    stride: every how many frames are scored. folder: where the results were found. left_out: one line for each
+    sequence, and for each file of the run, that is not read. run: None where the results are a plain folder.
     """
 
     pairs: tuple[tuple[Sequence, Path], ...]
@@ -30,6 +33,7 @@ class Scored:
     folder: Path
     left_out: tuple[str, ...] = ()
     run: Run | None = None
+    stride: int = 1
 
     def only(self, names: Collection[str]) -> "Scored":
         """Return the same with these sequences alone."""
@@ -43,7 +47,7 @@ class Scored:
         why: list[str] = []
         counts = False
         for sequence, file in self.pairs:
-            compared = compare_sequence(sequence, file, self.benchmark, view)
+            compared = compare_sequence(sequence, file, self.benchmark, view, self.stride)
             counts |= not compared.why_none
             why.append(compared.why_none)
             yield compared
@@ -70,14 +74,22 @@ class Compared:
     why_none: str = ""
 
 
-def compare_sequence(sequence: Sequence, file: Path, benchmark: str, view: ClassView | None = None) -> Compared:
-    """Compare a result file, whose frames count from 1, with the truth. view: the class, None for pedestrians."""
+def compare_sequence(
+    sequence: Sequence, file: Path, benchmark: str, view: ClassView | None = None, stride: int = 1
+) -> Compared:
+    """Compare a result file, whose frames count from 1, with the truth. view: the class, None for pedestrians.
+
+    stride: only frames 1, 1 + stride ... count; the metrics do not ask how far two frames lie apart.
+    """
     truth = sequence.truth()
     if truth is None:
         raise InputError(f"{sequence.origin}: no ground truth (gt/gt.txt)")
     results, source = read_results(file, min_columns=7), Source(str(file))
     check_frames(results.frames, sequence.num_frames, source)
     last = int(results.frames.max(initial=0))
+    if stride > 1:
+        rows = np.flatnonzero((results.frames - 1) % stride == 0)
+        truth, results, source = every_truth(truth, stride), results[rows], Source(str(file), rows + 1)
     if view is not None:
         truth, results, source = view.of(truth, results, source)
     comparison = compare(

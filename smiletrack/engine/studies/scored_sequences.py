@@ -8,12 +8,13 @@ from typing import Literal
 import numpy as np
 
 from smiletrack.data.sequences import Sequence, open_sequences
+from smiletrack.data.strides import every, frames_of, looks_of
 from smiletrack.engine.inputs.sequence_inputs import (
     SequenceInput,
-    SequenceInputConfig,
     sequence_inputs,
     sequence_names,
 )
+from smiletrack.engine.settings.sequence_input import SequenceInputConfig
 from smiletrack.errors import InputError
 from smiletrack.metrics.hota import combine_hota, hota
 from smiletrack.metrics.preprocess import Comparison, compare
@@ -41,11 +42,11 @@ class ScoredSequence:
 
     @cached_property
     def detections(self) -> tuple[Detections, Ints]:
-        """All detections, in the order of their frames, and the frame of each; made once for all trackers."""
+        """All detections, in the order of their frames, and the look of each; made once for all trackers."""
         table = self.given.detections
         order = np.argsort(table.frames, kind="stable")
         whole = Detections(table.boxes, table.scores, self.given.embeddings, table.classes)
-        return whole[order], table.frames[order]
+        return whole[order], looks_of(table.frames[order], self.given.stride)
 
 
 def read_scored_sequences(config: ScoredDataConfig, held_out: Collection[str] = ()) -> list[ScoredSequence]:
@@ -59,7 +60,7 @@ def read_scored_sequences(config: ScoredDataConfig, held_out: Collection[str] = 
     opened = open_sequences(config.data, config.split, wanted, config.seed)
     inputs = sequence_inputs(replace(config, sequences=wanted))
     return [
-        ScoredSequence(given, _truth(sequence), config.benchmark)
+        ScoredSequence(given, every(_truth(sequence), config.stride), config.benchmark)
         for sequence, given in zip(opened, inputs, strict=True)
     ]
 
@@ -102,7 +103,9 @@ def measure_tracker(tracker: TrackerConfig, problems: Iterable[ScoredSequence]) 
 def tracked_comparison(tracker: TrackerConfig, problem: ScoredSequence) -> Comparison:
     """Track a sequence and compare what comes out with the truth."""
     given = problem.given
-    found = Tracker(tracker, given.frame_rate).run(*problem.detections, given.num_frames, given.warps)
+    seen, looks = problem.detections
+    found = Tracker(tracker, given.frame_rate).run(seen, looks, given.num_looks, given.warps, given.stride)
+    found = replace(found, frames=frames_of(found.frames, given.stride))
     return compare(problem.truth, found, given.num_frames, problem.benchmark)
 
 

@@ -16,7 +16,8 @@ from smiletrack.array_files import read_arrays
 from smiletrack.data.mot import DetectionTable
 from smiletrack.engine.inputs import sequence_inputs as sequence_inputs_module
 from smiletrack.engine.inputs.detection_cache import detect_sequence, load_or_detect
-from smiletrack.engine.inputs.sequence_inputs import SequenceInput, SequenceInputConfig
+from smiletrack.engine.inputs.sequence_inputs import SequenceInput
+from smiletrack.engine.settings.sequence_input import SequenceInputConfig
 from smiletrack.errors import InputError
 from smiletrack.types import Detections
 
@@ -198,6 +199,20 @@ def test_new_content_is_noticed(tmp_path: Path) -> None:
     (folder / "3.bmp").rename(folder / "4.bmp")
     with pytest.raises(InputError, match="made with frames"):
         read_inputs(config)
+
+
+def test_a_cache_knows_which_frames_were_looked_at(tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in range(1, 8):
+        cv2.imwrite(str(folder / f"{number}.bmp"), FRAMES[0])
+    config = SequenceInputConfig(source=str(folder), cache=str(tmp_path / "cache"), stride=3)
+    seen = read_inputs(config)
+    assert sorted(set(seen.detections.frames.tolist())) == [1, 4, 7] and (seen.num_frames, seen.num_looks) == (7, 3)
+    assert read_inputs(config).detections.frames.tolist() == seen.detections.frames.tolist()
+    for stride in (1, 2):
+        with pytest.raises(InputError, match=r"made with source .*pictures, every 3 frames, not .*; --overwrite"):
+            read_inputs(replace(config, stride=stride))
 
 
 def read_inputs(config: SequenceInputConfig) -> SequenceInput:

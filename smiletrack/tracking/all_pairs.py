@@ -14,17 +14,20 @@ from smiletrack.tracking.boosting import (
     slot_confidence,
     to_motion_similarities,
 )
+from smiletrack.tracking.costs import forget_ranks, rank
 from smiletrack.tracking.intake import FREE, FrameDetections
 from smiletrack.tracking.observations import corner_angle, direction_agreement
 from smiletrack.tracking.overlap import EVERYTHING, Candidates, find_pairs, height_overlap, reach_of
 from smiletrack.tracking.perspectives import score_distance
-from smiletrack.tracking.settings import BOOST, Rules, StageRules
+from smiletrack.tracking.settings import ADAPTIVE, BOOST, Rules, StageRules
 from smiletrack.tracking.state import TrackState, Workspace
 from smiletrack.tracking.templates import fill_appearances
 from smiletrack.types import Floats, Ints
 
 _WHOLE = 10.0
 """Makes all pairs gains and outweighs what they differ by, so that as many pairs as there can be are matched."""
+_MAX_LEAD = 0.5
+"""Lead of the best cosine over the second best beyond which more does not count."""
 
 
 @inner
@@ -55,6 +58,8 @@ def match_then_filter(
             pairs = find_pairs(slots, boxes, state.classes, scene, stage.level, rules, EVERYTHING, work)
             modulate(stage, boxes, scene, pairs)
         _fill_overlaps(state, scene, stage, pairs, least, clear, gains)
+        if not clear and stage.fusion == ADAPTIVE:
+            _add_adaptive(state, scene, rules, stage, pairs, work)
     assign(pairs.starts, pairs.rows, gains, len(scene.scores), work)
     found = work.by_track[4]
     for index in range(len(slots)):
@@ -112,6 +117,43 @@ def _expected_gain(state: TrackState, scene: FrameDetections, stage: StageRules,
     elif stage.direction > 0:
         gain = stage.direction * score * direction_agreement(state, slot, box)
     return gain - stage.score_weight * score_distance(state, stage, slot, score) if stage.score_weight > 0 else gain
+
+
+@inner
+def _add_adaptive(
+    state: TrackState,
+    scene: FrameDetections,
+    rules: Rules,
+    stage: StageRules,
+    pairs: Candidates,
+    work: Workspace,
+) -> None:
+    """Add (w + bonus) cosine to the gain of pairs that overlap.
+
+    Deep OC-SORT, arXiv 2302.11813, section 3.3: the bonus is the mean of two leads, that of the best cosine of the
+    track over its second best, and that of the detection, each at most `_MAX_LEAD`. Other pairs have the cosine 0.
+    """
+    looks, gains = work.pair_figures[1], work.pair_figures[3]
+    fill_appearances(state, scene, rules, stage, pairs, looks)
+    tracks, detections = work.track_figures[:2], work.detection_figures[2:4]
+    forget_ranks(tracks, detections)
+    for index in range(len(pairs.slots)):
+        for pair in range(pairs.starts[index], pairs.starts[index + 1]):
+            if isnan(looks[pair]) or pairs.ious[pair] <= 0:
+                looks[pair] = 0.0
+            rank(tracks, index, -looks[pair])
+            rank(detections, pairs.rows[pair], -looks[pair])
+    for index in range(len(pairs.slots)):
+        for pair in range(pairs.starts[index], pairs.starts[index + 1]):
+            bonus = (_lead(tracks, index) + _lead(detections, pairs.rows[pair])) / 2
+            gains[pair] += (stage.appearance_weight + bonus) * looks[pair]
+
+
+@inner
+def _lead(lowest: Floats, place: int) -> float:
+    """Return by how much the best cosine of a track or detection exceeds the second best; 0 where there is one only."""
+    lead = lowest[1, place] - lowest[0, place]
+    return min(lead, _MAX_LEAD) if lead < np.inf else 0.0
 
 
 @inner

@@ -72,6 +72,10 @@ class MotionConfig(Checked):
     """Multiply the variances of velocities, at birth and of every frame, by 30 / frame_rate: people go further between
     fewer frames."""
 
+    carry_observations: bool = False
+    """Move what a track remembers of its detections, and the filter from before it was lost, along with the camera
+    (Deep OC-SORT, arXiv 2302.11813, section 3.1)."""
+
     replay: bool = False
     """When a lost track is found again, update the filter along a straight line through the gap (observation-centric
     re-update of OC-SORT, arXiv 2203.14360, section 4.1)."""

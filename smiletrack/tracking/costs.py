@@ -94,13 +94,11 @@ def refuse_undecided(
 
     starts (T + 1,), rows (P,): see `Candidates`. tracks (2, T), detections (2, M): room to work in.
     """
-    for side in (tracks, detections):
-        for place in range(side.shape[1]):
-            side[0, place] = side[1, place] = REFUSED
+    forget_ranks(tracks, detections)
     for track in range(len(starts) - 1):
         for pair in range(starts[track], starts[track + 1]):
-            _rank(tracks, track, costs[pair])
-            _rank(detections, rows[pair], costs[pair])
+            rank(tracks, track, costs[pair])
+            rank(detections, rows[pair], costs[pair])
     for track in range(len(starts) - 1):
         for pair in range(starts[track], starts[track + 1]):
             row = rows[pair]
@@ -109,7 +107,15 @@ def refuse_undecided(
 
 
 @inner
-def _rank(lowest: Floats, place: int, cost: float) -> None:
+def forget_ranks(tracks: Floats, detections: Floats) -> None:
+    """Start the two lowest costs of all tracks (2, T) and detections (2, M)."""
+    for side in (tracks, detections):
+        for place in range(side.shape[1]):
+            side[0, place] = side[1, place] = REFUSED
+
+
+@inner
+def rank(lowest: Floats, place: int, cost: float) -> None:
     """Take in a cost among the two lowest of a place."""
     if cost < lowest[0, place]:
         lowest[0, place], lowest[1, place] = cost, lowest[0, place]

@@ -77,6 +77,7 @@ def _rules(config: TrackerConfig, frame_rate: float) -> Rules:
         corners=config.corners,
         expects_scores=config.expects_scores,
         best_birth=life.best_birth,
+        carry_observations=motion.carry_observations and config.observes,
     )
 
 
@@ -115,7 +116,11 @@ def _stage(stage: StageConfig, level: int, split: SplitConfig) -> StageRules:
         least_score=scores[0],
         most_score=scores[1],
         corners=stage.corners,
-        perspectives=stage.low_cost is not None or stage.min_iou > 0 or stage.score_weight > 0 or stage.corners,
+        perspectives=stage.low_cost is not None
+        or stage.min_iou > 0
+        or stage.score_weight > 0
+        or stage.corners
+        or stage.fusion == "adaptive",
     )
 
 

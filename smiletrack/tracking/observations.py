@@ -12,10 +12,10 @@ from math import acos, ceil, pi, sqrt
 
 from smiletrack.compiled import inner
 from smiletrack.motion import kalman
-from smiletrack.motion.box_states import position_of
+from smiletrack.motion.box_states import Four, position_of
 from smiletrack.tracking.noise import detection_noise, frame_noise
 from smiletrack.tracking.settings import Rules
-from smiletrack.tracking.state import COUPLED, FRAME, NOW, SPAN, TrackState
+from smiletrack.tracking.state import COUPLED, FRAME, LOST, NOW, SPAN, TrackState
 from smiletrack.types import Floats
 
 
@@ -137,6 +137,32 @@ def corner_angle(state: TrackState, slot: int, box: Floats) -> float:
         cosine = (x * along + y * across) / (sqrt(along * along + across * across) + 1e-6)
         total += acos(min(max(cosine, -1.0), 1.0)) / pi
     return total / 4
+
+
+@inner
+def carry_observations(state: TrackState, slot: int, warp: Floats, blocks: tuple[Four, Four]) -> None:
+    """Carry observations and the frozen filter of a track along with the camera.
+
+    Deep OC-SORT, arXiv 2302.11813, section 3.1. warp, blocks: see `kalman.warp`. Directions stay, as in its code.
+    """
+    if state.observed_at[slot, 0] == 0:
+        return
+    _carry_box(state.observed[slot], warp)
+    for place in range(SPAN):
+        if state.observed_at[slot, 1 + place] > 0:
+            _carry_box(state.recent[slot, place], warp)
+    if state.states[slot] == LOST:
+        coupled = state.counters[COUPLED] != 0
+        kalman.warp(state.frozen_means, state.frozen_covariances, slot, blocks, warp[0, 2], warp[1, 2], coupled)
+
+
+@inner
+def _carry_box(box: Floats, warp: Floats) -> None:
+    """Move two corners of a box (4,), in place."""
+    for corner in range(0, 4, 2):
+        x, y = box[corner], box[corner + 1]
+        box[corner] = warp[0, 0] * x + warp[0, 1] * y + warp[0, 2]
+        box[corner + 1] = warp[1, 0] * x + warp[1, 1] * y + warp[1, 2]
 
 
 @inner

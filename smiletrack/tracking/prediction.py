@@ -11,6 +11,7 @@ from smiletrack.compiled import inner
 from smiletrack.motion import kalman
 from smiletrack.motion.box_states import corners_of, is_possible, warp_blocks
 from smiletrack.tracking.noise import frame_noise
+from smiletrack.tracking.observations import carry_observations
 from smiletrack.tracking.perspectives import predict_scores
 from smiletrack.tracking.settings import Rules
 from smiletrack.tracking.state import ALIVE, BAD_WARPS, COUPLED, ELAPSED, EMPTY, UNCONFIRMED, TrackState
@@ -67,6 +68,8 @@ def _warp_tracks(state: TrackState, rules: Rules, warp: Floats) -> None:
     coupled = state.counters[COUPLED] != 0
     for slot in state.order[: state.counters[ALIVE]]:
         kalman.warp(state.means, state.covariances, slot, blocks, warp[0, 2], warp[1, 2], coupled)
+        if rules.carry_observations:
+            carry_observations(state, slot, warp, blocks)
 
 
 @inner

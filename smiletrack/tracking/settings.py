@@ -10,7 +10,7 @@ from typing import NamedTuple
 from smiletrack.compiled import inner
 from smiletrack.types import Floats
 
-IOU, SUM, MINIMUM, VETO, MOTION, CALIBRATED, EVIDENCE, BOOST, CLIPPED = range(9)
+IOU, SUM, MINIMUM, VETO, MOTION, CALIBRATED, EVIDENCE, BOOST, CLIPPED, ADAPTIVE = range(10)
 """`Fusion`."""
 ALL, CONFIRMED, ACTIVE_LAST, ACTIVE, YOUNG = range(5)
 """`Group`; ACTIVE_LAST is its `tracked`, YOUNG its `unconfirmed`."""
@@ -78,6 +78,7 @@ class Rules(NamedTuple):
     corners: bool
     expects_scores: bool
     best_birth: bool
+    carry_observations: bool
 
 
 class StageRules(NamedTuple):
@@ -168,6 +169,7 @@ def read_rules(row: Floats) -> Rules:
         row[42] != 0,
         row[43] != 0,
         row[44] != 0,
+        row[45] != 0,
     )
 
 

@@ -9,7 +9,7 @@ from smiletrack.motion.kalman import CHI2_95
 from smiletrack.ranges import Checked, NonNegative, Share
 
 Group = Literal["all", "confirmed", "tracked", "active", "unconfirmed"]
-Fusion = Literal["iou", "sum", "minimum", "veto", "motion", "calibrated", "evidence", "boost", "clipped"]
+Fusion = Literal["iou", "sum", "minimum", "veto", "motion", "calibrated", "evidence", "boost", "clipped", "adaptive"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,9 @@ class StageConfig(Checked):
     others cover and how old the track's template is (`tracking.evidence`); without appearance 1 - S_iou. boost: IoU,
     motion, shape and cosine are added up and weighted by confidence, and a match stays if its IoU is enough, or half of
     it and appearance is alike (BoostTrack; `tracking.boosting`); needs `filter_after`. clipped: as sum, but a cosine
-    below 0 counts 0 (TrackTrack)."""
+    below 0 counts 0 (TrackTrack). adaptive: to the IoU, w cosine is added for boxes that overlap, more
+    where the best cosine of the track or the detection stands out (Deep OC-SORT, arXiv 2302.11813, section 3.3); needs
+    `filter_after`."""
 
     max_cost: Annotated[float, Gt(0), Le(2)] = 0.8
     """A pair can match only below this cost. Above 1 only with `motion`."""
@@ -65,7 +67,7 @@ class StageConfig(Checked):
 
     appearance_weight: NonNegative = 1.0
     """Weight w. `calibrated`: IoU that the strongest evidence is worth; `evidence`: IoU that one nat is worth.
-    `boost`: weight of the cosine."""
+    `boost`, `adaptive`: weight of the cosine."""
 
     low_cost: Share | None = None
     """Low detections take part in this stage too, at this much more cost (TrackTrack: 0.2); null = high ones only."""
@@ -118,10 +120,10 @@ class StageConfig(Checked):
         super().__post_init__()
         if self.max_cost > 1 and self.fusion != "motion":
             raise ValueError(f"max_cost must be in (0, 1] without fusion motion, not {self.max_cost}")
-        if self.filter_after and self.fusion not in ("iou", "boost"):
-            raise ValueError(f"filter_after needs fusion iou or boost, not {self.fusion}")
-        if self.fusion == "boost" and not self.filter_after:
-            raise ValueError("fusion boost needs filter_after: true")
+        if self.filter_after and self.fusion not in ("iou", "boost", "adaptive"):
+            raise ValueError(f"filter_after needs fusion iou, boost or adaptive, not {self.fusion}")
+        if self.fusion in ("boost", "adaptive") and not self.filter_after:
+            raise ValueError(f"fusion {self.fusion} needs filter_after: true")
         if self.direction > 0 and not (self.filter_after or self.corners):
             raise ValueError("direction needs filter_after: true or corners: true")
         if self.corners and self.direction == 0:

@@ -5,9 +5,15 @@ import pytest
 
 from smiletrack.tracking.tracker import load_tracker
 from smiletrack.types import Detections, Floats
-from tests.tracking.slow_trackers import SlowBoostTrack, SlowHybridSort, SlowTrackTrack
+from tests.tracking.slow_observers import SlowDeepOcSort, SlowHybridSort
+from tests.tracking.slow_trackers import SlowBoostTrack, SlowTrackTrack
 
-SLOW = {"boosttrack": SlowBoostTrack, "tracktrack": SlowTrackTrack, "hybridsort": SlowHybridSort}
+SLOW = {
+    "boosttrack": SlowBoostTrack,
+    "tracktrack": SlowTrackTrack,
+    "hybridsort": SlowHybridSort,
+    "deepocsort": SlowDeepOcSort,
+}
 
 
 def crowded_scene(length: int = 50, people: int = 11) -> list[tuple[Detections, Floats]]:

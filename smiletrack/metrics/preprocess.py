@@ -171,23 +171,30 @@ def _on_distractors(pairs: Pairs, distractor: NDArray[np.bool_], truth_starts: I
 
 
 def _kept_pairs(pairs: Pairs, truth_kept: NDArray[np.bool_], result_kept: NDArray[np.bool_]) -> Pairs:
-    """Return the pairs between rows that stay, numbered as those rows are after the others went."""
+    """Return the pairs between rows that stay, numbered as those rows are after the others went, in the same arrays."""
     new_truth, new_result = (np.where(kept, np.cumsum(kept) - 1, -1) for kept in (truth_kept, result_kept))
-    rows, iou = np.empty((2, len(pairs)), np.int64), np.empty(len(pairs))
-    count = _keep((pairs.truth_rows, pairs.result_rows, pairs.iou), new_truth, new_result, rows, iou)
-    return Pairs(rows[0, :count], rows[1, :count], iou[:count])
+    count = _keep(pairs.truth_rows, pairs.result_rows, pairs.iou, new_truth, new_result)
+    return Pairs(pairs.truth_rows[:count], pairs.result_rows[:count], pairs.iou[:count])
 
 
 @njit(cache=True)
-def _keep(pairs: tuple[Ints, Ints, Floats], new_truth: Ints, new_result: Ints, rows: Ints, iou: Floats) -> int:
-    """Fill `rows` and `iou` with the pairs whose new rows are both at least 0; return their number."""
-    truth_rows, result_rows, all_iou = pairs
+def _keep(truth_rows: Ints, result_rows: Ints, iou: Floats, new_truth: Ints, new_result: Ints) -> int:
+    """Move the pairs whose new rows are both at least 0 to the front, with those rows; return their number."""
     count = 0
     for pair in range(len(iou)):
-        rows[0, count], rows[1, count] = new_truth[truth_rows[pair]], new_result[result_rows[pair]]
-        iou[count] = all_iou[pair]
-        count += rows[0, count] >= 0 and rows[1, count] >= 0
+        truth_row, result_row = new_truth[truth_rows[pair]], new_result[result_rows[pair]]
+        truth_rows[count], result_rows[count], iou[count] = truth_row, result_row, iou[pair]
+        count += truth_row >= 0 and result_row >= 0
     return count
+
+
+@njit(cache=True)
+def _keys(pairs: tuple[Ints, Ints], truth_ids: Ints, result_ids: Ints, num_result_ids: int) -> Ints:
+    """Return for each pair a number that its two identities have for themselves."""
+    keys = np.empty_like(pairs[0])
+    for pair in range(len(keys)):
+        keys[pair] = truth_ids[pairs[0][pair]] * num_result_ids + result_ids[pairs[1][pair]]
+    return keys
 
 
 def _comparison(
@@ -207,7 +214,7 @@ def _comparison(
     result_starts = _starts(results.frames[result_rows], num_frames)
     num_truth_ids, truth_ids = _renumber(truth.ids, truth_rows, truth_starts, truth_source)
     num_result_ids, result_ids = _renumber(results.ids, result_rows, result_starts, result_source)
-    keys = truth_ids[pairs.truth_rows] * num_result_ids + result_ids[pairs.result_rows]
+    keys = _keys((pairs.truth_rows, pairs.result_rows), truth_ids, result_ids, num_result_ids)
     present, pair_identities = distinct(keys)
     return Comparison(
         num_frames=num_frames,

@@ -14,6 +14,7 @@ from smiletrack.console import say
 from smiletrack.data.mot import write_results
 from smiletrack.data.strides import frames_of, looks_of
 from smiletrack.data.truth import write_class_names
+from smiletrack.engine.inputs.score_maps import read_score_map, score_map_file
 from smiletrack.engine.inputs.sequence_inputs import SequenceInput, sequence_inputs, sequence_names
 from smiletrack.engine.run_folders.folder import set_aside, start_run, until_whole
 from smiletrack.engine.run_folders.shards import ShardConfig, SharedJob, this_shard
@@ -24,6 +25,8 @@ from smiletrack.files import read_json, write_json
 from smiletrack.tracking.config import TrackerConfig
 from smiletrack.tracking.interpolation import InterpolationConfig, interpolate
 from smiletrack.tracking.linking import LinkingConfig, link_tracks
+from smiletrack.tracking.score_map import ScoreMap
+from smiletrack.tracking.threshold_fit import threshold_doubt
 from smiletrack.tracking.tracker import Skipped, Tracker, default_config
 from smiletrack.types import Ints, Tracks, TrackTable
 
@@ -59,6 +62,11 @@ class TrackConfig(SequenceInputConfig, ShardConfig):
     sequence_tracker: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Changes of `tracker` for single sequences by name, such as {MOT17-05-FRCNN: {life: {max_lost: 14}}} in the
     original scripts of ByteTrack and BoT-SORT."""
+
+    score_map: str = "auto"
+    """Map of the detector's scores to those that thresholds are made for (`smiletrack calibrate`). auto: the one beside
+    the detections or the detector, if there is one and tracker.split.rescale is on. none. Or a file, for any
+    tracker."""
 
     link: bool = False
     """Offline: split and link finished tracks by their looks, before interpolation; needs embeddings."""
@@ -109,6 +117,7 @@ def track(config: TrackConfig) -> Path:
     for name in config.sequence_tracker:
         if name not in names:
             raise InputError(f"sequence_tracker.{name}: no such sequence{nearest(name, names)}")
+    _score_map(config, config.tracker)  # one that cannot be read is told before anything is written
     run = Path(config.output)
     shard = None if config.source else this_shard(config.shard)
     job = SharedJob(run, "track", shard)
@@ -147,8 +156,17 @@ def _track_into(run: Path, sequence: SequenceInput, config: TrackConfig, job: Sh
     say(*sequence.notes)
     if config.link and not sequence.embeddings.any():
         say(f"{sequence.name}: no embeddings, so no tracks are linked")
-    tracker = Tracker(altered(config.tracker, config.sequence_tracker.get(sequence.name, {})), sequence.frame_rate)
-    result = track_sequence(tracker, sequence, config.first_identity, config.linking if config.link else None)
+    settings = altered(config.tracker, config.sequence_tracker.get(sequence.name, {}))
+    score_map = _score_map(config, settings)
+    if score_map:
+        settings = altered(settings, {"split": {"rescale": False}})
+    else:
+        seen, frames = sequence.all_frames()
+        doubt = threshold_doubt(settings, looks_of(frames, sequence.stride), seen.boxes, seen.scores)
+        say(*([f"{sequence.name}: {doubt}"] if doubt else []))
+    tracker = Tracker(settings, sequence.frame_rate)
+    linking = config.linking if config.link else None
+    result = track_sequence(tracker, sequence, config.first_identity, linking, score_map)
     file = _result_file(run, sequence.name)
     seconds = sequence.seconds | result.seconds
     entry = {"frames": result.num_frames, "seconds": seconds, "apart": sequence.apart}
@@ -163,6 +181,14 @@ def _track_into(run: Path, sequence: SequenceInput, config: TrackConfig, job: Sh
     return entry
 
 
+def _score_map(config: TrackConfig, tracker: TrackerConfig) -> ScoreMap | None:
+    """Return the map that a tracker's scores go through; see `TrackConfig.score_map`."""
+    if config.score_map != "auto":
+        return read_score_map(Path(config.score_map)) if config.score_map != "none" else None
+    file = score_map_file(config) if tracker.split.rescale else None
+    return read_score_map(file) if file and file.is_file() else None
+
+
 def _write_identified(file: Path, sequence: SequenceInput, identities: Ints) -> None:
     """Write all detections of a sequence in the order of their file, with their identities."""
     table = sequence.detections
@@ -172,13 +198,21 @@ def _write_identified(file: Path, sequence: SequenceInput, identities: Ints) -> 
 
 
 def track_sequence(
-    tracker: Tracker, sequence: SequenceInput, first_identity: int = 1, linking: LinkingConfig | None = None
+    tracker: Tracker,
+    sequence: SequenceInput,
+    first_identity: int = 1,
+    linking: LinkingConfig | None = None,
+    score_map: ScoreMap | None = None,
 ) -> TrackedSequence:
-    """Run `tracker` over a whole sequence, and link its tracks where `linking` says how; only their time is counted."""
+    """Run `tracker` over a whole sequence, and link its tracks where `linking` says how; only their time is counted.
+
+    score_map: the detector's scores go through it first; tracks have the scores that come out.
+    """
     seen, frames = sequence.all_frames()
     start = time.perf_counter()
     stride, looks = sequence.stride, looks_of(frames, sequence.stride)
-    table, rows = tracker.run_with_rows(seen, looks, sequence.num_looks, sequence.warps, stride)
+    weighed = replace(seen, scores=score_map.common(seen.scores)) if score_map else seen
+    table, rows = tracker.run_with_rows(weighed, looks, sequence.num_looks, sequence.warps, stride)
     seconds = {"association": time.perf_counter() - start}
     if linking:
         start = time.perf_counter()

@@ -87,6 +87,10 @@ VERBS: dict[str, Verb] = {
         "search for the parameters of a tracker",
         LazyModule("smiletrack.engine.tune"), "tune", "TuneConfig",
     ),
+    "calibrate": Verb(
+        "learn what a detector's scores are worth",
+        LazyModule("smiletrack.engine.calibrate"), "calibrate_scores", "CalibrateConfig",
+    ),
     "make-world": Verb(
         "render synthetic streets with known answers",
         LazyModule("smiletrack.engine.make_world"), "make_world", "MakeWorldConfig", config="world/demo",

@@ -3,7 +3,7 @@
 Detectors order boxes alike but use their scale differently: YOLOX-X gives people in the clear .95, another good
 detector .6, and every threshold of a tracker misses. The running median of the scores so far, each with the weight of
 its third power so that the many weak boxes do not count, says what a clear person scores here; where it is below
-`_PROPER`, all scores are multiplied so that it becomes `_TYPICAL`.
+`PROPER`, all scores are multiplied so that it becomes `TYPICAL`.
 
 `score_weights` (1000,) is a histogram of third powers over scores in [0, 1].
 """
@@ -14,9 +14,9 @@ from smiletrack.compiled import leaf
 from smiletrack.types import Floats
 
 SCORE_BINS = 1000
-_TYPICAL = 0.95
+TYPICAL = 0.95
 """Score of a clear person with the detectors that thresholds are made for."""
-_PROPER = 0.8
+PROPER = 0.8
 """A detector whose clear people score at least this is left as it is."""
 _NOISE = 0.1
 """Scores at or below this do not count for the median."""
@@ -24,7 +24,7 @@ _NOISE = 0.1
 
 @leaf
 def clear_score(score_weights: Floats) -> float:
-    """Return the weighted median so far, the middle of its bin; `_TYPICAL` before any score was seen."""
+    """Return the weighted median so far, the middle of its bin; `TYPICAL` before any score was seen."""
     total = upto = 0.0
     for weight in score_weights:
         total += weight
@@ -32,7 +32,7 @@ def clear_score(score_weights: Floats) -> float:
         upto += score_weights[place]
         if total > 0 and upto >= total / 2:
             return (place + 0.5) / SCORE_BINS
-    return _TYPICAL
+    return TYPICAL
 
 
 @leaf
@@ -44,5 +44,5 @@ def rescale(score_weights: Floats, scores: Floats, common: Floats) -> None:
     clear = clear_score(score_weights)
     for row in range(len(scores)):
         common[row] = scores[row]
-        if clear < _PROPER and scores[row] < np.inf:
-            common[row] = min(scores[row] * (_TYPICAL / clear), 1.0)
+        if clear < PROPER and scores[row] < np.inf:
+            common[row] = min(scores[row] * (TYPICAL / clear), 1.0)

@@ -39,7 +39,7 @@ class Given(NamedTuple):
     embeddings: Floats
 
 
-_INTERPRETED = {"config.py", "flattening.py", "interpolation.py", "stages.py", "tracker.py"}
+_INTERPRETED = {"config.py", "flattening.py", "interpolation.py", "saved_state.py", "stages.py", "tracker.py"}
 """Files beside this one that are no part of the loop."""
 
 

@@ -4,17 +4,20 @@ One engine for all presets, compiled (`tracking.loop`); what differs is in `Trac
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from smiletrack.config import load_config, preset_file
+from smiletrack.errors import InputError
 from smiletrack.tracking.answers import Answers, open_answers
 from smiletrack.tracking.config import TrackerConfig
 from smiletrack.tracking.flattening import flatten
 from smiletrack.tracking.loop import track_frames
 from smiletrack.tracking.observer import Notes, Observer, open_notes
+from smiletrack.tracking.saved_state import config_differences, load_tracker_state, save_tracker_state
 from smiletrack.tracking.state import (
     ALIVE,
     BAD_DETECTIONS,
@@ -70,6 +73,25 @@ class Tracker:
     def reset(self) -> None:
         """Forget everything: the next frame is the first of a new sequence."""
         self._memory = open_memory(self.config)
+
+    def save(self, file: str | Path) -> None:
+        """Write all that is remembered, the configuration and the frame rate to an `.npz` (`tracking.saved_state`)."""
+        save_tracker_state(Path(file), self._memory, self.config, self.frame_rate)
+
+    @classmethod
+    def load(cls, file: str | Path, config: TrackerConfig | None = None, observer: Observer | None = None) -> "Tracker":
+        """Return the tracker that was saved; given the next frames it gives the same tracks.
+
+        config: what the tracker is to be; None = whatever was saved. Raises InputError for a file that is not there,
+        damaged or from a later version, and for one that was saved with another configuration.
+        """
+        saved, frame_rate, memory = load_tracker_state(Path(file))
+        if config is not None and config != saved:
+            first = "; ".join(config_differences(saved, config)[:3])
+            raise InputError(f"{file}: saved with {first}; load it without a configuration, or track from the start")
+        tracker = cls(saved, frame_rate, observer)
+        tracker._memory = memory
+        return tracker
 
     @property
     def frame(self) -> int:

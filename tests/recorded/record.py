@@ -3,7 +3,8 @@
     python tests/recorded/record.py
 
 metrics.npz: truth and results of three scenes with TrackEval's figures (PyPI `trackeval`, which must be installed).
-tracks.npz: detections, embeddings and camera motion of one scene, and the tracks of every preset. Run it only with a
+tracks.npz: detections, embeddings and camera motion of one scene, and the tracks of every preset.
+*-format-N.npz: trackers that were saved after half of that scene. Run it only with a
 version whose presets equal the original programs (`SMILETRACK_FULL=1 pytest tests/tracking/test_parity.py`).
 """
 
@@ -20,7 +21,8 @@ from smiletrack.data.synthetic import CROWD, crowd_sequences
 from smiletrack.engine.benchmarks.metrics import trackeval_scores
 from smiletrack.engine.track import join_tracks
 from smiletrack.tracking.config import TrackerConfig
-from smiletrack.tracking.tracker import Tracker
+from smiletrack.tracking.saved_state import FORMAT
+from smiletrack.tracking.tracker import Tracker, load_tracker
 from smiletrack.types import Detections, TrackTable
 
 HERE = Path(__file__).parent
@@ -45,6 +47,18 @@ def record_tracks() -> None:
         given |= {f"{file.stem} frames": found.frames.astype(np.int16), f"{file.stem} ids": found.ids.astype(np.int16)}
         given[f"{file.stem} boxes"] = found.boxes.astype(np.float32)
     np.savez_compressed(HERE / "tracks.npz", **given)
+
+
+def record_states() -> None:
+    """Save two trackers after half of the recorded scene; a new format gets files of its own beside them."""
+    with np.load(HERE / "tracks.npz") as stored:
+        scene = dict(stored)
+    rows = scene["frames"] <= SCENE.length // 2
+    seen = Detections(*(scene[name][rows].astype(np.float64) for name in ("boxes", "scores", "embeddings")))
+    for preset in ("smiletrack", "ocsort"):
+        tracker = load_tracker(preset)
+        tracker.run(seen, scene["frames"][rows], SCENE.length // 2, scene["warps"][: SCENE.length // 2])
+        tracker.save(HERE / f"{preset}-format-{FORMAT}.npz")
 
 
 def record_metrics() -> None:
@@ -91,4 +105,5 @@ def record_metrics() -> None:
 
 if __name__ == "__main__":
     record_tracks()
+    record_states()
     record_metrics()

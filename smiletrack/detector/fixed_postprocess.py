@@ -48,7 +48,8 @@ def postprocess_fixed(
     boxes = to_corners(predictions[..., :4].gather(1, best[..., None].expand(-1, -1, 4)).flatten(0, 1))
     boxes, labels = boxes.view(*best.shape, 4), labels.gather(1, best)
     kept, settled = _suppressed(boxes, labels, scores >= 0, config)
-    first = torch.argsort(kept.logical_not().byte(), dim=1, stable=True)[:, : config.max_detections or number]
+    places = torch.arange(number, device=kept.device) + number * kept.logical_not()  # ONNX knows no stable sort
+    first = places.topk(min(number, config.max_detections or number), 1, largest=False).indices
     rows = torch.cat([boxes, scores[..., None], labels[..., None].to(boxes.dtype)], -1)
     rows = rows.gather(1, first[..., None].expand(-1, -1, 6))
     return FixedDetections(rows, kept.gather(1, first), complete & settled)
@@ -62,10 +63,10 @@ def _scored(predictions: Tensor, config: NMSConfig, rule: Rule) -> tuple[Tensor,
     scores, labels = by_class.max(-1)
     possible = above(scores, config.score_threshold)
     if rule == "prb":
-        possible &= above(objectness, config.score_threshold)
+        possible = possible & above(objectness, config.score_threshold)
     if config.classes:
         wanted = [labels == number for number in config.classes]
-        possible &= torch.stack(wanted).any(0)
+        possible = possible & torch.stack(wanted).any(0)
     return scores, labels, possible
 
 
@@ -81,7 +82,7 @@ def _suppressed(boxes: Tensor, labels: Tensor, possible: Tensor, config: NMSConf
     shared = (bottom_right - top_left).clamp(0).prod(-1)
     overlapping = shared / (areas[:, :, None] + areas[:, None, :] - shared) > config.iou_threshold
     if not config.agnostic:
-        overlapping &= labels[:, :, None] == labels[:, None, :]
+        overlapping = overlapping & (labels[:, :, None] == labels[:, None, :])
     suppresses = overlapping.triu(1)  # the better one the worse one
     kept = possible
     for _ in range(_ROUNDS):

@@ -9,6 +9,7 @@ from smiletrack.console import say
 from smiletrack.detector.checkpoint import load_detector_network
 from smiletrack.detector.exported import ExportedDetector
 from smiletrack.detector.onnx_model import export_detector_onnx
+from smiletrack.engine.joint_onnx import export_joint
 from smiletrack.engine.settings.export import ExportConfig
 from smiletrack.errors import InputError
 from smiletrack.network_files import open_network
@@ -21,7 +22,7 @@ TOLERANCE = 1e-4
 
 def export(config: ExportConfig) -> Path:
     """Write the file, compare it with the checkpoint, and return its path."""
-    exporters = {"slm": export_slm, "detector": export_detector}
+    exporters = {"slm": export_slm, "detector": export_detector, "joint": export_joint}
     if config.network not in exporters:
         raise InputError(f"network: {config.network!r} cannot be exported; there are {', '.join(exporters)}")
     if not config.checkpoint:

@@ -5,13 +5,16 @@ import json
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 
+from smiletrack.boxes import clip_boxes, cover_cells
 from smiletrack.data.image_files import read_image
 from smiletrack.data.reid.batches import AugmentConfig, IdentityDraws
 from smiletrack.detector.build import build_detector
 from smiletrack.detector.checkpoint import save_detector
+from smiletrack.detector.letterbox import letterbox, place, to_frame
 from smiletrack.detector.predictor import load_detector
 from smiletrack.detector.pyramid import PyramidRecorder, pyramid_channels
 from smiletrack.detector.settings import DetectorConfig, NMSConfig, PredictConfig
@@ -20,16 +23,18 @@ from smiletrack.engine.inputs.joint import JointNetwork, load_joint
 from smiletrack.engine.inputs.networks import load_networks
 from smiletrack.engine.inputs.person_crops import read_table
 from smiletrack.engine.inputs.stored_objects import StoredBatches, StoredObjects, store_regions
+from smiletrack.engine.joint_onnx import export_joint, visible_cells
 from smiletrack.engine.settings.eval_slm import EvalSLMConfig
 from smiletrack.engine.train_slm import train_slm
 from smiletrack.errors import InputError
+from smiletrack.image_tensors import to_input
 from smiletrack.slm.checkpoint import metadata
 from smiletrack.slm.config import LossConfig, SLMConfig
 from smiletrack.slm.embedder import load_embedder
 from smiletrack.slm.network import SLM
 from smiletrack.slm.regions import cut_regions
 from smiletrack.training.config import FitConfig
-from smiletrack.weights import save_weights
+from smiletrack.weights import load_weights, save_weights
 from tests.engine.slm_street import make_street, settings
 
 REGIONS = SLMConfig(
@@ -119,6 +124,38 @@ def test_one_file_is_detector_and_slm_in_one_pass(joint_file: Path, detector: Pa
         load_joint(detector)
     with pytest.raises(InputError, match="sees a detector's maps"):
         load_embedder(joint_file.parent / "model.safetensors")
+
+
+def test_one_onnx_file_gives_boxes_and_embeddings(joint_file: Path, street: Path, tmp_path: Path) -> None:
+    """The exported pass gives what the two parts give one after the other."""
+    state, about = load_weights(joint_file)
+    generator = torch.Generator().manual_seed(3)
+    for name in state:  # a detector that never learned gives all places one score
+        if name.startswith("head.lead"):
+            state[name] = state[name] + 0.3 * torch.randn(state[name].shape, generator=generator)
+        if name.endswith(".bn.weight") and not name.startswith("slm"):
+            state[name] = 2.8 * state[name]
+    file, nms = tmp_path / "joint.safetensors", NMSConfig(score_threshold=0.06, iou_threshold=0.5, max_detections=12)
+    save_weights(file, state, about)
+    exported = export_joint(file, tmp_path / "joint.onnx", nms)
+    frame, both = read_image(street / "img1" / "000003.png"), load_joint(file, predict=PredictConfig(nms=nms))
+    found, pixels = both.detect(frame), both._predictor.config.input
+    where = place(frame.shape[0], frame.shape[1], (96, 224), pixels, 32)
+    image = to_input(torch.from_numpy(letterbox(frame, where, pixels)[None]), pixels).numpy()
+    session = onnxruntime.InferenceSession(str(exported), providers=["CPUExecutionProvider"])
+    boxes, scores, classes, embeddings = session.run(None, {"images": image})
+    number = len(found)
+    assert number >= 2 and image.shape[2:] == where.size == (96, 224) and len(np.unique(found.scores)) == number
+    assert (classes[:number] == 1).all() and not scores[number:].any() and not embeddings[number:].any()
+    np.testing.assert_allclose(scores[:number], found.scores, atol=1e-5)
+    boxes = boxes[:number]
+    np.testing.assert_allclose(to_frame(boxes, where, 80, 200, clip=False), found.boxes, atol=0.05)
+    inside = clip_boxes(boxes, 224, 96)
+    cells = 1 - cover_cells(inside, inside, 16, 8)
+    np.testing.assert_allclose(visible_cells(torch.from_numpy(inside).float(), 16, 8), cells, atol=1e-4)
+    with torch.no_grad():
+        Z = both.slm(both.regions(frame, to_frame(inside, where, 80, 200, clip=False)), torch.from_numpy(cells).float())
+    np.testing.assert_allclose(embeddings[:number], torch.nn.functional.normalize(Z, dim=1), atol=1e-3)
 
 
 def test_eval_scores_a_joint_file(joint_file: Path, street: Path, tmp_path: Path) -> None:

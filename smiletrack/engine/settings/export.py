@@ -16,10 +16,11 @@ class ExportConfig(Checked):
       smiletrack export slm --checkpoint runs/slm/model.safetensors
       smiletrack export detector --checkpoint runs/detector/best.safetensors
       smiletrack export detector --checkpoint runs/detector/best.safetensors --output detector.onnx
+      smiletrack export joint --checkpoint runs/joint/joint.safetensors
     """
 
     network: str = "slm"
-    """Kind of network: slm or detector."""
+    """Kind of network: slm, detector, or joint (a detector with an SLM on its maps, joint.safetensors)."""
     checkpoint: InputPath = ""
     """Weights of the network: model.safetensors of a run, or a released checkpoint."""
     format: Literal["onnx"] = "onnx"

@@ -34,9 +34,8 @@ from smiletrack.slm.embedder import Embedder, load_embedder
 from smiletrack.slm.foreign import split_pixels
 from smiletrack.slm.losses import SLMLoss
 from smiletrack.slm.network import SLM
-from smiletrack.slm.osnet import OSNetBackbone
-from smiletrack.slm.osnet_weights import load_osnet
 from smiletrack.slm.preprocessing import Preprocessing
+from smiletrack.slm.public_weights import load_backbone
 from smiletrack.slm.teacher import Teacher
 from smiletrack.training.loop import FitResult, fit
 from smiletrack.training.recipe import Evaluation, Recipe
@@ -249,8 +248,8 @@ def _with_channels(config: TrainSLMConfig, predictor: Predictor) -> TrainSLMConf
 
 def _network(config: TrainSLMConfig) -> SLM:
     slm = SLM(config.network)
-    if isinstance(slm.backbone, OSNetBackbone) and config.backbone:
-        load_osnet(slm.backbone, Path(config.backbone))
+    if config.backbone:
+        load_backbone(slm.backbone, Path(config.backbone))
     if config.weights:
         load_exactly(slm, load_weights(Path(config.weights))[0], config.weights)
     return slm

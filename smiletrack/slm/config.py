@@ -37,9 +37,11 @@ class SLMConfig(Checked):
     code)."""
     position: Literal["sinusoidal", "learned", "none"] = "learned"
     """Position embedding E_i added to every patch; a learned one starts at zero."""
-    backbone: Literal["csp", "osnet", "osnet-lct", "detector"] = "csp"
+    backbone: Literal["csp", "osnet", "osnet-lct", "resnet", "efficientnet-lite", "detector"] = "csp"
     """csp, or osnet, which can start from public weights (OSNet x0.25: channels 16,64,96,128 and depths 2,2,2);
     osnet-lct, with linear context, from Open Model Zoo's (of that size -0288, with channels 64,256,384,512 -0277);
+    resnet (channels 64,64,128,256, depths 2,2,2: ResNet-18) and efficientnet-lite (channels 32,24,40,112, depths 2,2,3:
+    lite0) from ImageNet weights;
     detector: objects are regions of a detector's feature maps, width x height cells (4 x 8, say, with patches of 2 x 4)
     with as many channels as the first of channels; the other channels are those of convolutions over the cells."""
     channels: Annotated[tuple[Annotated[int, Ge(2), Le(4096), MultipleOf(2)], ...], MinLen(2)] = (16, 32, 64, 128)
@@ -65,7 +67,7 @@ class SLMConfig(Checked):
                 raise ValueError(f"boxes must hold x1 < x2 and y1 < y2, not {(x1, y1, x2, y2)}")
         if len(self.depths) != len(self.channels) - 1:
             raise ValueError(f"depths must have one entry a stage, {len(self.channels) - 1}, not {self.depths}")
-        if self.backbone.startswith("osnet") and (len(self.channels) != 4 or min(self.depths) < 1):
+        if self.backbone.startswith(("osnet", "eff")) and (len(self.channels) != 4 or min(self.depths) < 1):
             raise ValueError(
                 f"depths and channels of {self.backbone} are three stages of 1 or more and a stem, not {self.depths}"
             )

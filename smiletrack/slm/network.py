@@ -6,6 +6,7 @@ from torch.nn import functional
 
 from smiletrack.slm.backbone import CSPBackbone
 from smiletrack.slm.config import SLMConfig
+from smiletrack.slm.imagenet import efficientnet_lite, resnet
 from smiletrack.slm.osnet import OSNetBackbone
 from smiletrack.slm.patches import LAYOUTS, cell_boxes, cut_patches, pixel_boxes, place_shares
 from smiletrack.slm.position import sinusoidal
@@ -99,6 +100,10 @@ def _backbone(config: SLMConfig) -> nn.Module:
         return CSPBackbone(config.channels, config.depths)
     if config.backbone == "detector":
         return RegionAdapter(config.channels, config.depths)
+    if config.backbone == "resnet":
+        return resnet(config.channels, config.depths)
+    if config.backbone == "efficientnet-lite":
+        return efficientnet_lite(config.channels, config.depths)
     return OSNetBackbone(config.channels, config.depths, linear_context=config.backbone == "osnet-lct")
 
 

@@ -42,8 +42,9 @@ class TrainSLMConfig(TrainingDeviceConfig):
     weights: InputPath = ""
     """Weights of the same network to start from (model.safetensors); empty = random weights."""
     backbone: InputPath = ""
-    """Public OSNet weights (.onnx, or the authors' checkpoint; an OpenVINO .xml for osnet-lct) to start the backbone
-    from, with network.backbone=osnet or osnet-lct; empty = none."""
+    """Public weights to start the backbone from: of OSNet (.onnx, or the authors' checkpoint; an OpenVINO .xml) with
+    network.backbone=osnet or osnet-lct, or a state file of torchvision, timm or another package with resnet or
+    efficientnet-lite; empty = none."""
     detector: InputPath = ""
     """Checkpoint of the detector whose feature maps the SLM sees, with network.backbone=detector; empty = none."""
     teacher: tuple[InputPath, ...] = ()
@@ -88,9 +89,10 @@ class TrainSLMConfig(TrainingDeviceConfig):
             raise ValueError("detector and network.backbone=detector go together")
         if self.versions and self.network.patches_of == "pixels":
             raise ValueError("versions freezes the backbone, whose features network.patches_of=features cuts")
-        if self.backbone and not self.network.backbone.startswith("osnet"):
+        if self.backbone and self.network.backbone in ("csp", "detector"):
             raise ValueError(
-                "backbone names OSNet weights: set network.backbone=osnet (osnet-lct for an .xml) or leave it empty"
+                "backbone names public weights: set network.backbone=osnet (osnet-lct for an .xml), resnet or "
+                "efficientnet-lite, or leave it empty"
             )
         if self.augment.disguise and self.loss.asks_for_labels:
             raise ValueError("augment.disguise makes people that nobody is: set every weight of loss but teacher to 0")

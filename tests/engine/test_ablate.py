@@ -10,7 +10,7 @@ from smiletrack.config import CONFIG_ROOT, load_config, preset_file
 from smiletrack.data.mot import DetectionTable
 from smiletrack.engine.ablate import AblateConfig, ablate
 from smiletrack.engine.make_world import MakeWorldConfig, make_world
-from smiletrack.engine.studies.appearance_table import AppearanceTableConfig
+from smiletrack.engine.studies.appearance_table import AppearanceTableConfig, compared_trackers
 from smiletrack.engine.studies.paper_tables import TABLE_3, TABLE_5
 from smiletrack.engine.studies.robustness import RobustnessConfig, detected_identities, embeddings_of_quality
 from smiletrack.engine.studies.scored_sequences import (
@@ -119,6 +119,15 @@ def test_the_appearance_table_is_the_mean_over_sequences_of_paired_differences(
     printed = capsys.readouterr().out
     mean = f"{100 * np.mean(hota['smiletrack', 'given']):.2f}"
     assert mean in printed and "CROWD-02" in printed
+
+
+def test_all_trackers_of_the_appearance_table_can_have_scores_on_one_scale() -> None:
+    names = ("botsort-reid", "smiletrack-paper")
+    for rescale in (False, True):
+        trackers = compared_trackers(AppearanceTableConfig(trackers=names, rescale=rescale))
+        assert [tracker.split.rescale for tracker in trackers.values()] == [rescale, rescale]
+        plain = load_config(TrackerConfig, preset_file("tracker", "botsort-reid"))
+        assert trackers["botsort-reid"].first == plain.first
 
 
 def a_world() -> None:

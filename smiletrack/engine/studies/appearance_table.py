@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import numpy as np
 from annotated_types import MinLen
 
-from smiletrack.config import load_config, preset_file
+from smiletrack.config import altered, load_config, preset_file
 from smiletrack.console import print_table, progress, say
 from smiletrack.engine.studies.scored_sequences import (
     ScoredSequence,
@@ -34,6 +34,9 @@ class AppearanceTableConfig(Checked):
 
     trackers: Annotated[tuple[str, ...], MinLen(1)] = ("smiletrack", "botsort-reid", "strongsort", "smiletrack-paper")
     """Presets or YAML files. The first one is compared with itself without embeddings and with every other tracker."""
+    rescale: bool = False
+    """Bring scores to one scale for every tracker; presets that are made for YOLOX-X's lose most people of a detector
+    with lower ones, and the table is then of thresholds."""
     block: PositiveCount = 50
     """Consecutive frames that the bootstrap draws together; at most a tenth of a sequence."""
     resamples: Count = 400
@@ -65,7 +68,7 @@ def appearance_table(
 
     problems: by network the same sequences, with its embeddings. Trackers that look at none run once.
     """
-    trackers = {name: load_config(TrackerConfig, preset_file("tracker", name)) for name in config.trackers}
+    trackers = compared_trackers(config)
     outcomes: Outcomes = {}
     some = next(iter(problems.values()))
     for name, tracker in trackers.items():
@@ -81,6 +84,14 @@ def appearance_table(
     apart = {pair: difference(outcomes[pair[0]], outcomes[pair[1]], config.seed) for pair in pairs}
     _print_differences(outcomes, apart)
     return {"figures": _figures_by_name(outcomes), "differences": _differences_by_name(apart)}
+
+
+def compared_trackers(config: AppearanceTableConfig) -> dict[str, TrackerConfig]:
+    """Return the trackers of the table by name."""
+    trackers = {name: load_config(TrackerConfig, preset_file("tracker", name)) for name in config.trackers}
+    if config.rescale:
+        return {name: altered(tracker, {"split": {"rescale": True}}) for name, tracker in trackers.items()}
+    return trackers
 
 
 def difference(first: Outcome, second: Outcome, seed: int) -> dict[str, Estimate]:

@@ -72,7 +72,10 @@ def paper_table(number: int, base: TrackerConfig, problems: Sequence[ScoredSeque
 
 
 def _comparisons(row: Row, base: TrackerConfig, problems: Sequence[ScoredSequence]) -> dict[str, Comparison]:
-    tracker = load_config(TrackerConfig, preset_file("tracker", "bytetrack")) if not row.changes else base
+    tracker = base
+    if not row.changes:
+        bytetrack = load_config(TrackerConfig, preset_file("tracker", "bytetrack"))
+        tracker = altered(bytetrack, {"split": {"rescale": base.split.rescale}})
     for changes in row.changes:
         tracker = altered(tracker, changes)
     return {problem.given.name: tracked_comparison(tracker, problem) for problem in problems}

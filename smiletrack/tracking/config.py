@@ -128,6 +128,13 @@ class LifeConfig(Checked):
     """Consecutive matches after its first detection that confirm a track; 0 = confirmed at birth. An unconfirmed track
     is removed when it is not matched. Tracks born in the first frame are confirmed at once."""
 
+    patience: Count = 0
+    """Number of frames without a match for which a tracked track still counts as tracked (FastTracker: 2)."""
+
+    hidden_patience: Count = 0
+    """The same for a track most of which another one covers; it is set back to where it went before that, slower
+    (FastTracker, arXiv 2508.14370: 10). Needs the state xywh or xyah; 0 = off."""
+
     max_lost: Count = 30
     """Number of frames without a match, at 30 frames per second, after which a track is removed."""
 
@@ -211,6 +218,11 @@ class TrackerConfig(Checked):
 
     output: OutputConfig = field(default_factory=OutputConfig)
     """Which tracks are reported, and with which box."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.life.hidden_patience and self.motion.state not in ("xywh", "xyah"):
+            raise ValueError(f"life.hidden_patience needs motion.state xywh or xyah, not {self.motion.state}")
 
     @property
     def stages(self) -> tuple[StageConfig, ...]:

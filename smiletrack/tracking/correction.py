@@ -53,6 +53,8 @@ def _filter(state: TrackState, scene: FrameDetections, rules: Rules, slot: int) 
 @inner
 def _mark_as_seen(state: TrackState, scene: FrameDetections, rules: Rules, slot: int) -> None:
     row, now = state.matches[slot], state.clock[NOW]
+    if rules.hidden_patience > 0:
+        state.hidden[slot] = 0.0
     if rules.expects_scores:
         learn_score(state.expected_scores, slot, state.scores[slot], scene.scores[row])
     state.scores[slot], state.classes[slot] = scene.scores[row], scene.classes[row]

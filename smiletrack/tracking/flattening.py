@@ -78,15 +78,16 @@ def _rules(config: TrackerConfig, frame_rate: float) -> Rules:
         expects_scores=config.expects_scores,
         best_birth=life.best_birth,
         carry_observations=motion.carry_observations and config.observes,
+        patience=life.patience,
+        hidden_patience=life.hidden_patience,
     )
 
 
 def _stage(stage: StageConfig, level: int, split: SplitConfig) -> StageRules:
     """Return a stage's settings as numbers; what is off is a limit that nothing reaches."""
-    # scores that the stage's detections can have; Hybrid-SORT expects no others
-    scores = (split.low, split.high) if level == LOW else (split.high, 1.0)
-    if stage.low_cost is not None:
-        scores = (-np.inf, np.inf)
+    scores = (-np.inf, np.inf)
+    if stage.filter_after:  # Hybrid-SORT expects no scores but those that the stage's detections can have
+        scores = (split.low, split.high) if level == LOW else (split.high, 1.0)
     return StageRules(
         level=level if stage.low_cost is None else ANY_LEVEL,
         group=get_args(Group).index(stage.tracks),

@@ -7,6 +7,7 @@ from smiletrack.tracking.evidence import appearance_trust
 from smiletrack.tracking.intake import FREE, FrameDetections
 from smiletrack.tracking.noise import birth_noise
 from smiletrack.tracking.observations import forget_observations, freeze
+from smiletrack.tracking.occlusion import is_behind, set_back
 from smiletrack.tracking.ordering import num_below, sort_places
 from smiletrack.tracking.overlap import iou
 from smiletrack.tracking.perspectives import start_scores
@@ -37,7 +38,10 @@ def end_lives(state: TrackState, rules: Rules) -> None:
         if state.matches[slot] != FREE:
             continue
         if state.states[slot] == TRACKED:
-            state.streaks[slot], state.states[slot] = 0, LOST
+            state.streaks[slot] = 0
+            if state.clock[NOW] - state.seen_at[slot] <= _patience(state, rules, slot):
+                continue
+            state.states[slot] = LOST
             for k in range(rules.stopped, 4):
                 state.means[slot, 1, k] = 0.0
             if rules.replay:
@@ -50,6 +54,15 @@ def end_lives(state: TrackState, rules: Rules) -> None:
             num_dead += 1
     if num_dead:
         bury(state)
+
+
+@inner
+def _patience(state: TrackState, rules: Rules, slot: int) -> int:
+    """Return the frames without a match after which a tracked track is lost; set one back that is newly hidden."""
+    if rules.hidden_patience > 0 and is_behind(state, slot):
+        set_back(state, slot)
+        return rules.hidden_patience
+    return rules.patience
 
 
 @inner
@@ -109,6 +122,8 @@ def _start_life(state: TrackState, scene: FrameDetections, rules: Rules, slot: i
     kalman.initiate(state.means, state.covariances, slot, position, variances)
     if rules.observes:
         forget_observations(state, slot)
+    if rules.hidden_patience > 0:
+        state.hidden[slot] = -1.0  # has no past yet
     if rules.expects_scores:
         start_scores(state.expected_scores, slot, scene.scores[row])
     if rules.appearance:

@@ -22,6 +22,7 @@ from smiletrack.tracking.correction import calibrate, correct_tracks, learn_appe
 from smiletrack.tracking.intake import FrameDetections, frame_of, take_in
 from smiletrack.tracking.lifecycle import drop_duplicates, end_lives, start_lives
 from smiletrack.tracking.observer import Notes
+from smiletrack.tracking.occlusion import remember_states
 from smiletrack.tracking.overlap import find_windows
 from smiletrack.tracking.prediction import fill_boxes, predict_tracks
 from smiletrack.tracking.score_scale import rescale
@@ -90,6 +91,8 @@ def decide(
         learn_appearance(state, scene, rules)
     end_lives(state, rules)
     start_lives(state, scene, rules)
+    if rules.hidden_patience > 0:
+        remember_states(state)
     fill_boxes(state, rules.coordinates)
     drop_duplicates(state, rules, work)
     return answer(state, scene, rules, answers, place)
@@ -140,6 +143,8 @@ def _compiled(sources: int) -> Callable[..., int]:
         frozen_at: Floats,
         corner_directions: Floats,
         expected_scores: Floats,
+        pasts: Floats,
+        hidden: Floats,
         vectors: Floats,
         stamps: Floats,
         counters: Ints,
@@ -181,6 +186,8 @@ def _compiled(sources: int) -> Callable[..., int]:
             frozen_at,
             corner_directions,
             expected_scores,
+            pasts,
+            hidden,
             vectors,
             stamps,
             counters,

@@ -79,6 +79,8 @@ class Rules(NamedTuple):
     expects_scores: bool
     best_birth: bool
     carry_observations: bool
+    patience: int
+    hidden_patience: int
 
 
 class StageRules(NamedTuple):
@@ -170,6 +172,8 @@ def read_rules(row: Floats) -> Rules:
         row[43] != 0,
         row[44] != 0,
         row[45] != 0,
+        int(row[46]),
+        int(row[47]),
     )
 
 

@@ -26,6 +26,9 @@ FRAME, ALIVE, BORN, COUPLED, BAD_DETECTIONS, BAD_EMBEDDINGS, BAD_WARPS, NOTED, U
 NOW, ELAPSED = range(2)
 """Places in `clock`."""
 
+PAST = 5
+"""Frames for which a track that may be hidden remembers its states (`tracking.occlusion`)."""
+
 SPAN = 3
 """Looks between the two detections that give a direction (the delta t of OC-SORT's paper)."""
 
@@ -52,6 +55,8 @@ class Memory(NamedTuple):
     frozen_at: Floats
     corner_directions: Floats
     expected_scores: Floats
+    pasts: Floats
+    hidden: Floats
     vectors: Floats
     stamps: Floats
     counters: Ints
@@ -71,7 +76,7 @@ class TrackState(NamedTuple):
     then of the corrected state.
     observed (S, 4), recent (S, 3, 4), directions (S, 2), observed_at (S, 4), frozen_means, frozen_covariances,
     frozen_at, corner_directions (S, 4, 2): see `tracking.observations`; no slots where the tracker does not need them.
-    expected_scores (S, 6): see `tracking.perspectives`.
+    expected_scores (S, 6): see `tracking.perspectives`. pasts (S, 5, 2, 4), hidden (S,): see `tracking.occlusion`.
     vectors (S, K, D), stamps (S, K): templates, see `tracking.templates`.
     counters (9,): frames looked at, living tracks, tracks ever born, whether covariances are coupled, what could not be
     used: detections, embeddings, warps; pairs noted, and detections that are high or low, in this frame.
@@ -103,6 +108,8 @@ class TrackState(NamedTuple):
     frozen_at: Floats
     corner_directions: Floats
     expected_scores: Floats
+    pasts: Floats
+    hidden: Floats
     vectors: Floats
     stamps: Floats
     counters: Ints
@@ -153,6 +160,8 @@ def open_memory(config: TrackerConfig, slots: int = 64) -> Memory:
         frozen_at=np.zeros(observing),
         corner_directions=np.zeros((slots if config.corners else 0, 4, 2)),
         expected_scores=np.zeros((slots if config.expects_scores else 0, 6)),
+        pasts=np.zeros((slots if config.life.hidden_patience else 0, PAST, 2, 4)),
+        hidden=np.zeros(slots if config.life.hidden_patience else 0),
         vectors=np.zeros((looking, config.templates.capacity, 0)),
         stamps=np.full((looking, config.templates.capacity), float(EMPTY)),
         counters=np.zeros(9, np.int64),
@@ -210,6 +219,8 @@ def state_of(memory: Memory) -> TrackState:
         memory.frozen_at,
         memory.corner_directions,
         memory.expected_scores,
+        memory.pasts,
+        memory.hidden,
         memory.vectors,
         memory.stamps,
         memory.counters,

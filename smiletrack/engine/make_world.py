@@ -89,10 +89,12 @@ def make_world(config: MakeWorldConfig) -> Path:
     jobs = [job for job in _jobs(config) if not is_made(job.folder, job.recipe)]
     try:
         root.mkdir(parents=True, exist_ok=True)
-        save_config(config, root / "world.yaml")
         start = time.perf_counter()
         with SharedJob(root, "make-world", None).running(config, lambda: None):  # nobody else beside it
+            if jobs:
+                (root / "world.yaml").unlink(missing_ok=True)  # it says that all of the world is there
             frames = sum(_run(jobs, config.workers))
+            save_config(config, root / "world.yaml")
     except OSError as error:
         raise InputError(f"{root}: cannot be written ({error.strerror})") from None
     spent_s = time.perf_counter() - start

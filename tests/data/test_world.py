@@ -351,6 +351,23 @@ def test_the_same_seed_gives_the_same_bytes(tiny: Path, tmp_path: Path) -> None:
     assert (tmp_path / place).read_bytes() != (tiny / place).read_bytes()
 
 
+def test_a_world_says_that_it_is_whole_at_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`smiletrack quickstart` asks for that file before it trains."""
+    config = tiny_config(tmp_path, val_sequences=0, scene=replace(SMALL, length=2))
+    make_world(config)
+    assert (tmp_path / "world.yaml").is_file()
+
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("smiletrack.engine.make_world.render_sequence", stopped)
+    make_world(config)
+    assert (tmp_path / "world.yaml").is_file(), "all was there"
+    with pytest.raises(KeyboardInterrupt):
+        make_world(replace(config, seed=1))
+    assert not (tmp_path / "world.yaml").exists()
+
+
 def test_frames_may_be_drawn_in_any_order() -> None:
     scene = scene_of(SMALL)
     people = figures(scene)

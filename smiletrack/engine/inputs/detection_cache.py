@@ -130,6 +130,8 @@ def _difference(made: Mapping[str, str], wanted: Mapping[str, str]) -> str:
     """Return what was other when a cache was made, "" for nothing; single settings are told rather than digests."""
     differing = [key for key, value in wanted.items() if made.get(key) != value]
     settings = [key for key in differing if key.startswith("predict.")]
+    if differing == ["frames"]:
+        return "other frames under the same name (names, sizes or times of files have changed)"
     return ", ".join(f"{key} {made.get(key)}, not {wanted[key]}" for key in (settings or differing)[:3])
 
 

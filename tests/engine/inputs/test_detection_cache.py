@@ -193,11 +193,11 @@ def test_new_content_is_noticed(tmp_path: Path) -> None:
     time = (folder / "2.bmp").stat().st_mtime_ns
     cv2.imwrite(str(folder / "2.bmp"), FRAMES[0])
     os.utime(folder / "2.bmp", ns=(time + 1_000_000, time + 1_000_000))
-    with pytest.raises(InputError, match=r"made with frames .*; --overwrite makes it again"):
+    with pytest.raises(InputError, match=r"made with other frames .*; --overwrite makes it again"):
         read_inputs(config)
     assert len(read_inputs(replace(config, overwrite=True)).detections) == 5
     (folder / "3.bmp").rename(folder / "4.bmp")
-    with pytest.raises(InputError, match="made with frames"):
+    with pytest.raises(InputError, match="made with other frames"):
         read_inputs(config)
 
 

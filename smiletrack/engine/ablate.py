@@ -60,7 +60,7 @@ class AblateConfig(Checked):
     )
     """Tables 3 and 5: the tracker whose parts are switched; by default the paper's."""
     layouts: CompareLayoutsConfig = field(default_factory=CompareLayoutsConfig)
-    """Table 4: the layouts and their training."""
+    """Table 4: the layouts, their training and whom they are judged on."""
     robustness: RobustnessConfig = field(default_factory=RobustnessConfig)
     """Robustness: the qualities, the trackers and the plot."""
     appearance: AppearanceTableConfig = field(default_factory=AppearanceTableConfig)

@@ -145,6 +145,28 @@ def test_layouts_are_compared_with_one_budget(street: Path, tmp_path: Path) -> N
         assert isinstance(network, SLM) and len(network.boxes) == patches
 
 
+def test_layouts_are_judged_by_cover_over_seeds(street: Path, tmp_path: Path) -> None:
+    training = settings(street, tmp_path, fit=FitConfig(epochs=1), batches_per_epoch=2)
+    config = CompareLayoutsConfig(("A", "E"), str(tmp_path / "layouts"), training, (1, 2), (f"{street}@all",))
+    figures = compare_layouts(dataclasses.replace(config, gap=5, step=2, resamples=3))
+    histories = [json.loads((tmp_path / f"layouts/A-seed{seed}/history.json").read_text())[-1] for seed in (1, 2)]
+    assert figures["A"]["AUC_5"] == pytest.approx(np.mean([last["AUC_5"] for last in histories]))
+    assert histories[0]["loss"] != histories[1]["loss"]
+    one = EvalSLMConfig(
+        checkpoint=str(tmp_path / "layouts/A-seed1/model.safetensors"), data=(f"{street}@all",), gaps=(5,), step=2,
+        against=(str(tmp_path / "layouts/A-seed2/model.safetensors"),), resamples=3, output=str(tmp_path / "eval"),
+    )  # fmt: skip
+    both = [network["cover"]["5"]["all"]["AUC"]["value"] for network in eval_slm(one)["networks"]]
+    assert figures["A"]["cover"]["5"]["all"]["AUC"]["value"] == pytest.approx(np.mean(both), abs=1e-6)
+    ahead, values = (
+        figures["A"]["E_is_ahead_by"]["5"]["all"]["mAP"],
+        [figures[x]["cover"]["5"]["all"]["mAP"] for x in "EA"],
+    )
+    assert (
+        ahead["value"] == pytest.approx(values[0]["value"] - values[1]["value"]) and "E_is_ahead_by" not in figures["E"]
+    )
+
+
 def test_training_goes_on_from_weights_of_the_same_network_only(street: Path, trained: Path, tmp_path: Path) -> None:
     short = FitConfig(epochs=1, learning_rate=1e-9, warmup_epochs=0, ema_decay=0)
     weights = str(trained / "model.safetensors")

@@ -39,6 +39,7 @@ from smiletrack.detector.settings import DetectorConfig
 from smiletrack.engine.compare import CompareConfig
 from smiletrack.engine.inputs.camera_motion import estimate_camera_motion
 from smiletrack.engine.inputs.detection_cache import CachedDetections, load_or_detect, write_cached_detections
+from smiletrack.engine.inputs.score_maps import read_score_map, write_score_map
 from smiletrack.engine.prepare_data import PrepareDataConfig
 from smiletrack.engine.run_folders.records import read_environment
 from smiletrack.engine.run_folders.results import read_run, read_sequence_run
@@ -51,6 +52,7 @@ from smiletrack.slm.config import SLMConfig
 from smiletrack.slm.embedder import load_embedder
 from smiletrack.slm.network import SLM
 from smiletrack.slm.openvino_constants import read_constants
+from smiletrack.tracking.score_map import ScoreMap
 from smiletrack.training.state import load_state, save_state
 from smiletrack.weights import load_tensors, load_weights, save_weights
 from tests.data.mot_folders import walkers, write_images, write_sequence
@@ -274,6 +276,11 @@ READERS: dict[str, Reader] = {
         lambda f: load_or_detect(f / "a.npz", {"source": "a"}, _seen, overwrite=True),
     ),
     "motion-cache": Reader("cache/A.flow.npz", lambda f: (_sequence(f), _motion(f)), _motion),
+    "score-map": Reader(
+        "a.json",
+        lambda f: write_score_map(f / "a.json", ScoreMap((0.1, 0.4, 0.9), (0.0, 0.5, 1.0), "isotonic", 9, 4)),
+        lambda f: read_score_map(f / "a.json"),
+    ),
     "run-config": Reader("run/config.yaml", _run, _read_run),
     "run-timing": Reader("run/timing.json", _run, _read_run),
     "run-summary": Reader("run/summary.json", _run, _read_run),

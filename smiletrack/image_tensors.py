@@ -1,5 +1,7 @@
 """Grey levels on any device -> the numbers that a network takes."""
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
@@ -16,5 +18,11 @@ def to_input(images: Tensor, config: PixelFormat) -> Tensor:
     values = channels.float() * config.scale
     if not any(config.mean) and all(value == 1.0 for value in config.std):
         return values
-    mean, std = (torch.tensor(v, device=images.device)[:, None, None] for v in (config.mean, config.std))
-    return (values - mean) / std
+    return (values - _by_channel(config.mean, images.device)) / _by_channel(config.std, images.device)
+
+
+@lru_cache
+def _by_channel(values: tuple[float, ...], device: torch.device) -> Tensor:
+    """Return (3, 1, 1) on the device; made once, since memory of the host's own has to be waited for."""
+    with torch.inference_mode(False):
+        return torch.tensor(values, device=device)[:, None, None]

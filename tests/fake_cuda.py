@@ -12,6 +12,7 @@ from unittest import mock
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map
 
 CUDA, CPU = torch.device("cuda:0"), torch.device("cpu")
@@ -172,13 +173,43 @@ def _copied(source: FakeCuda, memo: dict[int, Any]) -> Any:
 
 
 class _Graph:
-    """A recorded computation; replaying writes into the tensors that the recording gave."""
+    """A recorded computation: replaying does the same to the same memory, whatever lies there by then."""
 
     def __init__(self) -> None:
+        self.calls: list[tuple[Any, Any, Any, Any]] = []
         self.replays = 0
 
     def replay(self) -> None:
         self.replays += 1
+        with torch._C.DisableTorchFunction():
+            for func, args, kwargs, made in self.calls:
+                again = func(*args, **kwargs)
+                for old, new in zip(_tensors(made), _tensors(again), strict=True):
+                    if old.data_ptr() != new.data_ptr():
+                        old.copy_(new)
+
+
+class _Recorder(TorchDispatchMode):
+    """Writes down every operation; one that waits is refused, as PyTorch does."""
+
+    def __init__(self, graph: _Graph, **_: Any) -> None:
+        super().__init__()
+        self.graph = graph
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func.overloadpacket.__name__ in {*_SELECTS, "_local_scalar_dense"}:
+            raise RuntimeError(f"{func}: operation not permitted when stream is capturing")
+        made = func(*args, **(kwargs or {}))
+        self.graph.calls.append((func, args, kwargs or {}, made))
+        return made
+
+
+class _Stream:
+    def __init__(self, *_: Any) -> None:
+        pass
+
+    def wait_stream(self, _: Any) -> None:
+        pass
 
 
 class _Event:
@@ -219,6 +250,10 @@ def fake_cuda() -> Iterator[Waits]:
         "Event": _Event,
         "set_device": lambda *_: None,
         "stream": lambda *_: nullcontext(),
+        "Stream": _Stream,
+        "current_stream": _Stream,
+        "CUDAGraph": _Graph,
+        "graph": _Recorder,
     }
     with mock.patch.multiple(torch.cuda, **replaced), mock.patch.object(torch, "autocast", _Autocast):
         captures = "_accelerator_graph_capture_health_check"

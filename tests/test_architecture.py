@@ -14,7 +14,7 @@ LAYER = {
     "engine": 4,
     "__main__": 5,
 }
-WITH_TORCH = {"weights", "runtime_twin", "image_tensors", "input_probe"}
+WITH_TORCH = {"weights", "runtime_twin", "image_tensors", "input_probe", "device_graphs"}
 WITHOUT_TORCH = {"tracking", "motion", "metrics", "view", *(part for part in LAYER if LAYER[part] == 0)} - WITH_TORCH
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

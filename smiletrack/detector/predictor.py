@@ -88,8 +88,7 @@ class Predictor:
     def detect_batch(self, frames: Sequence[Frame]) -> list[Detections]:
         """Return the detections of each frame; frames of one size go through the network together."""
         for frame in frames:
-            if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8 or 0 in frame.shape:
-                raise ValueError(f"a frame is (height, width, 3) uint8 BGR, not {frame.dtype} {frame.shape}")
+            self.checked(frame)
         found: list[Detections] = [Detections(np.zeros((0, 4)), np.zeros(0))] * len(frames)
         shapes = [frame.shape[:2] for frame in frames]
         for shape in dict.fromkeys(shapes):
@@ -98,6 +97,13 @@ class Predictor:
             for i, detections in zip(rows, self._same_size([frames[i] for i in rows], placement), strict=True):
                 found[i] = detections
         return found
+
+    @staticmethod
+    def checked(frame: Frame) -> Frame:
+        """Return the frame; ValueError where it is none."""
+        if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8 or 0 in frame.shape:
+            raise ValueError(f"a frame is (height, width, 3) uint8 BGR, not {frame.dtype} {frame.shape}")
+        return frame
 
     def _same_size(self, frames: Sequence[Frame], placement: Placement) -> list[Detections]:
         """Detect in frames of one size, as one batch."""

@@ -57,6 +57,8 @@ class PredictConfig(Checked):
     auto: ONNX Runtime in track and demo, PyTorch elsewhere."""
     compile: bool = False
     """Compile the network with torch.compile; the first frames of each size take long."""
+    graphs: bool = True
+    """Run checkpoints as CUDA graphs, with letterbox, suppression and crops on the GPU (GPU only; not with compile)."""
     nms: NMSConfig = field(default_factory=NMSConfig)
     """Non-maximum suppression. Its `classes` are numbers and follow from the names above."""
 

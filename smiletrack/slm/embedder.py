@@ -57,7 +57,7 @@ class Embedder:
         mask_grid: rows and columns of the cells of a box whose visibility the network wants to know, None = none.
         """
         self.preprocessing, self.fingerprint, self.mask_grid = preprocessing, fingerprint, mask_grid
-        self._forward, self._device, self._batch = forward, torch.device(device), batch
+        self._forward, self.device, self._batch = forward, torch.device(device), batch
         blank = np.zeros((1, preprocessing.height, preprocessing.width, 3), np.uint8)
         self.dimension = int(self._rows(blank).shape[1])
 
@@ -105,14 +105,18 @@ class Embedder:
 
     def _launch(self, crops: Crops, visibility: Floats | None = None) -> Tensor:
         masks = () if visibility is None else (self._upload(visibility.astype(np.float32)),)
-        with torch.no_grad():
-            return self._forward(to_input(self._upload(crops), self.preprocessing), *masks).float()
+        return self.infer(to_input(self._upload(crops), self.preprocessing), *masks)
+
+    @torch.no_grad()
+    def infer(self, objects: Tensor, *masks: Tensor) -> Tensor:
+        """(n, 3, H, W) objects on the device, as the network takes them -> (n, D) float32 rows of any length there."""
+        return self._forward(objects, *masks).float()
 
     def _upload(self, values: NDArray[Any]) -> Tensor:
         """Return the values on the network's device, on their way there without waiting."""
         there = torch.from_numpy(values)
-        there = there.pin_memory() if self._device.type == "cuda" else there
-        return there.to(self._device, non_blocking=True)
+        there = there.pin_memory() if self.device.type == "cuda" else there
+        return there.to(self.device, non_blocking=True)
 
 
 def load_embedder(

@@ -10,6 +10,7 @@ from smiletrack.console import notify
 from smiletrack.detector.predictor import Predictor, load_detector
 from smiletrack.detector.settings import PredictConfig
 from smiletrack.engine.inputs.detection_cache import DetectorLike, EmbedderLike
+from smiletrack.engine.inputs.device_networks import DeviceNetworks
 from smiletrack.engine.inputs.joint import JointNetwork, is_joint, joint_path, load_joint
 from smiletrack.engine.inputs.own_networks import OwnDetector, OwnEmbedder, is_own_class
 from smiletrack.engine.inputs.unmixed_rows import Unmixed, is_unmixed, mixed_spec
@@ -47,7 +48,23 @@ def load_networks(
         seeing = OwnDetector(detector) if is_own_class(detector) else open_detector(detector, device, predict, threads)
     if slm not in ("", "none"):
         embedding = OwnEmbedder(slm) if is_own_class(slm) else open_embedder(slm, device, predict.runtime, threads)
-    return seeing, embedding
+    return _together(seeing, embedding, predict)
+
+
+def _together(
+    seeing: DetectorLike | None, embedding: EmbedderLike | None, predict: PredictConfig
+) -> tuple[DetectorLike | None, EmbedderLike | None]:
+    """Return the two as one where a GPU can take a frame through both without waiting for anybody."""
+    if not isinstance(seeing, Predictor) or seeing.device.type != "cuda" or not predict.graphs:
+        return seeing, embedding
+    if predict.compile or predict.nms.multi_label:
+        return seeing, embedding
+    if embedding is None:
+        return DeviceNetworks(seeing, None), None
+    if not isinstance(embedding, Embedder) or embedding.device != seeing.device or embedding.mask_grid:
+        return seeing, embedding
+    both = DeviceNetworks(seeing, embedding)
+    return both, both
 
 
 def open_detector(spec: str, device: str = "auto", predict: PredictConfig | None = None, threads: int = 0) -> Predictor:

@@ -57,12 +57,12 @@ class AssociationBenchmarkConfig(Checked):
     sequences: tuple[str, ...] = ()
     """Names of the sequences; empty = all."""
     against: Literal["trackers", "pyxtrackers", "trackforge", "visiontrack-cpp", "all"] = "trackers"
-    """Package to compare with; all = those that are installed. With embeddings only `trackers`."""
+    """Package to compare with; all = those that are installed. With embeddings only `trackers` and `trackforge`."""
     tile: Annotated[int, Ge(1), Le(1000)] = 1
     """Copies of every frame side by side, for a denser crowd from the same detections."""
     embedding_size: Annotated[int, Ge(0), Le(65536)] = 0
-    """Dimension of random embeddings, with which botsort-reid is compared with the peer's BoT-SORT, which has no Re-ID
-    and so does less; 0 = no embeddings, and bytetrack against the peers' ByteTrack."""
+    """Dimension of random embeddings, with which botsort-reid is compared with the peers' BoT-SORT, of which that of
+    `trackers` has no Re-ID and so does less; 0 = no embeddings, and bytetrack against the peers' ByteTrack."""
     rounds: PositiveCount = 5
     """Number of turns of each contestant."""
     json: str = ""
@@ -79,7 +79,7 @@ def benchmark_association(config: AssociationBenchmarkConfig) -> Timing:
     if config.embedding_size:
         sequences = with_random_embeddings(sequences, config.embedding_size)
     contestants: dict[str, Callable[[], object]] = {}
-    for preset in ("botsort-reid",) if config.embedding_size else ("bytetrack", "smiletrack"):
+    for preset in ("botsort-reid" if config.embedding_size else "bytetrack", "smiletrack"):
         ours = load_config(TrackerConfig, preset_file("tracker", preset))
         contestants[f"smiletrack {preset}, update"] = partial(_update, ours, sequences)
         contestants[f"smiletrack {preset}, run"] = partial(_run, ours, sequences)
@@ -134,12 +134,16 @@ def _of_pyxtrackers() -> Update:
     return lambda seen: tracker.update(np.column_stack((seen.boxes, seen.scores)))
 
 
-def _of_trackforge() -> Update:
-    tracker = trackforge.BYTETRACK(track_thresh=0.6, match_thresh=0.9, track_buffer=30, det_thresh=0.7)
+def _of_trackforge(name: str, **settings: Any) -> Update:
+    """Return the ByteTrack or, where detections have embeddings, a tracker that takes them."""
+    tracker = getattr(trackforge, name)(**settings)
 
     def update(seen: Detections) -> object:
         boxes_xywh = np.column_stack((seen.boxes[:, :2], seen.boxes[:, 2:] - seen.boxes[:, :2])).tolist()
-        return tracker.update([(box, score, 0) for box, score in zip(boxes_xywh, seen.scores.tolist(), strict=True)])
+        looks = (seen.embeddings.tolist(),) if seen.embeddings.shape[1] else ()
+        return tracker.update(
+            [(box, score, 0) for box, score in zip(boxes_xywh, seen.scores.tolist(), strict=True)], *looks
+        )
 
     return update
 
@@ -152,19 +156,22 @@ def _of_visiontrack() -> Update:
 _BYTETRACKS: dict[str, Callable[[], Update]] = {
     "trackers": partial(_of_trackers, "ByteTrackTracker"),
     "pyxtrackers": _of_pyxtrackers,
-    "trackforge": _of_trackforge,
+    "trackforge": partial(_of_trackforge, "BYTETRACK", track_thresh=0.6, match_thresh=0.9, det_thresh=0.7),
     "visiontrack-cpp": _of_visiontrack,
 }
+_BOTSORTS: dict[str, Callable[[], Update]] = {
+    "trackers": partial(_of_trackers, "BoTSORTTracker", enable_cmc=False),
+    "trackforge": partial(_of_trackforge, "BOTSORT"),
+}
+"""That of `trackers` has no Re-ID and so does less."""
 
 
 def _peers(config: AssociationBenchmarkConfig) -> dict[str, Callable[[], Update]]:
     """Return the trackers to compare with; those that are not installed are named."""
-    known = _BYTETRACKS
-    if config.embedding_size:
-        known = {"trackers": partial(_of_trackers, "BoTSORTTracker", enable_cmc=False)}
+    known = _BOTSORTS if config.embedding_size else _BYTETRACKS
     wanted = tuple(known) if config.against == "all" else (config.against,)
     if not set(wanted) <= set(known):
-        raise InputError("against: with embeddings only trackers is compared with")
+        raise InputError(f"against: with embeddings only {' and '.join(known)} are compared with")
     absent = [name for name in wanted if find_spec(name.replace("-", "_")) is None]
     if len(absent) == len(wanted):
         raise InputError("the peer is not installed: pip install 'smiletrack[bench]'")

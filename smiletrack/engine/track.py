@@ -52,8 +52,8 @@ class TrackConfig(SequenceInputConfig, ShardConfig):
           interpolation.method=linear
       torchrun --nproc-per-node 8 -m smiletrack track --data datasets/MOT20/train --detector yolox-x.safetensors
 
-    Presets: bytetrack, botsort, botsort-reid, ocsort, sort, deepsort, strongsort, smiletrack, smiletrack-motion,
-    smiletrack-paper, smiletrack-released.
+    Presets: bytetrack, botsort, botsort-reid, ocsort, sort, deepsort, strongsort, boosttrack, tracktrack, hybridsort,
+    deepocsort, fasttracker, smiletrack, smiletrack-motion, smiletrack-paper, smiletrack-released.
     """
 
     tracker: TrackerConfig = field(default_factory=default_config)

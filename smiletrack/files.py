@@ -87,7 +87,10 @@ def atomic_write(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
 
 def is_plain_name(name: str) -> bool:
     """Tell whether a text, say out of a data set, is the name of one file and leads nowhere else as part of a path."""
-    fits = 0 < len(name.encode("utf-8", "replace")) <= _LONGEST_NAME
+    try:
+        fits = 0 < len(name.encode("utf-8")) <= _LONGEST_NAME
+    except UnicodeEncodeError:  # half a character
+        return False
     return fits and name not in (".", "..") and not any(c in "/\\" or ord(c) < 32 or ord(c) == 127 for c in name)
 
 

@@ -135,9 +135,9 @@ def read_class_names(file: Path) -> tuple[str, ...]:
     return tuple(line.strip() for line in lines if line.strip())
 
 
-def write_class_names(file: Path, names: Sequence[str]) -> None:
-    """Write a `labels.txt`; nothing where the only class is a person, which is what files without one hold."""
-    if list(names) not in ([], ["person"], ["pedestrian"]):
+def write_class_names(file: Path, names: Sequence[str], always: bool = False) -> None:
+    """Write a `labels.txt`, a name a line; unless `always`, none where the only class is a person, as without one."""
+    if always or list(names) not in ([], ["person"], ["pedestrian"]):
         with atomic_write(file) as stream:
             stream.writelines(f"{' '.join(name.split()) or '?'}\n" for name in names)
 

@@ -14,7 +14,7 @@ from smiletrack.data.formats.cvat import read_cvat, write_cvat
 from smiletrack.data.formats.kitti import is_kitti, read_kitti, read_kitti_file, write_kitti
 from smiletrack.data.formats.mot_folders import Placing, tracks_of_truth, write_mot_folders, write_mot_results
 from smiletrack.data.formats.row_tables import read_row_table, write_row_table
-from smiletrack.data.formats.sequence_tracks import SequenceTracks
+from smiletrack.data.formats.sequence_tracks import SequenceTracks, by_name
 from smiletrack.data.formats.visdrone import is_visdrone, read_visdrone
 from smiletrack.data.mot import read_results
 from smiletrack.data.sequence_folders import select_names
@@ -73,7 +73,7 @@ class ConvertConfig(Checked):
 def convert(config: ConvertConfig) -> list[Path]:
     """Read, write, and tell what was written; return the files or folders made."""
     source = Path(config.source) if config.source else latest_run()
-    found = {tracks.name: tracks for tracks in read_tracks(source, config.gt)}
+    found = by_name(source, read_tracks(source, config.gt))
     tracks = [found[name] for name in select_names(list(found), config.sequences, str(source))]
     output = _output(config, source)
     boxes = sum(len(sequence.table) for sequence in tracks)

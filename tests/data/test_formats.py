@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from smiletrack.data.formats.cvat import keyframes_of, read_cvat, write_cvat
 from smiletrack.data.formats.kitti import read_kitti, read_kitti_file, write_kitti
 from smiletrack.data.formats.mot_folders import tracks_of_truth, write_mot_folders, write_mot_results
 from smiletrack.data.formats.row_tables import read_row_table, write_row_table
-from smiletrack.data.formats.sequence_tracks import SequenceTracks
+from smiletrack.data.formats.sequence_tracks import SequenceTracks, by_name
 from smiletrack.data.formats.visdrone import read_visdrone
 from smiletrack.data.mot import read_results
 from smiletrack.data.sequences import open_folder
@@ -316,7 +317,7 @@ def test_mot_folders_are_opened_as_sequences(tmp_path: Path) -> None:
     assert truth.dialect.startswith("classes of labels.txt: pedestrian counts, not car")
     same(tracks_of_truth(written.name, truth), replace(written, truth=True), 3, scores=False)
     with pytest.raises(InputError, match="is there already"):
-        write_mot_folders(tmp_path / "out", [written])
+        write_mot_folders(tmp_path / "out", [replace(written, images={1: images / names[3]})])
     write_mot_folders(tmp_path / "copied", [written], "copy")
     assert not (tmp_path / "copied" / written.name / "img1" / "000001.png").is_symlink()
 
@@ -357,3 +358,71 @@ def test_sizes_and_encodings_that_cannot_be(tmp_path: Path) -> None:
         (tmp_path / "a.json").write_text(text.replace(old, new, 1))
         with pytest.raises(InputError, match=words):
             read_coco_video(tmp_path / "a.json")
+
+
+# names that lead elsewhere ---------------------------------------------------------------------------------------------
+
+OUTSIDE = ("../../x", "/x", "..", "a/..", "x" * 300, "a\0b", "../../../x/..", "a\\..\\b", "\ud800", "")
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
+def test_a_sequence_that_is_not_called_like_a_file_is_none(name: str) -> None:
+    with pytest.raises(InputError, match="not the name of a file"):
+        replace(tracks(), name=name)
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("name", OUTSIDE[:-2])
+def test_videos_of_coco_are_written_where_they_belong(tmp_path: Path, name: str, named: bool) -> None:
+    """Their names, and their ids where they have no names, may be any text."""
+    write_coco_video(tmp_path / "a.json", [tracks()])
+    content = json.loads((tmp_path / "a.json").read_text())
+    content["videos"] = [{"id": "v", "name": name}] if named else []
+    for entry in content["images"]:
+        entry["video_id"] = "v" if named else name
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    made = write_mot_folders(tmp_path / "out", read_coco_video(tmp_path / "a.json"))
+    assert [path.parent for path in made] == [tmp_path / "out"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.json", "out"]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [made[0].name]
+
+
+def test_videos_of_one_name_stay_two(tmp_path: Path) -> None:
+    names = ["train/0001", "val/0001", "other"]
+    write_coco_video(tmp_path / "a.json", [replace(tracks(), name=str(n)) for n in range(3)])
+    content = json.loads((tmp_path / "a.json").read_text())
+    content["videos"] = [{"id": number, "name": name} for number, name in enumerate(names, 1)]
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    assert [found.name for found in read_coco_video(tmp_path / "a.json")] == ["train-0001", "val-0001", "other"]
+    content["images"][0]["video_id"] = [1]
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match=r"image 1: its video_id is \[1\], no number or text"):
+        read_coco_video(tmp_path / "a.json")
+    with pytest.raises(InputError, match="two sequences in it are called 'street é'"):
+        by_name(tmp_path, [tracks(), tracks()])
+
+
+def test_names_of_classes_stay_on_their_line(tmp_path: Path) -> None:
+    """A name with a line end must not move the classes behind it; XML has no way to write a control character."""
+    odd = replace(tracks(truth=True), class_names=("a\nb", "c\x1bd"))
+    (folder,) = write_mot_folders(tmp_path, [odd])
+    assert (folder / "gt" / "labels.txt").read_text() == "a b\nc\x1bd\n"
+    write_cvat(tmp_path / "a.xml", odd)
+    assert set(read_cvat(tmp_path / "a.xml").class_names) == {"a\nb", "c\ufffdd"}
+
+
+@pytest.mark.parametrize("placing", ["link", "copy"])
+def test_placing_images_goes_on_and_replaces_nothing(tmp_path: Path, placing: Literal["link", "copy"]) -> None:
+    images = write_images(tmp_path / "images", [f"{frame}.png" for frame in range(1, 5)])
+    street = replace(tracks(truth=True), name="street", images={n: images / f"{n}.png" for n in range(1, 5)})
+    other = replace(street, name="other", images={1: images / "4.png"})
+    (tmp_path / "out/street/.img1.partial").mkdir(parents=True)  # of a conversion that was killed
+    write_mot_folders(tmp_path / "out", [street], placing)
+    write_mot_folders(tmp_path / "out", [other, street], placing)
+    assert sorted(p.name for p in (tmp_path / "out/street").iterdir()) == ["gt", "img1", "seqinfo.ini"]
+    assert (tmp_path / "out/street/img1/000004.png").read_bytes() == (images / "4.png").read_bytes()
+    (tmp_path / "out/street/img1/000004.png").unlink()
+    (tmp_path / "out/other/gt/gt.txt").unlink()
+    with pytest.raises(InputError, match=r"street/img1: is there already"):
+        write_mot_folders(tmp_path / "out", [other, street], placing)
+    assert not (tmp_path / "out/other/gt/gt.txt").exists(), "refused before anything is written"

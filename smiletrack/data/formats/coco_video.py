@@ -1,6 +1,7 @@
 """Video COCO, as ByteTrack, MMTracking and TAO write it: COCO JSON whose images are frames, whose boxes have tracks."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from smiletrack.boxes import xyxy_to_xywh
 from smiletrack.data.coco import CocoFile, CocoImage, Key, coco_image_path, coco_image_root, read_coco_file
 from smiletrack.data.formats.sequence_tracks import NOBODY, SequenceTracks, table_of_rows
 from smiletrack.data.mot import MAX_FRAMES
-from smiletrack.errors import InputError
+from smiletrack.errors import InputError, shown
 from smiletrack.files import atomic_write, is_plain_name
 
 
@@ -23,22 +24,27 @@ def read_coco_video(file: Path, image_root: str = "") -> list[SequenceTracks]:
     """
     coco = read_coco_file(file)
     root = Path(image_root) if image_root else coco_image_root(coco)
-    names = {video.id: video.name for video in coco.videos}
-    of_video: dict[Any, list[CocoImage]] = {}
+    of_video: dict[Key, list[CocoImage]] = {}
     for image in coco.images:
-        if image.video_id not in (None, NOBODY):
-            of_video.setdefault(image.video_id, []).append(image)
+        if image.video_id in (None, NOBODY):
+            continue
+        if type(image.video_id) not in (int, str):
+            raise InputError(f"{file}: image {image.id}: its video_id is {shown(image.video_id)}, no number or text")
+        of_video.setdefault(image.video_id, []).append(image)
     if not of_video:
         raise InputError(f"{file}: no image has a video_id; these are photographs and no tracks")
-    return [
-        _sequence(coco, root, _name(names.get(video, str(video)), video), images) for video, images in of_video.items()
-    ]
+    names = _names(coco, list(of_video))
+    return [_sequence(coco, root, name, images) for name, images in zip(names, of_video.values(), strict=True)]
 
 
-def _name(name: str, video: Any) -> str:
-    """Return the last part of a video's name, which may be a path (TAO)."""
-    plain = name.replace("\\", "/").rstrip("/").rpartition("/")[2]
-    return plain if is_plain_name(plain) else f"video-{video}"
+def _names(coco: CocoFile, videos: Sequence[Key]) -> list[str]:
+    """Return the last part of each video's name, which may be a path (TAO); all of it where that is another's too."""
+    told = {video.id: video.name for video in coco.videos}
+    paths = [told.get(video, str(video)).replace("\\", "/").strip("/") for video in videos]
+    plain = [path.rpartition("/")[2] for path in paths]
+    often = Counter(plain)
+    names = [path.replace("/", "-") if often[name] > 1 else name for path, name in zip(paths, plain, strict=True)]
+    return [name if is_plain_name(name) else f"video-{number}" for number, name in enumerate(names, 1)]
 
 
 def _sequence(coco: CocoFile, root: Path, name: str, images: list[CocoImage]) -> SequenceTracks:

@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
 import numpy as np
 from numpy.typing import NDArray
 
-from smiletrack.data.formats.plain_xml import read_xml
+from smiletrack.data.formats.plain_xml import read_xml, xml_text
 from smiletrack.data.formats.sequence_tracks import SequenceTracks, joined_rows, no_rows
 from smiletrack.data.mot import MAX_FRAMES
 from smiletrack.errors import InputError, shown
@@ -125,7 +125,8 @@ def write_cvat(path: Path, sequence: SequenceTracks, tolerance: float = 0.0) -> 
     for key, value in (("name", sequence.name), ("size", sequence.length), ("mode", "interpolation")):
         SubElement(task, key).text = str(value)
     labels = SubElement(task, "labels")
-    for name in sequence.class_names:
+    words = [xml_text(name) for name in sequence.class_names]
+    for name in words:
         SubElement(SubElement(labels, "label"), "name").text = name
     if sequence.width and sequence.height:
         size = SubElement(task, "original_size")
@@ -137,7 +138,7 @@ def write_cvat(path: Path, sequence: SequenceTracks, tolerance: float = 0.0) -> 
         rows = kept[table.ids[kept] == identity]
         rows = rows[np.argsort(table.frames[rows], kind="stable")]
         kinds, votes = np.unique(table.classes[rows], return_counts=True)
-        label = sequence.class_names[kinds[votes.argmax()] - 1]
+        label = words[kinds[votes.argmax()] - 1]
         track = SubElement(root, "track", id=str(identity), label=label, source="auto")
         keyframes += _write_shapes(track, table.frames[rows] - 1, table.boxes[rows], sequence.length, tolerance)
     indent(root)

@@ -42,9 +42,13 @@ def write_mot_results(folder: Path, sequences: Sequence[SequenceTracks]) -> list
 def write_mot_folders(folder: Path, sequences: Sequence[SequenceTracks], placing: Placing = "link") -> list[Path]:
     """Write `NAME/{seqinfo.ini,gt/gt.txt,gt/labels.txt}` for each sequence, and `img1/` where its images are known.
 
-    placing: whether images are linked (a folder of links), copied or left. Raises InputError where a system makes no
-    links, and where `NAME/img1` is there already.
+    placing: whether images are linked (a folder of links), copied or left. What is there already of the same images
+    stays, so a conversion that was killed goes on. Raises InputError where a system makes no links, and, before
+    anything is written, where `NAME/img1` holds something else.
     """
+    if placing != "none":
+        for sequence in sequences:
+            _check_place(folder / sequence.name / "img1", sequence.images, placing)
     for sequence in sequences:
         place = folder / sequence.name
         lines = [f"name={sequence.name}", "imDir=img1", f"seqLength={sequence.length}"]
@@ -54,7 +58,7 @@ def write_mot_folders(folder: Path, sequences: Sequence[SequenceTracks], placing
         if placing != "none" and sequence.images:
             _place_images(place / "img1", sequence.images, placing)
         _write_truth(place / "gt" / "gt.txt", sequence)
-        _write_text(place / "gt" / "labels.txt", "".join(f"{name}\n" for name in sequence.class_names))
+        write_class_names(place / "gt" / "labels.txt", sequence.class_names, always=True)
         _write_text(place / "seqinfo.ini", "[Sequence]\n" + "".join(f"{line}\n" for line in lines))
     return [folder / sequence.name for sequence in sequences]
 
@@ -76,12 +80,35 @@ def _write_text(path: Path, text: str) -> None:
         stream.write(text)
 
 
-def _place_images(folder: Path, images: dict[int, Path], placing: Placing) -> None:
-    if folder.exists():
+def _check_place(folder: Path, images: dict[int, Path], placing: Placing) -> None:
+    """Raise InputError where a folder is there with other things than these images."""
+    if images and folder.exists() and not _is_placed(folder, images, placing):
         raise InputError(f"{folder}: is there already; remove it, or leave the images with --images none")
-    folder.mkdir(parents=True)
-    for frame, image in images.items():
-        target = folder / f"{frame:06d}{image.suffix.lower()}"
+
+
+def _is_placed(folder: Path, images: dict[int, Path], placing: Placing) -> bool:
+    """Tell whether a folder holds the links to these images, or copies of their sizes, and nothing else."""
+    wanted = _targets(folder, images)
+    if not folder.is_dir() or {path.name for path in folder.iterdir()} != {path.name for path in wanted}:
+        return False
+    if placing == "copy":
+        return all(path.stat().st_size == image.stat().st_size for path, image in wanted.items())
+    return all(path.is_symlink() and path.resolve() == image.resolve() for path, image in wanted.items())
+
+
+def _targets(folder: Path, images: dict[int, Path]) -> dict[Path, Path]:
+    """Return place -> image."""
+    return {folder / f"{frame:06d}{image.suffix.lower()}": image for frame, image in images.items()}
+
+
+def _place_images(folder: Path, images: dict[int, Path], placing: Placing) -> None:
+    """Make the folder, whole or not at all; it stays where it is there already."""
+    if folder.exists():
+        return
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)  # of a conversion that was killed
+    partial.mkdir(parents=True)
+    for target, image in _targets(partial, images).items():
         if placing == "copy":
             shutil.copyfile(image, target)
             continue
@@ -89,3 +116,4 @@ def _place_images(folder: Path, images: dict[int, Path], placing: Placing) -> No
             target.symlink_to(os.path.relpath(image.resolve(), folder.resolve()))
         except OSError as error:
             raise InputError(f"{target}: no link can be made ({error.strerror}); --images copy") from None
+    partial.replace(folder)

@@ -1,5 +1,6 @@
 """XML of others, read so that a file can do no more than be wrong: no document types, no entities, bounded size."""
 
+import re
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, TreeBuilder
@@ -9,6 +10,8 @@ from smiletrack.errors import InputError
 
 _LARGEST = 2**28
 _DEEPEST = 64
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that XML 1.0 has no way to write (its production 2)."""
 
 
 def read_xml(file: Path) -> Element:
@@ -51,3 +54,8 @@ def read_xml(file: Path) -> Element:
     except (expat.ExpatError, LookupError, ValueError) as error:
         raise InputError(f"{file}: not XML ({error})") from None
     return builder.close()
+
+
+def xml_text(text: str) -> str:
+    """Return `text` with a replacement character for each one that no XML file can hold."""
+    return _NOT_XML.sub("\ufffd", text)

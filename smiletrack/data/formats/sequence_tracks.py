@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from smiletrack.boxes import xywh_to_xyxy
 from smiletrack.data.mot import MAX_FRAMES
-from smiletrack.errors import InputError
+from smiletrack.errors import InputError, shown
+from smiletrack.files import is_plain_name
 from smiletrack.types import Floats, Ints, TrackTable
 
 _LARGEST = 2.0**53
@@ -25,6 +26,8 @@ class SequenceTracks:
     confidences, or where `truth` is set marks, 0 for boxes that do not count. num_frames: 0 where nothing tells it.
     width, height: px, 0 where nothing tells. frame_rate: frames a second, 0 where nothing tells. images: frame number
     -> image file, those that are known.
+
+    Raises InputError for a name that is none of a file: paths are made of it.
     """
 
     name: str
@@ -36,6 +39,10 @@ class SequenceTracks:
     height: int = 0
     frame_rate: float = 0.0
     images: dict[int, Path] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not is_plain_name(self.name):
+            raise InputError(f"a sequence is called {shown(self.name)}, which is not the name of a file")
 
     @property
     def length(self) -> int:
@@ -50,6 +57,15 @@ class SequenceTracks:
     def class_name(self, row: int) -> str:
         """Return what the class of a row is called."""
         return self.class_names[self.table.classes[row] - 1]
+
+
+def by_name(source: Path, sequences: Sequence[SequenceTracks]) -> dict[str, SequenceTracks]:
+    """Return sequences by name; InputError where two have one, whose files or frames would become one."""
+    found: dict[str, SequenceTracks] = {}
+    for sequence in sequences:
+        if found.setdefault(sequence.name, sequence) is not sequence:
+            raise InputError(f"{source}: two sequences in it are called {shown(sequence.name)}; rename one")
+    return found
 
 
 def table_of_rows(

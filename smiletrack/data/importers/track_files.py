@@ -11,7 +11,7 @@ from smiletrack.data.coco import CocoAnnotation, Key, coco_image_path, coco_imag
 from smiletrack.data.formats.coco_video import read_coco_video
 from smiletrack.data.formats.cvat import read_cvat
 from smiletrack.data.formats.kitti import read_kitti
-from smiletrack.data.formats.sequence_tracks import NOBODY, SequenceTracks
+from smiletrack.data.formats.sequence_tracks import NOBODY, SequenceTracks, by_name
 from smiletrack.data.formats.visdrone import is_visdrone, read_visdrone
 from smiletrack.data.image_files import pair_frames
 from smiletrack.data.importers.annotations import UNKNOWN, AnnotatedImage
@@ -60,11 +60,11 @@ def annotated_tracks(
     """Return the frames of sequences; identities are unique over all of them.
 
     Boxes of classes in `ignored`, and of targets that do not count, are ignored; other classes are left out. InputError
-    for a sequence without images.
+    for a sequence without images, and two of one name.
     """
     images: list[AnnotatedImage] = []
     people = 0
-    for sequence in sequences:
+    for sequence in by_name(source, sequences).values():
         if not sequence.images:
             raise InputError(f"{source}: no images of the sequence {sequence.name} found beside its annotations")
         roles = classes_by_role(sequence.class_names, targets, ignored, source)

@@ -23,7 +23,7 @@ from smiletrack.tracking.intake import FrameDetections, frame_of, take_in
 from smiletrack.tracking.lifecycle import drop_duplicates, end_lives, start_lives
 from smiletrack.tracking.observer import Notes
 from smiletrack.tracking.occlusion import remember_states
-from smiletrack.tracking.overlap import find_windows
+from smiletrack.tracking.overlap import MOST_OF_ALL, MOST_PAIRS, find_windows
 from smiletrack.tracking.prediction import fill_boxes, predict_tracks
 from smiletrack.tracking.score_scale import rescale
 from smiletrack.tracking.settings import Rules, read_rules
@@ -39,6 +39,9 @@ class Given(NamedTuple):
     classes: Ints
     embeddings: Floats
 
+
+TOO_MANY_PAIRS = -1
+"""Answer of the loop to a frame in which more boxes overlap than are tracked."""
 
 _INTERPRETED = {"config.py", "flattening.py", "interpolation.py", "saved_state.py", "stages.py", "tracker.py"}
 """Files beside this one that are no part of the loop."""
@@ -215,8 +218,11 @@ def _compiled(sources: int) -> Callable[..., int]:
                 return frame  # no room if every detection started a track
             work = Workspace(by_track, track_figures, by_detection, detection_figures, by_pair, pair_figures, units)
             pairs = look(memory, rules, given, start, end, elapsed[frame], warps[frame : frame + 1], work)
+            if pairs > MOST_PAIRS:
+                return TOO_MANY_PAIRS
             if pairs > by_pair.shape[1]:
-                by_pair, pair_figures = np.empty((2, 2 * pairs), np.int64), np.empty((4, 2 * pairs))
+                room = 2 * pairs if pairs < MOST_OF_ALL else pairs
+                by_pair, pair_figures = np.empty((2, room), np.int64), np.empty((4, room))
                 work = Workspace(by_track, track_figures, by_detection, detection_figures, by_pair, pair_figures, units)
             place = decide(memory, rules, stages, given, start, end, answers, place, notes, work)
             answer_ends[frame] = place
@@ -227,7 +233,7 @@ def _compiled(sources: int) -> Callable[..., int]:
 
 
 track_frames: Callable[..., int] = _compiled(_sources())
-"""Track frames `first` .. F - 1 and return F, or the frame for which the memory has too few slots.
+"""Track frames `first` .. F - 1 and return F, the frame for which the memory has too few slots, or TOO_MANY_PAIRS.
 
 Arguments: the fields of `Memory`; rules and stages (`flattening.flatten`); boxes (N, 4), scores, classes and embeddings
 (N, D) of all frames one after another; ends (F,), where each frame's rows end; elapsed (F,), frames from the look

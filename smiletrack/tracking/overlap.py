@@ -16,6 +16,12 @@ from smiletrack.types import Floats, Ints
 NEAR, ELSEWHERE, EVERYTHING = range(3)
 """How far `find_pairs` looks."""
 
+MOST_OF_ALL = 2**22
+"""Pairs of all tracks and detections, such as 2048 of each, beyond which a stage looks at overlapping ones only."""
+
+MOST_PAIRS = 2**24
+"""Overlapping pairs in the largest frame that is tracked; they take 800 MB."""
+
 
 class Candidates(NamedTuple):
     """Candidates of one stage, sorted by track.
@@ -75,10 +81,12 @@ def find_pairs(
 ) -> Candidates:
     """Return the pairs of tracks (`boxes` (S, 4), `classes` (S,) by slot) and free detections of a level that overlap.
 
-    reach: NEAR for predicted boxes, ELSEWHERE for others, EVERYTHING for all pairs, whether they overlap or not. Pairs
-    of two classes are there only where the rules allow them.
+    reach: NEAR for predicted boxes, ELSEWHERE for others, EVERYTHING for all pairs, whether they overlap or not, where
+    these are not more than `MOST_OF_ALL`. Pairs of two classes are there only where the rules allow them.
     """
     pixel = rules.iou_pixel
+    if reach == EVERYTHING and len(slots) * len(scene.order) > MOST_OF_ALL:
+        reach = ELSEWHERE
     starts, rows, ious = work.by_track[2], work.by_pair[0], work.pair_figures[0]
     starts[0] = count = 0
     for index in range(len(slots)):
@@ -112,10 +120,32 @@ def window(scene: FrameDetections, boxes: Floats, slot: int, pixel: float) -> tu
 
 @inner
 def find_windows(state: TrackState, scene: FrameDetections, rules: Rules, work: Workspace) -> int:
-    """Keep the `window` of each predicted box; return how many pairs a stage can have at most."""
+    """Keep the `window` of each predicted box; return how many pairs a stage can have at most.
+
+    They are counted one by one only where the windows could hold more than memory should.
+    """
     count = 0
     for slot in state.order[: state.counters[ALIVE]]:
         first, end = window(scene, state.boxes, slot, rules.iou_pixel)
         work.by_track[6, slot], work.by_track[7, slot] = first, end
         count += end - first
-    return state.counters[ALIVE] * len(scene.order) if rules.everything else count
+    most = state.counters[ALIVE] * len(scene.order) if rules.everything else count
+    if most <= MOST_OF_ALL:
+        return most
+    overlapping = _num_overlapping(state, state.boxes, scene, rules.iou_pixel)
+    if rules.observes:
+        overlapping = max(overlapping, _num_overlapping(state, state.observed, scene, rules.iou_pixel))
+    return max(MOST_OF_ALL, overlapping)
+
+
+@inner
+def _num_overlapping(state: TrackState, boxes: Floats, scene: FrameDetections, pixel: float) -> int:
+    """Return how many pairs of tracks and detections overlap, or `MOST_PAIRS` + 1 where more do."""
+    count = 0
+    for slot in state.order[: state.counters[ALIVE]]:
+        first, end = window(scene, boxes, slot, pixel)
+        for row in scene.order[first:end]:
+            count += iou(boxes, slot, scene.boxes, row, pixel) > 0
+        if count > MOST_PAIRS:
+            return MOST_PAIRS + 1
+    return count

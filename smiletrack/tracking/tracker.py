@@ -15,14 +15,16 @@ from smiletrack.errors import InputError
 from smiletrack.tracking.answers import Answers, open_answers
 from smiletrack.tracking.config import TrackerConfig
 from smiletrack.tracking.flattening import flatten
-from smiletrack.tracking.loop import track_frames
+from smiletrack.tracking.loop import TOO_MANY_PAIRS, track_frames
 from smiletrack.tracking.observer import Notes, Observer, open_notes
+from smiletrack.tracking.overlap import MOST_PAIRS
 from smiletrack.tracking.saved_state import config_differences, load_tracker_state, save_tracker_state
 from smiletrack.tracking.state import (
     ALIVE,
     BAD_DETECTIONS,
     BAD_EMBEDDINGS,
     BAD_WARPS,
+    EMPTY,
     FRAME,
     LOST,
     NOTED,
@@ -192,7 +194,10 @@ class Tracker:
             _plain(detections.embeddings),
         )
         size = detections.embeddings.shape[1]
-        if size and size != self._memory.vectors.shape[2] and len(self._memory.vectors):
+        before = self._memory.vectors.shape[2]
+        if size and size != before and len(self._memory.vectors):
+            if (self._memory.stamps != EMPTY).any():
+                raise InputError(f"embeddings of {size} numbers after some of {before}; a sequence has one network")
             self._memory = with_embedding_size(self._memory, size)
         done = 0
         while done < len(ends):
@@ -203,6 +208,11 @@ class Tracker:
                 notes = self._notes(int(ends[done] - (ends[done - 1] if done else 0)))
             then = part, elapsed, warps
             done = track_frames(*self._memory, self._rules, self._stages, *given, *then, *answers, *notes, done)
+            if done == TOO_MANY_PAIRS:
+                raise InputError(
+                    f"frame {self.frame}: more than {MOST_PAIRS} pairs of boxes overlap, which no detector sees; raise "
+                    "the lowest score that it gives, or suppress what overlaps"
+                )
             if done < last:
                 self._memory = enlarged(self._memory, 2 * self._memory.numbers.shape[1] + int(ends[done]))
             elif len(notes.numbers) and self.observer is not None:

@@ -200,6 +200,11 @@ def doubts_of_coco(coco: CocoFile) -> list[str]:
     doubts = []
     if twice := _repeated(annotation.id for annotation in coco.annotations if annotation.id != ""):
         doubts.append(f"{coco.path}: the annotation id {twice[0]!r} is there {twice[1]} times")
+    if twice := _repeated(image.file_name for image in coco.images):
+        doubts.append(f"{coco.path}: the image {twice[0]} is there {twice[1]} times")
+    boxes_of = [(a.image_id, a.category_id, a.bbox) for a in coco.annotations]
+    if again := len(boxes_of) - len(set(boxes_of)):
+        doubts.append(f"{coco.path}: {again} boxes are there once more, with the same class in the same image")
     sizes = {image.id: (image.width, image.height) for image in coco.images}
     limits = np.array([sizes[a.image_id] for a in coco.annotations], np.float64).reshape(-1, 2)
     boxes = coco.boxes_xywh()

@@ -17,6 +17,8 @@ from smiletrack.data.formats.mot_folders import tracks_of_truth, write_mot_folde
 from smiletrack.data.formats.row_tables import read_row_table, write_row_table
 from smiletrack.data.formats.sequence_tracks import SequenceTracks, by_name
 from smiletrack.data.formats.visdrone import read_visdrone
+from smiletrack.data.importers.motchallenge import split_folders
+from smiletrack.data.importers.track_files import read_coco_set, read_tracked_set
 from smiletrack.data.mot import read_results
 from smiletrack.data.sequences import open_folder
 from smiletrack.errors import InputError
@@ -360,7 +362,7 @@ def test_sizes_and_encodings_that_cannot_be(tmp_path: Path) -> None:
             read_coco_video(tmp_path / "a.json")
 
 
-# names that lead elsewhere ---------------------------------------------------------------------------------------------
+# names that lead elsewhere --------------------------------------------------------------------------------------------
 
 OUTSIDE = ("../../x", "/x", "..", "a/..", "x" * 300, "a\0b", "../../../x/..", "a\\..\\b", "\ud800", "")
 
@@ -426,3 +428,32 @@ def test_placing_images_goes_on_and_replaces_nothing(tmp_path: Path, placing: Li
     with pytest.raises(InputError, match=r"street/img1: is there already"):
         write_mot_folders(tmp_path / "out", [other, street], placing)
     assert not (tmp_path / "out/other/gt/gt.txt").exists(), "refused before anything is written"
+
+
+@pytest.mark.parametrize("split", ["*", "**", "[a]", "trian"])
+def test_splits_are_names_and_no_patterns(tmp_path: Path, split: str) -> None:
+    for folder in ("x-train/annotations", "x-train/sequences", "train1"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "train.json").write_text("{}")
+    with pytest.raises(InputError, match="none of the files"):
+        read_coco_set(tmp_path, split, ("person",), ())
+    with pytest.raises(InputError, match="no folders sequences and annotations"):
+        read_tracked_set(tmp_path, split, "visdrone", ("person",), ())
+    with pytest.raises(InputError, match="no folder"):
+        split_folders(tmp_path, split)
+
+
+def test_what_is_there_twice_in_coco_is_told(tmp_path: Path) -> None:
+    write_coco_video(tmp_path / "train.json", [tracks()])
+    content = json.loads((tmp_path / "train.json").read_text())
+    del content["videos"]
+    for entry in content["images"]:
+        entry["video_id"] = -1
+    content["images"][1]["file_name"] = content["images"][0]["file_name"]
+    content["annotations"].append(dict(content["annotations"][0], id=10**6))
+    content["annotations"][1]["id"] = 1
+    (tmp_path / "train.json").write_text(json.dumps(content))
+    told = {image.dialect for image in read_coco_set(tmp_path, "train", ("person", "pedestrian"), ())}
+    assert len(told) == 1
+    for words in ("annotation id 1 is there 2 times", "000001.jpg is there 2 times", "1 boxes are there once more"):
+        assert words in next(iter(told))

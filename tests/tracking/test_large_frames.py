@@ -15,6 +15,7 @@ from smiletrack.errors import InputError
 
 PRESETS = sorted(path.stem for path in (CONFIG_ROOT / "tracker").glob("*.yaml"))
 
+
 @contextmanager
 def at_most(added: int) -> Iterator[None]:
     """Let the process grow by so many bytes and no more."""

@@ -23,7 +23,7 @@ class AnnotatedImage:
     sequence: the video, or the set's name for photographs. frame: its number in the video from 1, or UNKNOWN.
     source: the file that says all this; lines: (N,) line numbers in it, None where it has none.
     width, height: px; 0 where only the image itself knows. relative: boxes are shares of the image's sides still.
-    dialect: what the columns of `source` were taken for, where there is a choice.
+    dialect: what the columns of `source` were taken for, where there is a choice, and what is odd in it.
     """
 
     path: Path

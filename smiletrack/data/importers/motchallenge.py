@@ -1,5 +1,6 @@
 """MOT15, 16, 17, 20 and DanceTrack: SOURCE/<split>/<sequence>/{seqinfo.ini,gt/gt.txt,img1}."""
 
+import glob
 from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
@@ -51,7 +52,7 @@ def split_folders(source: Path, name: str) -> list[Path]:
     for folder in (source, *sorted(source.glob("*/"))):
         if (folder / name).is_dir():
             return [folder / name]
-        if parts := sorted(folder.glob(f"{name}[0-9]/")):
+        if parts := sorted(folder.glob(f"{glob.escape(name)}[0-9]/")):
             return parts
     there = [part for part in ("train", "val", "test") if any(source.glob(part)) or any(source.glob(f"*/{part}"))]
     hint = f"; data.splits={','.join(there)} imports what is there" if there else ""

@@ -1,5 +1,6 @@
 """Sets whose files hold tracks of several classes - KITTI, VisDrone, CVAT, video COCO - as annotated images."""
 
+import glob
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -7,7 +8,14 @@ import numpy as np
 
 from smiletrack.boxes import xywh_to_xyxy
 from smiletrack.data.class_names import find_class
-from smiletrack.data.coco import CocoAnnotation, Key, coco_image_path, coco_image_root, read_coco_file
+from smiletrack.data.coco import (
+    CocoAnnotation,
+    Key,
+    coco_image_path,
+    coco_image_root,
+    doubts_of_coco,
+    read_coco_file,
+)
 from smiletrack.data.formats.coco_video import read_coco_video
 from smiletrack.data.formats.cvat import read_cvat
 from smiletrack.data.formats.kitti import read_kitti
@@ -108,7 +116,7 @@ def read_coco_set(source: Path, split: str, targets: Sequence[str], ignored: Seq
     for annotation in coco.annotations:
         if role_of[annotation.category_id] >= 0:
             of_image[annotation.image_id].append(annotation)
-    root = coco_image_root(coco)
+    root, doubts = coco_image_root(coco), "; ".join(doubts_of_coco(coco))
     return [
         AnnotatedImage(
             coco_image_path(root, image.file_name),
@@ -120,6 +128,7 @@ def read_coco_set(source: Path, split: str, targets: Sequence[str], ignored: Seq
             ),
             source.name,
             file,
+            dialect=doubts,
             width=int(image.width),
             height=int(image.height),
         )
@@ -129,19 +138,21 @@ def read_coco_set(source: Path, split: str, targets: Sequence[str], ignored: Seq
 
 def _coco_file(source: Path, split: str) -> Path:
     patterns = (
-        f"{split}.json",
-        f"annotations/{split}.json",
-        f"annotations/instances_{split}*.json",
-        f"{split}/_annotations.coco.json",
+        "{}.json",
+        "annotations/{}.json",
+        "annotations/instances_{}*.json",
+        "{}/_annotations.coco.json",
     )
     for pattern in patterns:
-        if files := sorted(source.glob(pattern)):
+        if files := sorted(source.glob(pattern.format(glob.escape(split)))):
             return files[0]
-    raise InputError(f"{source}: none of the files {', '.join(patterns)} in it; data.splits names the splits")
+    raise InputError(
+        f"{source}: none of the files {', '.join(patterns).format(*[split] * 4)} in it; data.splits names the splits"
+    )
 
 
 def _visdrone_split(source: Path, split: str) -> Path:
-    for folder in (source / split, *sorted(source.glob(f"*-{split}/")), source):
+    for folder in (source / split, *sorted(source.glob(f"*-{glob.escape(split)}/")), source):
         if is_visdrone(folder):
             return folder
     raise InputError(f"{source}: no folders sequences and annotations in it, nor in {split}; is it VisDrone-MOT?")

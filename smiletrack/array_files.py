@@ -9,11 +9,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from smiletrack.errors import InputError
-
-LARGEST_ARCHIVE = 2**33
-"""Bytes that the arrays of one file may take in memory: four million detections with 1024 numbers each."""
-_GROWTH, _FREE = 64, 2**28
-"""How many times its size a file may unpack to, and bytes that any file may: rows of zeros pack well."""
+from smiletrack.limits import ARCHIVE_GROWTH, LARGEST_ARCHIVE, SMALL_ARCHIVE
 
 
 def read_arrays(file: Path, *names: str) -> dict[str, NDArray[Any]]:
@@ -28,7 +24,7 @@ def read_arrays(file: Path, *names: str) -> dict[str, NDArray[Any]]:
     try:
         with zipfile.ZipFile(file) as archive:
             unpacked = sum(part.file_size for part in archive.infolist())
-            most = min(LARGEST_ARCHIVE, max(_FREE, _GROWTH * file.stat().st_size))
+            most = min(LARGEST_ARCHIVE, max(SMALL_ARCHIVE, ARCHIVE_GROWTH * file.stat().st_size))
             if unpacked > most:
                 raise ValueError(f"{unpacked} bytes unpacked; at most {most} are")
             return {name: _read_array(archive, name) for name in names}

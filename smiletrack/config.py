@@ -22,8 +22,9 @@ import yaml
 from smiletrack.errors import InputError, shown
 from smiletrack.files import atomic_write
 from smiletrack.lazy import LazyModule
+from smiletrack.limits import YAML_DEPTH
 from smiletrack.ranges import faults, field_annotations
-from smiletrack.yaml_text import MAX_DEPTH, parse_yaml
+from smiletrack.yaml_text import parse_yaml
 
 pydantic = LazyModule("pydantic")
 
@@ -292,7 +293,7 @@ def _overlay(lower: dict[str, Any], upper: dict[str, Any]) -> dict[str, Any]:
 def _parse_override(word: str) -> dict[str, Any]:
     path, separator, text = word.partition("=")
     names = path.split(".")
-    if not separator or not path or len(names) > MAX_DEPTH:
+    if not separator or not path or len(names) > YAML_DEPTH:
         raise InputError(f"{shown(word)}: an override is written key.sub=value")
     value = parse_yaml(text, shown(word))
     for name in reversed(names):

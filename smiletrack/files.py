@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from smiletrack.errors import InputError
-
-_LONGEST_NAME = 200
-"""Bytes of a file's name; file systems have 255, and endings and the names of temporary files are longer."""
+from smiletrack.limits import LONGEST_NAME
 
 
 @contextmanager
@@ -88,7 +86,7 @@ def atomic_write(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
 def is_plain_name(name: str) -> bool:
     """Tell whether a text, say out of a data set, is the name of one file and leads nowhere else as part of a path."""
     try:
-        fits = 0 < len(name.encode("utf-8")) <= _LONGEST_NAME
+        fits = 0 < len(name.encode("utf-8")) <= LONGEST_NAME
     except UnicodeEncodeError:  # half a character
         return False
     return fits and name not in (".", "..") and not any(c in "/\\" or ord(c) < 32 or ord(c) == 127 for c in name)

@@ -22,9 +22,6 @@ cv2 = LazyModule("cv2")
 Frame = NDArray[np.uint8]
 """(H, W, 3) BGR."""
 
-LARGEST_INPUT = 2**24
-"""Pixels of the largest input of a network, 4096 x 4096; more is a damaged file, or one made to fill memory."""
-
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of RGB in [0, 1]: what most networks with a pretrained backbone want to be fed."""
 

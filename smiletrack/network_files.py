@@ -4,6 +4,7 @@ A file says how many images it takes at once, of what size and of which number t
 What a foreign runtime raises on a damaged file is an `InputError` of one line.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,19 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smiletrack.errors import InputError
-from smiletrack.images import LARGEST_INPUT
 from smiletrack.lazy import LazyModule
+from smiletrack.limits import LARGEST_INPUT, MOST_IMAGES
 
 onnx = LazyModule("onnx")
 onnxruntime = LazyModule("onnxruntime")
 openvino = LazyModule("openvino")
 
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # else versions from 1.32 on report to their maker, from a thread
+
 Arrays = list[NDArray[np.float32]]
 
 MASK = "visibility"
 """Name of the input of a file that may be left out: (B, rows, columns), how visible each part of an image is."""
-_MOST_IMAGES = 64
-"""Images in the largest fixed batch that is taken."""
 _CUDA = "CUDAExecutionProvider"
 
 
@@ -105,9 +106,9 @@ def open_network(spec: str, device: str = "cpu", threads: int = 0, free_batch: b
     by_openvino = spec.startswith("openvino:") or path.suffix.lower() == ".xml"
     opened = _open_openvino(path, device, threads, free_batch) if by_openvino else _open_onnx(path, device, threads)
     batch, height, width = (1 if side is None else side for side in (opened.batch, opened.height, opened.width))
-    if not (1 <= batch <= _MOST_IMAGES and 1 <= height * width <= LARGEST_INPUT):
+    if not (1 <= batch <= MOST_IMAGES and 1 <= height * width <= LARGEST_INPUT):
         raise InputError(
-            f"{path}: takes {batch} images of {height} x {width}; at most {_MOST_IMAGES} of {LARGEST_INPUT} pixels are "
+            f"{path}: takes {batch} images of {height} x {width}; at most {MOST_IMAGES} of {LARGEST_INPUT} pixels are "
             "taken, and one of one"
         )
     return opened

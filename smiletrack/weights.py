@@ -18,11 +18,7 @@ from torch import Tensor, nn
 
 from smiletrack.errors import InputError
 from smiletrack.files import atomic_write
-
-GROWTH = 2
-"""How many times a file's size its content may take in memory; tied weights are why it is more than once."""
-_SLACK = 1 << 16
-"""Bytes that are allowed on top: small tensors share storages, small archives have long directories."""
+from smiletrack.limits import CHECKPOINT_GROWTH, CHECKPOINT_SLACK
 
 
 def save_weights(path: Path, state: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
@@ -90,12 +86,12 @@ def check_archive(path: Path) -> bool:
 
 
 def check_growth(claimed: int, path: Path) -> None:
-    """Raise InputError where the content claims more bytes than `GROWTH` times what the file holds.
+    """Raise InputError where the content claims more bytes than `CHECKPOINT_GROWTH` times what the file holds.
 
     Strides of zero, storages that are shared and compression make gigabytes of a kilobyte; sizes are asked first.
     """
     size = path.stat().st_size
-    if claimed > GROWTH * size + _SLACK:
+    if claimed > CHECKPOINT_GROWTH * size + CHECKPOINT_SLACK:
         raise InputError(f"{path}: refused, its {size} bytes claim to hold {claimed} bytes of numbers")
 
 

@@ -5,12 +5,7 @@ from typing import Any
 import yaml
 
 from smiletrack.errors import InputError
-
-MAX_CHARACTERS = 1_000_000
-MAX_VALUES = 100_000
-"""Values with every alias written out: nine lines of aliases can stand for a billion."""
-MAX_DEPTH = 40
-"""Mappings and lists inside one another; the deepest configuration has seven."""
+from smiletrack.limits import YAML_CHARACTERS, YAML_DEPTH, YAML_VALUES
 
 
 def parse_yaml(text: str, source: str) -> Any:
@@ -18,18 +13,18 @@ def parse_yaml(text: str, source: str) -> Any:
 
     Sizes are checked on the parsed nodes, before any value is made of them.
     """
-    if len(text) > MAX_CHARACTERS:
-        raise InputError(f"{source}: {len(text)} characters of YAML; {MAX_CHARACTERS} are read at most")
+    if len(text) > YAML_CHARACTERS:
+        raise InputError(f"{source}: {len(text)} characters of YAML; {YAML_CHARACTERS} are read at most")
     try:
         loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
         if node is None:
             return None
-        if _count(node, source, 0, {}) > MAX_VALUES:
-            raise InputError(f"{source}: more than {MAX_VALUES} values, aliases written out")
+        if _count(node, source, 0, {}) > YAML_VALUES:
+            raise InputError(f"{source}: more than {YAML_VALUES} values, aliases written out")
         return loader.construct_document(node)
     except RecursionError:
-        raise InputError(f"{source}: nested more than {MAX_DEPTH} levels deep") from None
+        raise InputError(f"{source}: nested more than {YAML_DEPTH} levels deep") from None
     except InputError:
         raise
     except (yaml.YAMLError, ValueError, OverflowError, TypeError) as error:  # such as a date with a 13th month
@@ -38,8 +33,8 @@ def parse_yaml(text: str, source: str) -> Any:
 
 def _count(node: yaml.Node, source: str, depth: int, counted: dict[yaml.Node, int]) -> int:
     """Return the number of values in `node`, aliases written out; `counted` holds 0 for nodes that are still open."""
-    if depth > MAX_DEPTH:
-        raise InputError(f"{source}: nested more than {MAX_DEPTH} levels deep")
+    if depth > YAML_DEPTH:
+        raise InputError(f"{source}: nested more than {YAML_DEPTH} levels deep")
     if node not in counted:
         counted[node] = 0
         counted[node] = 1 + sum(_count(child, source, depth + 1, counted) for child in _children(node, source))

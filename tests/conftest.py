@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # for tests that open ONNX Runtime by themselves
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 

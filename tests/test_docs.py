@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import yaml
 
+from smiletrack import limits
 from smiletrack.config import CONFIG_ROOT
 from smiletrack.data.video import VideoWriter
 from smiletrack.engine.cli import parser_for
@@ -31,6 +32,16 @@ def test_the_reference_is_what_make_docs_writes() -> None:
     written = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
     schemas = {name: verb.load_schema() for name, verb in VERBS.items()}
     assert written == configuration_reference(schemas), "python tools/make_docs.py writes it anew"
+
+
+def test_the_limits_are_those_that_are_promised() -> None:
+    """Names and values, in their order; 2^53 is a power."""
+    text = (ROOT / ".github" / "SECURITY.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([A-Z_]+)` \| ([0-9,^]+) \|", text, flags=re.M)
+    powers = [(name, value.replace(",", "").partition("^")) for name, value in rows]
+    promised = {name: float(base) ** float(power or 1) for name, (base, _, power) in powers}
+    held = {name: float(value) for name, value in vars(limits).items() if name.isupper()}
+    assert list(promised.items()) == list(held.items())
 
 
 def test_asking_for_help_writes_no_docs(tmp_path: Path) -> None:

@@ -11,14 +11,14 @@ import numpy as np
 from smiletrack.data.column_checks import look_like_corners
 from smiletrack.errors import InputError
 from smiletrack.lazy import LazyModule
+from smiletrack.limits import LONGEST_SIDE
 from smiletrack.types import Floats
 
 pydantic = LazyModule("pydantic")
 
 Key = int | str
 Number = int | float
-_WIDEST = 1_000_000
-_LONGEST_NAME = 255
+_LONGEST_PART = 255
 """Bytes of a file's name in the usual file systems."""
 
 
@@ -146,9 +146,9 @@ def _check_ids(coco: CocoFile) -> None:
         if twice := _repeated(entry.id for entry in entries):
             raise InputError(f"{coco.path}: the {kind} id {twice[0]!r} is there {twice[1]} times; ids must differ")
     for image in coco.images:
-        if not (0 <= image.width <= _WIDEST and 0 <= image.height <= _WIDEST):
+        if not (0 <= image.width <= LONGEST_SIDE and 0 <= image.height <= LONGEST_SIDE):
             raise InputError(f"{coco.path}: image {image.id} has the size {image.width} x {image.height}")
-        if "\0" in image.file_name or max(len(part.encode()) for part in image.file_name.split("/")) > _LONGEST_NAME:
+        if "\0" in image.file_name or max(len(part.encode()) for part in image.file_name.split("/")) > _LONGEST_PART:
             raise InputError(f"{coco.path}: image {image.id}: its file_name cannot be that of a file")
     images = {image.id for image in coco.images}
     categories = {category.id for category in coco.categories}

@@ -19,13 +19,12 @@ from smiletrack.errors import InputError
 from smiletrack.files import atomic_write
 from smiletrack.images import Frame
 from smiletrack.lazy import LazyModule
+from smiletrack.limits import LARGEST_IMAGE
 
 cv2 = LazyModule("cv2")
 pillow = LazyModule("PIL.Image")
 
 IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".gif", ".jp2"))
-LARGEST_IMAGE = 2**27
-"""Pixels of the largest picture that is decoded, 400 MB; more is a damaged file, or one made to fill memory."""
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(LARGEST_IMAGE))  # for forms that Pillow does not know
 _ORIENTATION = 0x0112
 """EXIF's tag; 5 to 8 are the orientations that exchange width and height."""

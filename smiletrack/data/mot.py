@@ -20,13 +20,10 @@ from smiletrack.boxes import xyxy_to_xywh
 from smiletrack.data.number_table import parse_numbers
 from smiletrack.errors import InputError
 from smiletrack.files import atomic_write, is_plain_name
+from smiletrack.limits import LARGEST_NUMBER, LONGEST_SIDE, MAX_FRAMES
 from smiletrack.types import Floats, Ints, TrackTable
 
 Column = Floats | Ints
-MAX_FRAMES = 10_000_000
-"""The longest sequence: four days of 30 frames a second. What is longer is a wrong number."""
-_LARGEST = 2.0**53
-_MAX_SIDE = 1_000_000
 _MOST_FILLED = 16
 """Columns that are kept of rows that differ in length: one long row must not make all others as long."""
 _COLUMNS = ["frame", "id", "x", "y", "w", "h", "score", "class", "visibility"]
@@ -110,8 +107,8 @@ def read_sequence_info(folder: str | Path) -> SequenceInfo:
         folder=folder,
         frame_rate=number("frameRate", 1e-3, 1e6, whole=False),
         length=int(number("seqLength", 1, MAX_FRAMES)),
-        width=int(number("imWidth", 0, _MAX_SIDE)),
-        height=int(number("imHeight", 0, _MAX_SIDE)),
+        width=int(number("imWidth", 0, LONGEST_SIDE)),
+        height=int(number("imHeight", 0, LONGEST_SIDE)),
         image_folder=folder / images,
         image_extension=section.get("imExt", ""),
     )
@@ -204,7 +201,9 @@ def track_table(file: Path, columns: Sequence[Column], whole: bool) -> TrackTabl
     frames, ids, *box, scores, classes, visibility = _filled(columns)
     for name, column in (("frame", frames), ("id", ids)):
         _check(file, frames, ~np.isfinite(column), f"the {name} is not a number")
-        _check(file, frames, np.abs(column) >= _LARGEST, f"the {name} is 2^53 or more, where numbers are not exact")
+        _check(
+            file, frames, np.abs(column) >= LARGEST_NUMBER, f"the {name} is 2^53 or more, where numbers are not exact"
+        )
         if whole:
             _check(file, frames, ~is_whole(column), f"the {name} is not a whole number")
     boxes = _corners(*box)

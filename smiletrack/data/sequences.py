@@ -18,7 +18,6 @@ from smiletrack.data.column_checks import check_frames
 from smiletrack.data.image_files import FrameImages, image_size, pair_frames
 from smiletrack.data.image_source import open_images
 from smiletrack.data.mot import (
-    MAX_FRAMES,
     SequenceInfo,
     read_sequence_info,
     read_warps,
@@ -31,6 +30,7 @@ from smiletrack.data.synthetic import WorldSequence, crowd_sequences
 from smiletrack.data.truth import Truth, motchallenge_labels, read_annotations
 from smiletrack.data.video import DEFAULT_RATE, FrameSource
 from smiletrack.errors import InputError
+from smiletrack.limits import MAX_FRAMES
 from smiletrack.metrics.preprocess import Source
 from smiletrack.types import Floats
 

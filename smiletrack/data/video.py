@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 
 from smiletrack.data.frame_timing import read_timing, timing_of
-from smiletrack.data.image_files import LARGEST_IMAGE
 from smiletrack.errors import InputError
 from smiletrack.files import atomic_path
 from smiletrack.images import Frame
 from smiletrack.lazy import LazyModule
+from smiletrack.limits import LARGEST_IMAGE
 
 av = LazyModule("av")
 cv2 = LazyModule("cv2")

@@ -24,10 +24,10 @@ from smiletrack.detector.public_names import public_names
 from smiletrack.detector.settings import DetectorConfig
 from smiletrack.detector.yolox import YOLOX
 from smiletrack.errors import InputError
+from smiletrack.limits import MOST_CLASSES
 from smiletrack.weights import check_fit, load_exactly, load_weights, save_weights
 
 KEY = "detector"
-MOST_CLASSES = 10_000
 
 
 def save_detector(path: Path, net: Detector, config: DetectorConfig, source: str = "") -> None:

@@ -16,6 +16,7 @@ from smiletrack.detector.settings import PredictConfig
 from smiletrack.errors import InputError
 from smiletrack.images import PixelFormat, pixel_format
 from smiletrack.input_probe import answers_to_probes, first_layer_deviations, likely_input
+from smiletrack.limits import MOST_CLASSES
 from smiletrack.network_files import NetworkFile
 
 Value = TypeVar("Value")
@@ -117,7 +118,7 @@ def _told_names(file: NetworkFile) -> dict[int, str]:
 
     def read(value: dict[int, str] | list[str]) -> dict[int, str]:
         pairs = value.items() if isinstance(value, dict) else enumerate(value)
-        return {int(number): str(name) for number, name in pairs if 0 <= int(number) < 10_000}
+        return {int(number): str(name) for number, name in pairs if 0 <= int(number) < MOST_CLASSES}
 
     return metadata_value(file, "names", read) or {}
 

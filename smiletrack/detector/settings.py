@@ -8,7 +8,8 @@ from annotated_types import Ge, Gt, MinLen, MultipleOf
 from smiletrack.config import nearest
 from smiletrack.detector.letterbox import ImageFormat
 from smiletrack.errors import shown
-from smiletrack.images import LARGEST_INPUT, pixel_format
+from smiletrack.images import pixel_format
+from smiletrack.limits import LARGEST_INPUT
 from smiletrack.ranges import Checked, Count, NonNegative, Positive, ProperShare, Share
 
 

@@ -2,12 +2,12 @@
 
 import argparse
 import dataclasses
-import signal
+import os
 import sys
 import tempfile
 import typing
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +21,9 @@ from smiletrack.ranges import field_annotations, range_text
 from smiletrack.version import __version__
 
 ConfigT = TypeVar("ConfigT")
+
+_PIPE_CLOSED = 141
+"""Exit status of a program whose reader has gone, as the shell gives it."""
 
 _FOREIGN = (
     "av",
@@ -167,8 +170,9 @@ def failures_in_one_line(program: str) -> Iterator[None]:
         yield
     except InputError as error:
         _stop(program, str(error))
-    except BrokenPipeError:  # `| head` has read enough
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    except BrokenPipeError:  # `| head` has read enough; nothing that is left may be written at the end either
+        _silence(sys.stdout)
+        sys.exit(_PIPE_CLOSED)
     except OSError as error:
         names = [str(name) for name in (error.filename, error.filename2) if name is not None]
         _stop(program, ": ".join([*names, error.strerror or str(error)]))
@@ -187,6 +191,14 @@ def failures_in_one_line(program: str) -> Iterator[None]:
         if package not in _FOREIGN:
             raise
         _stop(program, f"{package}: {error}")
+
+
+def _silence(stream: typing.TextIO) -> None:
+    """Lead what is still to be flushed out of a stream nowhere."""
+    with suppress(OSError, ValueError):  # a stream of a test has no file
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 def positional_word(word: str) -> bool:

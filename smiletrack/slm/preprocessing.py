@@ -11,7 +11,8 @@ from torch import Tensor
 
 from smiletrack.config import build_config
 from smiletrack.image_tensors import to_input
-from smiletrack.images import LARGEST_INPUT, PixelFormat, as_bgr, cut_boxes
+from smiletrack.images import PixelFormat, as_bgr, cut_boxes
+from smiletrack.limits import LARGEST_INPUT
 from smiletrack.types import Floats, Ints
 
 Crops = NDArray[np.uint8] | NDArray[np.float32]

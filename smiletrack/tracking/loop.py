@@ -13,6 +13,7 @@ import numpy as np
 from numba import njit
 
 from smiletrack.compiled import inner
+from smiletrack.limits import MOST_OF_ALL_PAIRS, MOST_PAIRS
 from smiletrack.metrics import assignment
 from smiletrack.motion import box_states, kalman
 from smiletrack.tracking.answers import Answers, answer
@@ -23,7 +24,7 @@ from smiletrack.tracking.intake import FrameDetections, frame_of, take_in
 from smiletrack.tracking.lifecycle import drop_duplicates, end_lives, start_lives
 from smiletrack.tracking.observer import Notes
 from smiletrack.tracking.occlusion import remember_states
-from smiletrack.tracking.overlap import MOST_OF_ALL, MOST_PAIRS, find_windows
+from smiletrack.tracking.overlap import find_windows
 from smiletrack.tracking.prediction import fill_boxes, predict_tracks
 from smiletrack.tracking.score_scale import rescale
 from smiletrack.tracking.settings import Rules, read_rules
@@ -119,7 +120,7 @@ def _frame(given: Given, rules: Rules, first: int, end: int, used: int, work: Wo
 def _sources() -> int:
     """Return a sum over the text of all that the loop is compiled from."""
     files = [Path(module.__file__ or "") for module in (assignment, box_states, kalman)]
-    files.append(Path(__file__).parents[1] / "compiled.py")
+    files += [Path(__file__).parents[1] / name for name in ("compiled.py", "limits.py")]
     files += [file for file in sorted(Path(__file__).parent.glob("*.py")) if file.name not in _INTERPRETED]
     return zlib.crc32(b"".join(file.read_bytes() for file in files))
 
@@ -221,7 +222,7 @@ def _compiled(sources: int) -> Callable[..., int]:
             if pairs > MOST_PAIRS:
                 return TOO_MANY_PAIRS
             if pairs > by_pair.shape[1]:
-                room = 2 * pairs if pairs < MOST_OF_ALL else pairs
+                room = 2 * pairs if pairs < MOST_OF_ALL_PAIRS else pairs
                 by_pair, pair_figures = np.empty((2, room), np.int64), np.empty((4, room))
                 work = Workspace(by_track, track_figures, by_detection, detection_figures, by_pair, pair_figures, units)
             place = decide(memory, rules, stages, given, start, end, answers, place, notes, work)

@@ -7,6 +7,7 @@ frame follows the number of pairs that are near, not tracks x detections.
 from typing import NamedTuple
 
 from smiletrack.compiled import inner, leaf
+from smiletrack.limits import MOST_OF_ALL_PAIRS, MOST_PAIRS
 from smiletrack.tracking.intake import FREE, FrameDetections
 from smiletrack.tracking.ordering import num_below
 from smiletrack.tracking.settings import ANY_LEVEL, Rules, StageRules
@@ -15,12 +16,6 @@ from smiletrack.types import Floats, Ints
 
 NEAR, ELSEWHERE, EVERYTHING = range(3)
 """How far `find_pairs` looks."""
-
-MOST_OF_ALL = 2**22
-"""Pairs of all tracks and detections, such as 2048 of each, beyond which a stage looks at overlapping ones only."""
-
-MOST_PAIRS = 2**24
-"""Overlapping pairs in the largest frame that is tracked; they take 800 MB."""
 
 
 class Candidates(NamedTuple):
@@ -82,10 +77,10 @@ def find_pairs(
     """Return the pairs of tracks (`boxes` (S, 4), `classes` (S,) by slot) and free detections of a level that overlap.
 
     reach: NEAR for predicted boxes, ELSEWHERE for others, EVERYTHING for all pairs, whether they overlap or not, where
-    these are not more than `MOST_OF_ALL`. Pairs of two classes are there only where the rules allow them.
+    these are not more than `MOST_OF_ALL_PAIRS`. Pairs of two classes are there only where the rules allow them.
     """
     pixel = rules.iou_pixel
-    if reach == EVERYTHING and len(slots) * len(scene.order) > MOST_OF_ALL:
+    if reach == EVERYTHING and len(slots) * len(scene.order) > MOST_OF_ALL_PAIRS:
         reach = ELSEWHERE
     starts, rows, ious = work.by_track[2], work.by_pair[0], work.pair_figures[0]
     starts[0] = count = 0
@@ -130,12 +125,12 @@ def find_windows(state: TrackState, scene: FrameDetections, rules: Rules, work: 
         work.by_track[6, slot], work.by_track[7, slot] = first, end
         count += end - first
     most = state.counters[ALIVE] * len(scene.order) if rules.everything else count
-    if most <= MOST_OF_ALL:
+    if most <= MOST_OF_ALL_PAIRS:
         return most
     overlapping = _num_overlapping(state, state.boxes, scene, rules.iou_pixel)
     if rules.observes:
         overlapping = max(overlapping, _num_overlapping(state, state.observed, scene, rules.iou_pixel))
-    return max(MOST_OF_ALL, overlapping)
+    return max(MOST_OF_ALL_PAIRS, overlapping)
 
 
 @inner

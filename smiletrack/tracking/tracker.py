@@ -12,12 +12,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from smiletrack.config import load_config, preset_file
 from smiletrack.errors import InputError
+from smiletrack.limits import MOST_PAIRS
 from smiletrack.tracking.answers import Answers, open_answers
 from smiletrack.tracking.config import TrackerConfig
 from smiletrack.tracking.flattening import flatten
 from smiletrack.tracking.loop import TOO_MANY_PAIRS, track_frames
 from smiletrack.tracking.observer import Notes, Observer, open_notes
-from smiletrack.tracking.overlap import MOST_PAIRS
 from smiletrack.tracking.saved_state import config_differences, load_tracker_state, save_tracker_state
 from smiletrack.tracking.state import (
     ALIVE,

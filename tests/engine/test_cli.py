@@ -1,6 +1,7 @@
 """The command line: verbs, flags, overrides, and one line with status 2 for whatever a user can mend."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -163,6 +164,28 @@ def test_ctrl_c_is_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
 
     monkeypatch.setitem(VERBS, "whole", verb(work))
     assert said(["whole"], capsys, status=130) == "smiletrack whole: stopped\n"
+
+
+def test_a_reader_that_has_gone_is_141_and_leaves_the_signals_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The default of SIGPIPE would end a process that goes on, such as a test's, at the next closed pipe."""
+
+    def work(config: Whole) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setitem(VERBS, "whole", verb(work))
+    before = signal.getsignal(signal.SIGPIPE)
+    with pytest.raises(SystemExit, match="141"):
+        run(["whole"])
+    assert capsys.readouterr() == ("", "")
+    assert signal.getsignal(signal.SIGPIPE) == before
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "smiletrack", "--help"]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")
 
 
 @pytest.mark.parametrize("module", ["yaml", "torch"])

@@ -13,6 +13,7 @@ import pytest
 
 from smiletrack.config import load_config
 from smiletrack.data.world.config import SceneConfig
+from smiletrack.engine.convert import ConvertConfig, convert
 from smiletrack.engine.eval_mot import EvalConfig, eval_mot
 from smiletrack.engine.make_world import MakeWorldConfig, make_world
 from smiletrack.engine.prepare_data import PrepareDataConfig, prepare_data
@@ -21,12 +22,15 @@ from smiletrack.engine.show_data import ShowDataConfig, show_data
 from smiletrack.engine.show_tracks import ShowConfig, show_tracks
 from smiletrack.engine.track import TrackConfig, track
 from smiletrack.errors import InputError
+from smiletrack.training.loop import FitConfig, fit
+from smiletrack.training.recipe import Evaluation
 from tests.data.mot_folders import walkers, write_sequence
 from tests.faults.kills import run_until
+from tests.training.product_task import network, recipe
 
 FRAMES = range(1, 7)
 MOMENTS = 1
-VARIES = {"timing.json", "environment.json", "looked_at.tsv", "report.html", "summary.json"}
+VARIES = {"timing.json", "environment.json", "looked_at.tsv", "report.html", "summary.json", "history.json", "last.pt"}
 """Files that hold times of day, or speeds."""
 
 
@@ -54,6 +58,13 @@ def _world(_: Path, output: Path) -> object:
     return make_world(MakeWorldConfig(output=str(output), scene=scene, **sizes))  # type: ignore[arg-type]
 
 
+def _train(_: Path, output: Path) -> object:
+    """Train, or go on, with dropout, shuffling and averaging."""
+    network_of_run = network(dropout=0.3)
+    task = recipe(network=network_of_run, evaluate=lambda net: Evaluation({"score": 1.0}), monitor="score")
+    return fit(task, FitConfig(epochs=2, learning_rate=0.05, checkpoint_s=1e-9), output, resume=True)
+
+
 def _after_track(command: Callable[[Path], object]) -> Callable[[Path, Path], object]:
     def run(data: Path, output: Path) -> object:
         if not (output / "tracks/B.txt").exists():
@@ -70,6 +81,11 @@ COMMANDS: dict[str, Callable[[Path, Path], object]] = {
     "eval": _after_track(lambda run: eval_mot(EvalConfig(results=str(run)))),
     "report": _after_track(lambda run: report(ReportConfig((str(run),), resamples=0))),
     "show-tracks": _after_track(lambda run: show_tracks(ShowConfig(str(run), format="images"))),
+    "convert": _after_track(lambda run: convert(ConvertConfig(str(run), "mot-folders", str(run / "export")))),
+    "convert-copy": _after_track(
+        lambda run: convert(ConvertConfig(str(run), "mot-folders", str(run / "export"), images="copy"))
+    ),
+    "train": _train,
     "show-data": lambda data, output: show_data(ShowDataConfig(str(data), output=str(output), frames=2)),
 }
 
@@ -82,7 +98,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def files_of(folder: Path) -> dict[str, bytes]:
     """Return what a user sees: files that are not hidden, with their content where that is the same each time."""
     seen = [path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file()]
-    seen = [path for path in seen if not any(part[0] == "." for part in path.parts)]
+    seen = [path for path in seen if not any(part[0] == "." or part == "tensorboard" for part in path.parts)]
     return {str(path): b"" if path.name in VARIES else (folder / path).read_bytes() for path in seen}
 
 

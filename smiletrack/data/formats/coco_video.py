@@ -11,9 +11,9 @@ import numpy as np
 from smiletrack.boxes import xyxy_to_xywh
 from smiletrack.data.coco import CocoFile, CocoImage, Key, coco_image_path, coco_image_root, read_coco_file
 from smiletrack.data.formats.sequence_tracks import NOBODY, SequenceTracks, table_of_rows
-from smiletrack.data.mot import MAX_FRAMES
 from smiletrack.errors import InputError, shown
 from smiletrack.files import atomic_write, is_plain_name
+from smiletrack.limits import MAX_FRAMES
 
 
 def read_coco_video(file: Path, image_root: str = "") -> list[SequenceTracks]:

@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 
 from smiletrack.data.formats.plain_xml import read_xml, xml_text
 from smiletrack.data.formats.sequence_tracks import SequenceTracks, joined_rows, no_rows
-from smiletrack.data.mot import MAX_FRAMES
 from smiletrack.errors import InputError, shown
 from smiletrack.files import atomic_write, is_plain_name
+from smiletrack.limits import MAX_FRAMES, MOST_BOXES
 from smiletrack.types import Floats, Ints, TrackTable
 
 _CORNERS = ("xtl", "ytl", "xbr", "ybr")
 _META = ("task", "job", "project/tasks/task")
-_MOST_BOXES = 10_000_000
 
 
 def read_cvat(file: Path) -> SequenceTracks:
@@ -46,7 +45,7 @@ def read_cvat(file: Path) -> SequenceTracks:
     for place, track in enumerate(tracks):
         try:
             identity = int(track.get("id", place))
-            frames, boxes = _seen(*_shapes(track, start, step), size, _MOST_BOXES - total)
+            frames, boxes = _seen(*_shapes(track, start, step), size, MOST_BOXES - total)
         except (ValueError, OverflowError) as error:
             raise InputError(f"{file}: track {track.get('id', place)}: {error}") from None
         total += len(frames)
@@ -104,7 +103,7 @@ def _seen(frames: Ints, outside: NDArray[np.bool_], boxes: Floats, size: int, mo
     ends = np.append(frames[1:], max(frames[-1] + 1, size))
     counts = np.where(outside, 0, ends - frames)
     if counts.sum() > most:
-        raise ValueError(f"more than {_MOST_BOXES} boxes in all")
+        raise ValueError(f"more than {MOST_BOXES} boxes in all")
     shape = np.repeat(np.arange(len(frames)), counts)
     seen = np.concatenate([np.arange(a, b) for a, b in zip(frames[~outside], ends[~outside], strict=True)] or [frames])
     following = np.minimum(shape + 1, len(frames) - 1)

@@ -7,9 +7,8 @@ from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
 from smiletrack.errors import InputError
+from smiletrack.limits import LARGEST_XML, XML_DEPTH
 
-_LARGEST = 2**28
-_DEEPEST = 64
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML 1.0 has no way to write (its production 2)."""
 
@@ -25,8 +24,8 @@ def read_xml(file: Path) -> Element:
     def start(name: str, attributes: dict[str, str]) -> None:
         nonlocal depth
         depth += 1
-        if depth > _DEEPEST:
-            raise InputError(f"{file}: elements nest deeper than {_DEEPEST}")
+        if depth > XML_DEPTH:
+            raise InputError(f"{file}: elements nest deeper than {XML_DEPTH}")
         builder.start(name, attributes)
 
     def end(name: str) -> None:
@@ -43,8 +42,8 @@ def read_xml(file: Path) -> Element:
     parser.CharacterDataHandler = builder.data
     parser.StartDoctypeDeclHandler = refuse
     try:
-        if file.stat().st_size > _LARGEST:
-            raise InputError(f"{file}: larger than {_LARGEST // 2**20} MB")
+        if file.stat().st_size > LARGEST_XML:
+            raise InputError(f"{file}: larger than {LARGEST_XML // 2**20} MB")
         with file.open("rb") as stream:
             parser.ParseFile(stream)
     except FileNotFoundError:

@@ -8,12 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smiletrack.boxes import xywh_to_xyxy
-from smiletrack.data.mot import MAX_FRAMES
 from smiletrack.errors import InputError, shown
 from smiletrack.files import is_plain_name
+from smiletrack.limits import LARGEST_NUMBER, MAX_FRAMES
 from smiletrack.types import Floats, Ints, TrackTable
 
-_LARGEST = 2.0**53
 NOBODY = -1
 """The identity of a box that is nobody's in particular."""
 
@@ -80,7 +79,7 @@ def table_of_rows(
         return no_rows()
     cells = np.array(rows, np.float64)
     boxes = cells[:, 2:6] if corners else xywh_to_xyxy(cells[:, 2:6])
-    if (np.abs(cells[:, :2]) >= _LARGEST).any():
+    if (np.abs(cells[:, :2]) >= LARGEST_NUMBER).any():
         raise InputError(f"{file}: a frame or an identity is 2^53 or more, where numbers are not exact")
     frames, ids = whole_numbers(cells[:, 0]), whole_numbers(cells[:, 1])
     table = TrackTable(frames, ids, boxes, cells[:, 6], whole_numbers(cells[:, 7]), cells[:, 8])

@@ -11,16 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from smiletrack.errors import InputError
+from smiletrack.limits import MATLAB_MEMORY, MATLAB_SECONDS
 
-_LONGEST_S = 120.0
-"""Seconds that one file may take; CUHK-SYSU's largest takes five."""
 _CHILD = Path(__file__).with_name("matlab_child.py")
 
 
 def load_matlab(file: Path, variable: str, *others: str) -> Any:
     """Return the first of these variables that the file holds; InputError where it is no such file or holds none.
 
-    So is one that ends the process that reads it, takes more memory than `matlab_child.MOST_MEMORY`, or minutes.
+    So is one that ends the process that reads it, takes more memory than `MATLAB_MEMORY`, or minutes.
     """
     if not file.is_file():
         raise InputError(f"{file}: no such file; is the archive the right one, and all of it unpacked?")
@@ -29,8 +28,8 @@ def load_matlab(file: Path, variable: str, *others: str) -> Any:
     try:
         pickle.dump((str(file), (variable, *others)), child.stdin)
         child.stdin.flush()
-        if not select.select([child.stdout], [], [], _LONGEST_S)[0]:
-            raise TimeoutError(f"more than {_LONGEST_S:g} seconds")
+        if not select.select([child.stdout], [], [], MATLAB_SECONDS)[0]:
+            raise TimeoutError(f"more than {MATLAB_SECONDS:g} seconds")
         found, value = pickle.load(child.stdout)
     except Exception as error:  # the process is gone, or hangs
         _give_up(child)
@@ -48,7 +47,10 @@ def load_matlab(file: Path, variable: str, *others: str) -> Any:
 def _child() -> "subprocess.Popen[bytes]":
     """Return the process that reads, started at the first file; it ends with this one, whose pipe it reads from."""
     return subprocess.Popen(
-        [sys.executable, str(_CHILD)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        [sys.executable, str(_CHILD), str(MATLAB_MEMORY)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
     )
 
 

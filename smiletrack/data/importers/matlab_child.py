@@ -10,13 +10,10 @@ import sys
 
 from scipy.io import loadmat
 
-MOST_MEMORY = 2**32
-"""Bytes of address space; archives inside a file can stand for more than a machine has."""
 
-
-def serve() -> None:
-    """Answer until standard input ends."""
-    resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+def serve(memory: int) -> None:
+    """Answer until standard input ends. memory: bytes; archives inside a file can stand for more than there are."""
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     questions, answers = sys.stdin.buffer, sys.stdout.buffer
     while True:
         try:
@@ -37,4 +34,4 @@ def _answer(file: str, names: tuple[str, ...]) -> tuple[str, object]:
 
 
 if __name__ == "__main__":
-    serve()
+    serve(int(sys.argv[1]))

@@ -11,11 +11,10 @@ from smiletrack.data.importers.annotations import UNKNOWN, AnnotatedImage
 from smiletrack.data.sequences import FolderSequence, one_copy_each, open_folder, open_folders
 from smiletrack.data.truth import PEDESTRIAN, Truth
 from smiletrack.errors import InputError
+from smiletrack.limits import MOST_MISSING_IMAGES
 from smiletrack.metrics.preprocess import Source
 from smiletrack.types import TrackTable
 
-_MOST_MISSING = 100_000
-"""Frames without an image in a sequence that is still looked at; more is a wrong seqLength."""
 _NOBODY = TrackTable(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 4)))
 
 
@@ -69,7 +68,7 @@ def annotated_images(
     annotations = sequence.truth()
     if annotations is None and needs_truth:
         raise InputError(f"{sequence.folder / 'gt' / 'gt.txt'}: no ground truth")
-    if sequence.num_frames - len(sequence.image_files()) > _MOST_MISSING:
+    if sequence.num_frames - len(sequence.image_files()) > MOST_MISSING_IMAGES:
         raise InputError(f"{sequence.folder}: {sequence.num_frames} frames, {len(sequence.image_files())} images")
     annotations = annotations or Truth(_NOBODY, Source(str(sequence.folder)), "", _NOBODY.classes)
     truth = annotations.table

@@ -14,11 +14,11 @@ from smiletrack.data.image_files import IMAGE_SUFFIXES, image_paths
 from smiletrack.data.importers.annotations import UNKNOWN, AnnotatedImage
 from smiletrack.data.importers.track_files import classes_by_role
 from smiletrack.errors import InputError
+from smiletrack.limits import MOST_CLASSES, MOST_CORNERS
 from smiletrack.types import Floats
 from smiletrack.yaml_text import parse_yaml
 
 _NAMES = ("classes.txt", "obj.names", "labels/classes.txt")
-_MOST_CORNERS = 10_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +144,7 @@ def _label_file(image: Path) -> Path:
 def _class_names(source: Path, about: dict[str, Any], highest: int) -> list[str]:
     """Return the names of the classes: of data.yaml, else of a file of names, else person and numbers."""
     names = about.get("names")
-    if isinstance(names, dict) and all(isinstance(number, int) and 0 <= number < 10_000 for number in names):
+    if isinstance(names, dict) and all(isinstance(number, int) and 0 <= number < MOST_CLASSES for number in names):
         known = {number: str(name) for number, name in names.items()}
         found = [known.get(number, str(number)) for number in range(max(known, default=-1) + 1)]
     elif isinstance(names, list):
@@ -168,7 +168,7 @@ def _read_label(file: Path) -> Floats:
         try:
             kind, *cells = (float(cell) for cell in line.split())
             corners = np.array(cells).reshape(-1, 2)
-            if len(cells) not in (4, *range(6, _MOST_CORNERS, 2)) or not 0 <= kind < 10_000 or kind % 1:
+            if len(cells) not in (4, *range(6, MOST_CORNERS, 2)) or not 0 <= kind < MOST_CLASSES or kind % 1:
                 raise ValueError
         except ValueError:
             raise InputError(

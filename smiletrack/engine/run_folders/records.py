@@ -15,13 +15,11 @@ from annotated_types import Ge, Len, Lt
 from smiletrack.config import read_tree
 from smiletrack.errors import InputError
 from smiletrack.lazy import LazyModule
+from smiletrack.limits import LARGEST_RECORD
 from smiletrack.metrics.hota import ALPHAS
 from smiletrack.tracking.interpolation import InterpolationConfig
 
 pydantic = LazyModule("pydantic")
-
-_MOST_BYTES = 64_000_000
-"""The longest file that is read; the figures of a thousand sequences take 5 MB."""
 
 Seconds = Annotated[float, Ge(0), Lt(math.inf)]
 
@@ -127,8 +125,8 @@ def _read_record(file: Path, kind: Any, otherwise: Any) -> Any:
     if not file.exists():
         return otherwise
     try:
-        if file.stat().st_size > _MOST_BYTES:
-            raise InputError(f"{file}: larger than {_MOST_BYTES // 1_000_000} MB, which no command writes")
+        if file.stat().st_size > LARGEST_RECORD:
+            raise InputError(f"{file}: larger than {LARGEST_RECORD // 1_000_000} MB, which no command writes")
         content = file.read_bytes()
     except OSError as error:
         raise InputError(f"{file}: {error.strerror}") from None

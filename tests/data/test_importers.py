@@ -255,7 +255,7 @@ def test_a_matlab_file_that_kills_or_stops_its_reader(
     matlab._child.cache_clear()
     with monkeypatch.context() as patched, pytest.raises(InputError, match=rf"a\.mat: not readable .*\({reason}\)"):
         patched.setattr(matlab, "_CHILD", tmp_path / "child.py")
-        patched.setattr(matlab, "_LONGEST_S", 0.1 if "sleep" in program else 20.0)
+        patched.setattr(matlab, "MATLAB_SECONDS", 0.1 if "sleep" in program else 20.0)
         matlab.load_matlab(tmp_path / "a.mat", "a")
     assert matlab.load_matlab(tmp_path / "a.mat", "b", "a").tolist() == [[1, 1, 1]]  # another process is at work
 

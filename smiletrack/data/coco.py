@@ -204,7 +204,7 @@ def doubts_of_coco(coco: CocoFile) -> list[str]:
         doubts.append(f"{coco.path}: the image {twice[0]} is there {twice[1]} times")
     boxes_of = [(a.image_id, a.category_id, a.bbox) for a in coco.annotations]
     if again := len(boxes_of) - len(set(boxes_of)):
-        doubts.append(f"{coco.path}: {again} boxes are there once more, with the same class in the same image")
+        doubts.append(f"{coco.path}: boxes that are there once more, of the same class in the same image: {again}")
     sizes = {image.id: (image.width, image.height) for image in coco.images}
     limits = np.array([sizes[a.image_id] for a in coco.annotations], np.float64).reshape(-1, 2)
     boxes = coco.boxes_xywh()

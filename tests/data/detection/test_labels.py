@@ -119,8 +119,8 @@ def test_doubts_about_a_coco_file_are_told(tmp_path: Path) -> None:
     corners = [{**row, "bbox": [30 + row["id"], 3, 44 + row["id"], 23], "area": 1} for row in CORNERS]
     (note,) = read_labelled([write(tmp_path, images=SIZED, annotations=corners)]).notes
     assert "bbox looks like left, top, right and bottom" in note
-    (note,) = read_labelled([write(tmp_path, **{"annotations": 2 * box()["annotations"]})]).notes
-    assert "the annotation id 5 is there 2 times" in note
+    ids, boxes = read_labelled([write(tmp_path, **{"annotations": 2 * box()["annotations"]})]).notes
+    assert "the annotation id 5 is there 2 times" in ids and "in the same image: 1" in boxes
 
 
 @pytest.mark.parametrize(

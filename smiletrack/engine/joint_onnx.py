@@ -18,7 +18,7 @@ from smiletrack.detector.fixed_postprocess import postprocess_fixed
 from smiletrack.detector.overlaps import to_corners
 from smiletrack.detector.postprocess import Rule
 from smiletrack.detector.pyramid import PyramidRecorder
-from smiletrack.detector.settings import NMSConfig
+from smiletrack.detector.settings import NMSConfig, PredictConfig
 from smiletrack.engine.inputs.joint import load_joint
 from smiletrack.errors import InputError
 from smiletrack.files import atomic_path
@@ -79,12 +79,12 @@ def _shares(low: Tensor, high: Tensor, cells: int) -> Tensor:
 def export_joint(checkpoint: Path, output: Path, nms: NMSConfig | None = None) -> Path:
     """Write a joint file as ONNX; InputError where ONNX Runtime does not agree with the checkpoint.
 
-    One image of the detector's size; suppression is inside, by `nms` or the usual thresholds. The metadata hold the
-    detector's configuration.
+    One image of the detector's size; suppression is inside, by `nms` or the usual thresholds, of people where the
+    detector knows other classes too. The metadata hold the detector's configuration.
     """
-    joint = load_joint(checkpoint)
+    joint = load_joint(checkpoint, predict=PredictConfig(nms=nms or NMSConfig(max_detections=DETECTIONS)))
     net, config = load_detector_network(checkpoint)
-    graph = JointGraph(fuse(net), joint.slm, nms or NMSConfig(max_detections=DETECTIONS), net.rule).eval()
+    graph = JointGraph(fuse(net), joint.slm, joint.nms, net.rule).eval()
     image = torch.rand(1, 3, *config.size, generator=torch.Generator().manual_seed(0)) / config.input.scale / 255
     with atomic_path(output) as temporary, warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")

@@ -20,7 +20,7 @@ from smiletrack.detector.checkpoint import KEY as DETECTOR
 from smiletrack.detector.letterbox import place
 from smiletrack.detector.predictor import Predictor, load_detector
 from smiletrack.detector.pyramid import PyramidRecorder
-from smiletrack.detector.settings import PredictConfig
+from smiletrack.detector.settings import NMSConfig, PredictConfig
 from smiletrack.errors import InputError
 from smiletrack.images import Frame
 from smiletrack.slm.checkpoint import build_slm
@@ -64,6 +64,11 @@ class JointNetwork:
     def dimension(self) -> int:
         """D of the embeddings."""
         return self.slm.config.embedding
+
+    @property
+    def nms(self) -> NMSConfig:
+        """How its detections are selected, by numbers of classes."""
+        return self._predictor.nms
 
     def with_slm(self, slm: SLM) -> "JointNetwork":
         """Return this with another SLM on the same detector, whose passes they share."""

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from smiletrack.view.svg import signed
+
 PERCENT = ("HOTA", "DetA", "AssA", "MOTA", "IDF1", "MOTP")
 _COUNTS = ("IDSW", "Frag", "FP", "FN", "MT", "ML")
 _LOW_IS_GOOD = {"IDSW", "Frag", "FP", "FN", "ML"}
@@ -73,14 +75,19 @@ def _best(name: str, values: Sequence[float | None]) -> float | None:
 def _number(name: str, value: float | None) -> str:
     if value is None or value != value:
         return "–"
-    return f"{100 * value:.2f}" if name in PERCENT else f"{value:,.1f}" if name == SPEED else f"{value:,.0f}"
+    return signed(f"{100 * value:.2f}" if name in PERCENT else f"{value:,.{_speed_digits(name, value)}f}")
+
+
+def _speed_digits(name: str, value: float) -> int:
+    """Return the digits after the point of a figure that is no percentage: one, of slow runs."""
+    return 1 if name == SPEED and abs(value) < 100 else 0
 
 
 def _difference(name: str, difference: float, interval: Interval | None) -> tuple[str, str, bool]:
     """Return a difference and its interval as they are written, and whether the interval leaves out zero."""
-    scale, digits = (100, 2) if name in PERCENT else (1, 1 if name == SPEED else 0)
-    text = f"{scale * difference:+,.{digits}f}"
+    scale, digits = (100, 2) if name in PERCENT else (1, _speed_digits(name, difference))
+    text = signed(f"{scale * difference:+,.{digits}f}")
     if interval is None:
         return text, "", False
     _, low, high = interval
-    return text, f"[{scale * low:+.{digits}f}, {scale * high:+.{digits}f}]", low > 0 or high < 0
+    return text, signed(f"[{scale * low:+.{digits}f}, {scale * high:+.{digits}f}]"), low > 0 or high < 0

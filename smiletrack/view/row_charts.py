@@ -13,7 +13,7 @@ from markupsafe import Markup
 from smiletrack.types import Ints
 from smiletrack.view.colors import hex_color, identity_color
 from smiletrack.view.error_analysis import Span
-from smiletrack.view.svg import NOTHING, percent, series_color, tag, ticks
+from smiletrack.view.svg import NOTHING, percent, series_color, signed, tag, ticks
 
 _LIFE, _FIGURE = 12, 26
 """Height of a row in px: of somebody's life, of a figure."""
@@ -101,7 +101,7 @@ def figure_rows(rows: Mapping[str, Sequence[Mark]], label: str) -> Markup:
                 words += f" [{low:.2f}, {high:.2f}]"
                 parts.append(tag("line", x1=place(low), x2=place(high), y1=y, y2=y, stroke=color, stroke_width=2))
             parts.append(tag("circle", tag("title", words), cx=place(mark.value), cy=y, r=5, fill=color))
-    marked = [((tick - scale[0]) / (scale[-1] - scale[0]), f"{tick:g}") for tick in scale]
+    marked = [((tick - scale[0]) / (scale[-1] - scale[0]), signed(f"{tick:g}")) for tick in scale]
     return _rows(list(rows), height, parts, marked, label, "marks", zero=bounded)
 
 

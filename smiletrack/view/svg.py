@@ -69,7 +69,7 @@ class Axes:
         for tick in self.y_ticks:
             y, kind = self.y(tick), "grid zero" if tick == 0 and self.y_ticks[0] < 0 else "grid"
             parts.append(tag("line", class_=kind, x1=_LEFT, x2=right, y1=y, y2=y))
-            parts.append(tag("text", f"{tick:g}", x=_LEFT - 6, y=y + 4, text_anchor="end"))
+            parts.append(tag("text", signed(f"{tick:g}"), x=_LEFT - 6, y=y + 4, text_anchor="end"))
         for place, text in x_marks:
             parts.append(tag("text", text, x=self.x(place), y=bottom + 15, text_anchor="middle"))
         middle = (_LEFT + right) / 2
@@ -83,6 +83,11 @@ def drawing(parts: Sequence[Markup], size: tuple[int, int], label: str, class_: 
     width, height = size
     box = f"0 0 {width} {height}"
     return tag("svg", *parts, class_=class_, viewBox=box, width=width, height=height, role="img", aria_label=label)
+
+
+def signed(number: str) -> str:
+    """Return a number with a minus sign as wide as a plus, which a hyphen is not."""
+    return number.replace("-", "\N{MINUS SIGN}")
 
 
 def ticks(values: Iterable[float], count: int = 5) -> list[float]:

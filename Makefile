@@ -2,7 +2,6 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# trainings are tested in processes of their own: after all else, one of them has died in its native libraries
 # torch compiles and computes with every core by default; the suite runs two workers instead
 TEST_JOBS ?= 2
 
@@ -12,8 +11,7 @@ demo: $(VENV)/.installed
 	$(BIN)/smiletrack quickstart
 
 test: $(VENV)/.installed
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_JOBS) --ignore=tests/training
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_JOBS) tests/training
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_JOBS)
 
 check: $(VENV)/.installed
 	$(BIN)/ruff format --check .

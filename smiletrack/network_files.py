@@ -4,6 +4,7 @@ A file says how many images it takes at once, of what size and of which number t
 What a foreign runtime raises on a damaged file is an `InputError` of one line.
 """
 
+import functools
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -215,12 +216,22 @@ def _onnx_head(path: Path) -> bytes | None:
     return content
 
 
+@functools.cache
+def openvino_core() -> Any:
+    """Return OpenVINO's core, one for the life of the process.
+
+    Each core gives the main thread a stack for signals; two that are freed in the order in which they were made leave a
+    freed one behind, and the next signal, such as that a child has ended, ends the process without a word.
+    """
+    return openvino.Core()
+
+
 def _open_openvino(path: Path, device: str, threads: int, free_batch: bool) -> NetworkFile:
     """Return an OpenVINO file compiled for the CPU; `free_batch` asks for one that takes any number of images."""
     if device.startswith("cuda"):
         raise InputError(f"device: {device} was asked for, but OpenVINO runs {path.name} on the CPU; take --device cpu")
     try:
-        core = openvino.Core()
+        core = openvino_core()
     except ModuleNotFoundError:
         raise InputError(f'{path}: OpenVINO runs this file; pip install "smiletrack[openvino]"') from None
     # bfloat16, which it takes where the CPU has it, is too coarse for boxes

@@ -260,3 +260,18 @@ def test_the_number_of_the_gpu_is_passed_on(tmp_path: Path, monkeypatch: pytest.
     with pytest.raises(InputError, match="ONNX Runtime cannot start on it"):
         open_network(str(detector_file(tmp_path / "net.onnx", "yolov8")), "cuda:1")
     assert asked == [[("CUDAExecutionProvider", {"device_id": 1}), "CPUExecutionProvider"]]
+
+
+def test_networks_of_openvino_that_come_and_go_leave_signals_alone(tmp_path: Path) -> None:
+    """Two cores freed in the order in which they were made ended the process at its next signal."""
+    pytest.importorskip("openvino")
+    detector_file(tmp_path / "a.onnx", "yolov8")
+    code = (
+        "import gc, os, signal, sys\nfrom smiletrack.network_files import open_network\n"
+        "signal.signal(signal.SIGUSR1, lambda *_: print('a signal'))\n"
+        "networks = [open_network(f'openvino:{sys.argv[1]}') for _ in range(2)]\n"
+        "while networks: networks.pop(0); gc.collect()\n"
+        "os.kill(os.getpid(), signal.SIGUSR1)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "a.onnx")], capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (0, b"a signal\n")

@@ -57,6 +57,7 @@ from smiletrack.training.state import load_state, save_state
 from smiletrack.weights import load_tensors, load_weights, save_weights
 from tests.data.mot_folders import walkers, write_images, write_sequence
 from tests.data.test_importers import cells, crowdhuman, cuhk_sysu, image, labels_with_ids, vbb
+from tests.fuzz.format_readers import FORMATS
 from tests.network_graphs import detector_file, embedder_file
 
 FRAMES = range(1, 7)
@@ -327,4 +328,5 @@ READERS: dict[str, Reader] = {
     **{f"image-{kind}": _picture(f"a.{kind}") for kind in ("jpg", "png", "bmp", "tif", "webp", "ppm", "gif", "jp2")},
     "video": Reader("a.mp4", _video, lambda f: list(open_source(f / "a.mp4"))),
     "animation": Reader("a.gif", _gif, lambda f: list(open_source(f / "a.gif"))),
+    **{name: Reader(*parts) for name, parts in FORMATS.items()},
 }

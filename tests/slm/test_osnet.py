@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from smiletrack.errors import InputError
 from smiletrack.images import IMAGENET_MEAN, IMAGENET_STD
+from smiletrack.network_files import openvino_core
 from smiletrack.slm.openvino_constants import read_constants
 from smiletrack.slm.osnet import LinearContext, OmniScaleBlock, OSNetBackbone
 from smiletrack.slm.osnet_weights import load_osnet
@@ -144,7 +145,7 @@ def linear_context(seed: int, channels: tuple[int, ...] = TINY, depths: tuple[in
 )
 def test_open_model_zoos_file_gives_what_openvino_gives(shared: Path, number: str, channels: tuple[int, ...]) -> None:
     """The file's own head, typed from its layers, on the backbone's features."""
-    openvino = pytest.importorskip("openvino")
+    pytest.importorskip("openvino")
     path = shared / "data" / "weights" / "openvino" / f"person-reidentification-retail-{number}.xml"
     net = OSNetBackbone(channels, DEPTHS, linear_context=True).eval()
     load_osnet(net, path)
@@ -155,7 +156,7 @@ def test_open_model_zoos_file_gives_what_openvino_gives(shared: Path, number: st
         pooled = (net(images) * places.view(1, channels[-1], 16, 8)).sum((2, 3)) + shift.flatten()
         z = functional.linear(pooled, weight, bias.flatten()) * scale.flatten() + offset.flatten()
         ours = functional.prelu(z, slope.flatten())
-    core = openvino.Core()
+    core = openvino_core()
     model = core.read_model(path)
     model.reshape([2, 3, 256, 128])
     compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smiletrack.data.formats.sequence_tracks import SequenceTracks, check_rows
-from smiletrack.errors import InputError
+from smiletrack.errors import InputError, shown
 from smiletrack.files import atomic_path, atomic_write, is_plain_name
 from smiletrack.lazy import LazyModule, missing_extras
 from smiletrack.types import Floats, Ints, TrackTable
@@ -48,7 +48,7 @@ def read_row_table(path: Path) -> list[SequenceTracks]:
     rows = len(next(iter(columns.values()), ()))
     for name in COLUMNS:
         if name not in columns and name not in _MAY_LACK:
-            raise InputError(f"{path}: no column {name}; there are {', '.join(columns)}")
+            raise InputError(f"{path}: no column {name}; there are {shown(list(columns), 200)}")
     filled = {name: columns.get(name, [_MAY_LACK.get(name)] * rows) for name in COLUMNS}
     numbers = {name: _numbers(path, name, filled[name]) for name in COLUMNS if name not in ("sequence", "class")}
     names = np.array([str(name) or path.stem for name in filled["sequence"]], np.str_)

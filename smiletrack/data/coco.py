@@ -11,7 +11,7 @@ import numpy as np
 from smiletrack.data.column_checks import look_like_corners
 from smiletrack.errors import InputError
 from smiletrack.lazy import LazyModule
-from smiletrack.limits import LONGEST_SIDE
+from smiletrack.limits import LARGEST_NUMBER, LONGEST_SIDE
 from smiletrack.types import Floats
 
 pydantic = LazyModule("pydantic")
@@ -188,7 +188,7 @@ def _check_boxes(coco: CocoFile) -> None:
 
 def _areas_of_corners(areas: list[Any], boxes: Floats) -> bool:
     """Tell whether the annotated areas are those of boxes (N, 4) read as xyxy, and none of them as xywh."""
-    if not all(isinstance(area, (int, float)) for area in areas):
+    if not all(isinstance(area, (int, float)) and abs(area) < LARGEST_NUMBER for area in areas):
         return False
     area, sides = np.array(areas, np.float64), boxes[:, 2:] - boxes[:, :2]
     fits = (sides > 0).all() and np.allclose(area, sides.prod(1), rtol=0.02)

@@ -115,6 +115,10 @@ def test_what_is_harmless_in_a_coco_file(tmp_path: Path) -> None:
     assert labels.boxes.tolist() == [[0, 0, 9, 9]] and labels.class_names == ("person", "car") and labels.notes == ()
 
 
+def test_an_area_that_no_float_holds_is_harmless(tmp_path: Path) -> None:
+    assert read_labelled([write(tmp_path, images=SIZED, **box(area=10**400))]).notes == ()
+
+
 def test_doubts_about_a_coco_file_are_told(tmp_path: Path) -> None:
     corners = [{**row, "bbox": [30 + row["id"], 3, 44 + row["id"], 23], "area": 1} for row in CORNERS]
     (note,) = read_labelled([write(tmp_path, images=SIZED, annotations=corners)]).notes

@@ -151,8 +151,9 @@ def run(name: str, count: int, seconds: float, seed: int) -> tuple[int, list[Fin
     while done < count and time.monotonic() < end:
         left = end - time.monotonic()
         words = [sys.executable, "-m", "tests.fuzz.run", "--child", name, str(done), str(count - done), str(seed)]
-        child = subprocess.Popen([*words, str(left)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        assert child.stdout is not None and child.stderr is not None
+        errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed below; a pipe that nobody reads would be full of what decoders say
+        child = subprocess.Popen([*words, str(left)], stdout=subprocess.PIPE, stderr=errors, text=True)
+        assert child.stdout is not None
         last = done
         for line in child.stdout:
             if line.startswith("finding"):
@@ -160,8 +161,10 @@ def run(name: str, count: int, seconds: float, seed: int) -> tuple[int, list[Fin
                 findings.append(Finding(name, int(number), what))
             else:
                 last = int(line)
-        complaint_of_child = child.stderr.read()
         finished = child.wait() == 0
+        with errors:
+            errors.seek(0)
+            complaint_of_child = errors.read()
         done = last + 1
         if not finished:
             findings.append(Finding(name, last, f"the process died ({child.returncode}) {complaint_of_child[-300:]!r}"))

@@ -279,7 +279,7 @@ def test_csv_there_and_back(tmp_path: Path) -> None:
     (read,) = read_row_table(tmp_path / "b.csv")
     assert read.name == "b" and read.table.frames.tolist() == [5] and read.class_names == ("pedestrian",)
     for text, words in (
-        ("x1,y1,x2,y2,frame\n", "no column identity; there are x1"),
+        ("x1,y1,x2,y2,frame\n", r"no column identity; there are \['x1'"),
         ("x1,y1,x2,y2,frame,identity\n1,2,3,4,5.5,6\n", "frame is '5.5' in row 1, not a whole number"),
         ("x1,y1,x2,y2,frame,identity\n1,2,x,4,5,6\n", "x2 is 'x' in row 1, not a number"),
         ("x1,y1,x2,y2,frame,identity\n1,2,3,4,5,6\n1,2,3,4,5,6\n", "identity 6 is more than once in frame 5"),

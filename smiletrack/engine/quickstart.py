@@ -28,9 +28,9 @@ launching = LazyModule("smiletrack.training.launch")
 
 TRACKERS = {"bytetrack": False, "smiletrack-motion": False, "smiletrack": True}
 """Presets of the table; True: with the SLM."""
-THRESHOLDS = ("split.high=0.6", "life.new_score=0.7")
-"""ByteTrack's, for every row: a detector of four minutes is sure of little, and rows with other thresholds would
-differ by how many boxes they believe rather than by how they match them."""
+THRESHOLDS = ("split.high=0.6", "life.new_score=0.7", "split.rescale=false")
+"""ByteTrack's, for every row: a detector of four minutes is sure of little, and rows with other thresholds, or with
+scores on another scale, would differ by how many boxes they believe rather than by how they match them."""
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,9 @@ def faults(key: str, annotation: Any, value: Any) -> Iterator[str]:
         wrong = "" if len(kinds) == len(value) else f"{len(kinds)} entries"
         for index, (kind, item) in enumerate(zip(kinds, value, strict=False)):
             yield from faults(f"{key}.{index}", kind, item)
-    elif origin is dict and isinstance(value, dict):
+    elif origin is dict and not isinstance(value, dict):
+        wrong = "a mapping"
+    elif origin is dict:
         for name, item in value.items():
             yield from faults(f"{key}.{name}", arguments[1], item)
     elif annotation is int and (isinstance(value, bool) or not isinstance(value, Integral)):

@@ -57,6 +57,7 @@ class Marked(Checked):
         ("pair", (1, 2.0), "pair.1 must be in [0, 1], not 2.0"),
         ("names", (), "names must have 1 or more entries, not ()"),
         ("table", {"a": 1.0, "b": -1.0}, "table.b must be in [0, 1], not -1.0"),
+        ("table", None, "table must be a mapping, not None"),
         ("mode", "quick", "mode must be fast, slow or 3, not 'quick'"),
         ("plain", 10**400, "plain must be a finite number, not 1000"),
     ],

@@ -247,6 +247,8 @@ def _opened(address: str) -> Iterator[Any]:
     with container:
         if not container.streams.video:
             raise InputError(f"{address}: this file has no video stream")
+        if not container.streams.video[0].codec_context:  # av gives the stream no width then
+            raise InputError(f"{address}: ffmpeg does not know how this video is coded")
         width, height = container.streams.video[0].width, container.streams.video[0].height
         if width * height > LARGEST_IMAGE:
             raise InputError(

@@ -225,3 +225,16 @@ def test_what_cameras_say_of_themselves(monkeypatch: pytest.MonkeyPatch, said: f
     monkeypatch.setattr(video.cv2, "VideoCapture", lambda _: Camera())
     source = open_source("0")
     assert (source.frame_rate, source.live, source.num_frames) == (taken, True, None)
+
+
+def test_a_video_of_an_unknown_codec_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    with VideoWriter(path, 25) as writer:
+        for frame in numbered(3):
+            writer.write(frame)
+    whole = path.read_bytes()
+    code = next(code for code in (b"avc1", b"mp4v") if code in whole.partition(b"stsd")[2])
+    head, mark, rest = whole.partition(b"stsd")
+    path.write_bytes(head + mark + rest.replace(code, b"zzzz", 1))
+    with pytest.raises(InputError, match="ffmpeg does not know how this video is coded"):
+        open_source(path)

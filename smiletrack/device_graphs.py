@@ -46,6 +46,7 @@ class Recorded:
         return recording.answer
 
     def _record(self, given: tuple[Tensor, ...]) -> None:
+        """Record the function once on copies of its arguments, which later calls are copied into."""
         mine = tuple(value.clone() for value in given)
         now, aside = torch.cuda.current_stream(self._device), torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
         try:

@@ -64,6 +64,7 @@ class OTALoss(nn.Module):
             return self._terms(outputs, targets)
 
     def _terms(self, outputs: Sequence[Tensor], targets: Tensor) -> LossTerms:
+        """Return the loss and its terms: the lead head's and the auxiliary one's at its weight, times their gains."""
         num_levels = len(self.strides)
         lead, auxiliary = list(outputs[:num_levels]), list(outputs[num_levels:])
         targets = targets.to(lead[0].device, torch.float32)
@@ -152,6 +153,7 @@ class YOLOXLoss(nn.Module):
             return self._terms([level.float() for level in outputs], targets)
 
     def _terms(self, outputs: Sequence[Tensor], targets: Tensor) -> LossTerms:
+        """Return the loss and its terms, each a sum over the batch divided by the number of positives."""
         predictions = decode_boxes(outputs)
         targets = targets.to(predictions.device, torch.float32)
         cells, strides = cell_table(outputs)

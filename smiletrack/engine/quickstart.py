@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from annotated_types import Ge, Le
 
@@ -57,7 +57,7 @@ class QuickstartConfig(DeviceConfig):
     processes: Annotated[int, Ge(1), Le(1024)] = 2
     """Data-parallel processes of both trainings, as many as there are free cores."""
     seed: Seed = 0
-    """Seed of all random numbers."""
+    """Seed of both trainings. The world in use stays as it is; for another one name another `world`."""
 
 
 def quickstart(config: QuickstartConfig) -> Path:
@@ -115,33 +115,27 @@ def _world(config: QuickstartConfig) -> MakeWorldConfig:
 
 def _detector(config: QuickstartConfig, folder: Path) -> TrainDetectorConfig:
     recipe = load_config(TrainDetectorConfig, CONFIG_ROOT / "detector" / "prb-nano-demo.yaml")
-    return replace(
-        recipe,
-        train=(f"{config.world}/train@all",),
-        val=(f"{config.world}/val@all",),
-        output=str(folder),
-        resume=True,
-        device=config.device,
-        seed=config.seed,
-        processes=config.processes,
-        fit=replace(recipe.fit, time_limit_s=config.detector_seconds),
-    )
+    fit = replace(recipe.fit, time_limit_s=config.detector_seconds)
+    return replace(recipe, **_training(config, folder), fit=fit)
 
 
 def _slm(config: QuickstartConfig, folder: Path) -> TrainSLMConfig:
     recipe = load_config(TrainSLMConfig, CONFIG_ROOT / "slm" / "demo.yaml")
-    return replace(
-        recipe,
-        train=(f"{config.world}/train@all",),
-        val=(f"{config.world}/val@all",),
-        output=str(folder),
-        resume=True,
-        cache=str(Path(config.output) / "crops"),
-        device=config.device,
-        seed=config.seed,
-        processes=config.processes,
-        fit=replace(recipe.fit, time_limit_s=config.slm_seconds),
-    )
+    fit = replace(recipe.fit, time_limit_s=config.slm_seconds)
+    return replace(recipe, **_training(config, folder), cache=str(Path(config.output) / "crops"), fit=fit)
+
+
+def _training(config: QuickstartConfig, folder: Path) -> dict[str, Any]:
+    """Return what both trainings have in common."""
+    return {
+        "train": (f"{config.world}/train@all",),
+        "val": (f"{config.world}/val@all",),
+        "output": str(folder),
+        "resume": True,
+        "device": config.device,
+        "seed": config.seed,
+        "processes": config.processes,
+    }
 
 
 def _track(config: QuickstartConfig, name: str, run: Path, detector: Path, slm: Path) -> TrackConfig:

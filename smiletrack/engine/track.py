@@ -69,7 +69,7 @@ class TrackConfig(SequenceInputConfig, ShardConfig):
     tracker."""
 
     link: bool = False
-    """Offline: split and link finished tracks by their looks, before interpolation; needs embeddings."""
+    """Offline: split and link finished tracks by their appearance, before interpolation; needs embeddings."""
 
     linking: LinkingConfig = field(default_factory=LinkingConfig)
     """How `link` does it."""

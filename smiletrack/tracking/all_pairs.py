@@ -17,7 +17,7 @@ from smiletrack.tracking.boosting import (
 from smiletrack.tracking.costs import forget_ranks, rank
 from smiletrack.tracking.intake import FREE, FrameDetections
 from smiletrack.tracking.observations import corner_angle, direction_agreement
-from smiletrack.tracking.overlap import EVERYTHING, Candidates, find_pairs, height_overlap, reach_of
+from smiletrack.tracking.overlap import EVERYTHING, Candidates, find_pairs, modulated_iou, reach_of
 from smiletrack.tracking.perspectives import score_distance
 from smiletrack.tracking.settings import ADAPTIVE, BOOST, Rules, StageRules
 from smiletrack.tracking.state import TrackState, Workspace
@@ -48,7 +48,7 @@ def match_then_filter(
     least = 1 - stage.max_cost
     everything = least <= 0 or stage.fusion == BOOST
     pairs = find_pairs(slots, boxes, state.classes, scene, stage.level, rules, reach_of(stage, everything), work)
-    looks, gains = work.pair_figures[1], work.pair_figures[3]
+    cosines, gains = work.pair_figures[1], work.pair_figures[3]
     if stage.fusion == BOOST:
         _fill_boosted(state, scene, rules, stage, boxes, pairs, work)
     else:
@@ -65,7 +65,7 @@ def match_then_filter(
     for index in range(len(slots)):
         for pair in range(pairs.starts[index], pairs.starts[index + 1]):
             if pairs.rows[pair] == found[index]:
-                alike = looks[pair] if stage.fusion == BOOST else np.nan
+                alike = cosines[pair] if stage.fusion == BOOST else np.nan
                 if not is_acceptable(pairs.ious[pair], alike, least):
                     found[index] = FREE
                 break
@@ -103,8 +103,9 @@ def modulate(stage: StageRules, boxes: Floats, scene: FrameDetections, pairs: Ca
     if stage.height_power > 0:
         for index in range(len(pairs.slots)):
             for pair in range(pairs.starts[index], pairs.starts[index + 1]):
-                shared = height_overlap(boxes, pairs.slots[index], scene.boxes, pairs.rows[pair])
-                pairs.ious[pair] *= shared**stage.height_power
+                slot, row = pairs.slots[index], pairs.rows[pair]
+                overlap = modulated_iou(pairs.ious[pair], stage.height_power, boxes, slot, scene.boxes, row)
+                pairs.ious[pair] = overlap
 
 
 @inner
@@ -133,20 +134,20 @@ def _add_adaptive(
     Deep OC-SORT, arXiv 2302.11813, section 3.3: the bonus is the mean of two leads, that of the best cosine of the
     track over its second best, and that of the detection, each at most `_MAX_LEAD`. Other pairs have the cosine 0.
     """
-    looks, gains = work.pair_figures[1], work.pair_figures[3]
-    fill_appearances(state, scene, rules, stage, pairs, looks)
+    cosines, gains = work.pair_figures[1], work.pair_figures[3]
+    fill_appearances(state, scene, rules, stage, pairs, cosines)
     tracks, detections = work.track_figures[:2], work.detection_figures[2:4]
     forget_ranks(tracks, detections)
     for index in range(len(pairs.slots)):
         for pair in range(pairs.starts[index], pairs.starts[index + 1]):
-            if isnan(looks[pair]) or pairs.ious[pair] <= 0:
-                looks[pair] = 0.0
-            rank(tracks, index, -looks[pair])
-            rank(detections, pairs.rows[pair], -looks[pair])
+            if isnan(cosines[pair]) or pairs.ious[pair] <= 0:
+                cosines[pair] = 0.0
+            rank(tracks, index, -cosines[pair])
+            rank(detections, pairs.rows[pair], -cosines[pair])
     for index in range(len(pairs.slots)):
         for pair in range(pairs.starts[index], pairs.starts[index + 1]):
             bonus = (_lead(tracks, index) + _lead(detections, pairs.rows[pair])) / 2
-            gains[pair] += (stage.appearance_weight + bonus) * looks[pair]
+            gains[pair] += (stage.appearance_weight + bonus) * cosines[pair]
 
 
 @inner
@@ -167,8 +168,8 @@ def _fill_boosted(
     work: Workspace,
 ) -> None:
     """Fill in what the match of each pair gains by BoostTrack's similarity."""
-    looks, motions, gains = work.pair_figures[1], work.pair_figures[2], work.pair_figures[3]
-    fill_appearances(state, scene, rules, stage, pairs, looks)
+    cosines, motions, gains = work.pair_figures[1], work.pair_figures[2], work.pair_figures[3]
+    fill_appearances(state, scene, rules, stage, pairs, cosines)
     for index in range(len(pairs.slots)):
         slot, start, end = pairs.slots[index], pairs.starts[index], pairs.starts[index + 1]
         for pair in range(start, end):
@@ -180,8 +181,8 @@ def _fill_boosted(
             shape = shape_similarity(scene.boxes, row, boxes, slot)
             confidence, least = trust * scene.scores[row], 1 - stage.max_cost
             gains[pair] = _WHOLE + boosted_similarity(pairs.ious[pair], motions[pair], shape, confidence, least)
-            if not isnan(looks[pair]):
-                gains[pair] += stage.appearance_weight * looks[pair]
+            if not isnan(cosines[pair]):
+                gains[pair] += stage.appearance_weight * cosines[pair]
 
 
 @inner

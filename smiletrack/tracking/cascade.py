@@ -17,7 +17,7 @@ from smiletrack.tracking.evidence import appearance_trust, pair_evidence
 from smiletrack.tracking.intake import FREE, FrameDetections
 from smiletrack.tracking.noise import detection_noise
 from smiletrack.tracking.observer import Notes, note
-from smiletrack.tracking.overlap import Candidates, find_pairs, height_overlap, reach_of
+from smiletrack.tracking.overlap import Candidates, find_pairs, modulated_iou, reach_of
 from smiletrack.tracking.perspectives import add_perspectives
 from smiletrack.tracking.settings import (
     ACTIVE,
@@ -107,17 +107,17 @@ def _match(
     pairs = find_pairs(slots, boxes, state.classes, scene, stage.level, rules, reach_of(stage, not stage.overlap), work)
     if not len(pairs.rows):
         return
-    looks, costs = work.pair_figures[1], work.pair_figures[2]
+    cosines, costs = work.pair_figures[1], work.pair_figures[2]
     if stage.appearance:
-        fill_appearances(state, scene, rules, stage, pairs, looks)
-    _fill_costs(state, scene, rules, stage, boxes, pairs, looks, costs)
+        fill_appearances(state, scene, rules, stage, pairs, cosines)
+    _fill_costs(state, scene, rules, stage, boxes, pairs, cosines, costs)
     if stage.perspectives:
         add_perspectives(state, scene, stage, pairs, costs)
     if stage.margin > 0:
         tracks, detections = work.track_figures[:2], work.detection_figures[2:4]
         refuse_undecided(pairs.starts, pairs.rows, costs, stage.margin, tracks, detections)
     if len(notes.numbers):
-        note(notes, state, stage, pairs, looks, costs)
+        note(notes, state, stage, pairs, cosines, costs)
     if stage.mutual:
         assign_mutual(pairs.starts, pairs.rows, costs, stage.max_cost, len(scene.scores), work)
     else:
@@ -147,7 +147,7 @@ def _fill_costs(
     stage: StageRules,
     boxes: Floats,
     pairs: Candidates,
-    looks: Floats,
+    cosines: Floats,
     costs: Floats,
 ) -> None:
     """Fill in the cost of each pair by the stage's fusion; infinite where it is refused."""
@@ -156,21 +156,20 @@ def _fill_costs(
         slot = pairs.slots[index]
         for pair in range(pairs.starts[index], pairs.starts[index + 1]):
             row, overlap = pairs.rows[pair], pairs.ious[pair]
-            if stage.height_power > 0:
-                overlap *= height_overlap(boxes, slot, scene.boxes, row) ** stage.height_power
+            overlap = modulated_iou(overlap, stage.height_power, boxes, slot, scene.boxes, row)
             scored = overlap * scene.scores[row] if stage.score else overlap
             if not stage.appearance:
                 costs[pair] = 1 - scored
                 continue
             if stage.fusion == EVIDENCE:
-                costs[pair] = _evidence_cost(state, scene, rules, stage, slot, row, overlap, scored, looks[pair])
+                costs[pair] = _evidence_cost(state, scene, rules, stage, slot, row, overlap, scored, cosines[pair])
                 continue
             distance = nats = 0.0
             if stage.fusion == VETO or stage.fusion == MOTION:
                 distance = _mahalanobis(state, scene, rules, slot, row)
-            elif not isnan(looks[pair]):
-                nats = evidence(slope, zero, looks[pair])
-            costs[pair] = pair_cost(stage, overlap, scored, looks[pair], distance, nats)
+            elif not isnan(cosines[pair]):
+                nats = evidence(slope, zero, cosines[pair])
+            costs[pair] = pair_cost(stage, overlap, scored, cosines[pair], distance, nats)
 
 
 @inner
@@ -185,7 +184,7 @@ def _evidence_cost(
     scored: float,
     cosine: float,
 ) -> float:
-    """Return 1 - S_iou - w L; where boxes need not overlap, looks decide alone: 1 - w L within what motion allows."""
+    """Return 1 - S_iou - w L; where boxes need not overlap, appearance decides: 1 - w L within the motion gate."""
     nats = trust = 0.0
     if not isnan(cosine):
         newest = 0.0
@@ -199,7 +198,7 @@ def _evidence_cost(
     if cosine < stage.gate:
         return REFUSED
     if stage.overlap:
-        # the score stands in for looks as far as these say nothing
+        # the score stands in for appearance as far as this says nothing
         return evidence_cost(trust * overlap + (1 - trust) * scored, nats, stage.appearance_weight)
     if nats <= 0 or _mahalanobis(state, scene, rules, slot, row) > stage.max_mahalanobis:
         return REFUSED

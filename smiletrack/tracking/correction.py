@@ -102,7 +102,7 @@ def calibrate(state: TrackState, scene: FrameDetections, rules: Rules, work: Wor
 
 @inner
 def learn_appearance(state: TrackState, scene: FrameDetections, rules: Rules) -> None:
-    """Let matched tracks remember their detections' looks."""
+    """Let matched tracks remember their detections' embeddings."""
     for slot in state.order[: state.counters[ALIVE]]:
         row = state.matches[slot]
         if row == FREE or not scene.known[row] or scene.scores[row] < rules.min_score:

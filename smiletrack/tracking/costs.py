@@ -1,8 +1,8 @@
 """What a pair costs: IoU, appearance and motion fused, and the GATE that refuses pairs.
 
 `appearance` is the cosine similarity of a pair, NaN where a side has no embedding; a comparison with NaN is false, so
-such a pair is neither favoured nor refused by its looks. A refused pair costs infinity. `scored` is the IoU times the
-detection's score where the stage says so, else the IoU.
+such a pair is neither favoured nor refused by appearance. A refused pair costs infinity. `scored` is the IoU times
+the detection's score where the stage says so, else the IoU.
 """
 
 from math import isnan, tanh
@@ -33,8 +33,8 @@ def pair_cost(
         cost = minimum_cost(cost, 1 - overlap, appearance, stage.max_iou_cost, stage.max_appearance_cost)
     elif stage.fusion == VETO:
         # a pair without appearance is judged by IoU alone
-        looks = motion_cost(appearance, distance, stage.motion_weight)
-        if looks > stage.max_appearance_cost or (not isnan(appearance) and distance > stage.max_mahalanobis):
+        weighted = motion_cost(appearance, distance, stage.motion_weight)
+        if weighted > stage.max_appearance_cost or (not isnan(appearance) and distance > stage.max_mahalanobis):
             cost = REFUSED
     elif stage.fusion == MOTION:
         cost = motion_cost(appearance, distance, stage.motion_weight)
@@ -60,8 +60,8 @@ def minimum_cost(
 
     BoT-SORT, arXiv 2206.14651, equations 12 and 13. `cost` is the IoU cost with, `iou_cost` without detection scores.
     """
-    looks = (1 - appearance) / 2
-    return min(cost, looks) if looks <= max_appearance_cost and iou_cost <= max_iou_cost else cost
+    apart = (1 - appearance) / 2
+    return min(cost, apart) if apart <= max_appearance_cost and iou_cost <= max_iou_cost else cost
 
 
 @inner

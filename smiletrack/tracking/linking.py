@@ -1,10 +1,10 @@
-"""Offline: tracklets are split where their looks change for good, then linked across gaps. Uses the future.
+"""Offline: tracklets are split where their appearance changes for good, then linked across gaps. Uses the future.
 
-The evidence is the tracker's own (`tracking.evidence`), with what a whole run knows. The looks of a tracklet are the
-mean of its embeddings, each weighed with (1 - c)^4 where c is the share of the box under boxes that are nearer, so
+The evidence is the tracker's own (`tracking.evidence`), with what a whole run knows. The appearance of a tracklet is
+the mean of its embeddings, each weighed with (1 - c)^4 where c is the share of the box under boxes that are nearer, so
 that clear crops speak. What cosines mean is taken from the run itself: the two halves of one tracklet are one person,
-two tracklets that share a frame are two. With L the nats of looks, and d the distance, in heights, between the place
-where a tracklet begins and where the one before is expected after a gap of g seconds, both at the mean of their speeds,
+two tracklets that share a frame are two. With L the nats of appearance, and d the distance, in heights, between the
+place where a tracklet begins and where the one before is expected after g seconds, at the mean of their speeds,
 
     L + (9 - d^2 / s^2) / 2,    s = 0.1 + 0.2 g        for d <= 3 s
 
@@ -29,7 +29,7 @@ _CLEARNESS = 4
 _ENOUGH = 5.0
 """Clear embeddings on each side of a split, and of tracklets that tell what cosines mean here."""
 _HALF = 10
-"""Fewest boxes of a part of a tracklet whose looks are compared with the other part's."""
+"""Fewest boxes of a part of a tracklet whose appearance is compared with the other part's."""
 _SPEED_TIME = 0.5
 """Seconds at an end of a tracklet that tell its speed."""
 _PLACE, _PLACE_BY_TIME, _REACH = 0.1, 0.2, 3.0
@@ -38,19 +38,19 @@ _PLACE, _PLACE_BY_TIME, _REACH = 0.1, 0.2, 3.0
 
 @dataclass(frozen=True)
 class LinkingConfig(Checked):
-    """How tracklets of a finished run are split and linked by their looks."""
+    """How tracklets of a finished run are split and linked by their appearance."""
 
     max_gap_s: Positive = 5.0
     """Longest gap that is bridged, in seconds."""
 
     min_evidence: NonNegative = 2.0
-    """Nats that looks must give for a link."""
+    """Nats that appearance must give for a link."""
 
     split_evidence: NonNegative | None = 3.5
-    """A tracklet is split where the looks before and after give this many nats for two people; null = never."""
+    """A tracklet is split where the embeddings before and after give this many nats for two people; null = never."""
 
 
-class _Looks(NamedTuple):
+class _Crops(NamedTuple):
     """embeddings (N, D), weights (N,) and covered shares (N,) of the rows of a table."""
 
     embeddings: Floats
@@ -59,7 +59,7 @@ class _Looks(NamedTuple):
 
 
 class _Mean(NamedTuple):
-    """unit (D,), the covered share it was seen through, and how many clear embeddings it is worth; 0 for no looks."""
+    """unit (D,), the covered share it was seen through, and how many clear embeddings it is worth; 0 for none."""
 
     unit: Floats
     covered: float
@@ -91,13 +91,13 @@ def link_tracks(
         return table
     covered = _covered(table)
     known = np.abs(embeddings).sum(1) > 0
-    looks = _Looks(embeddings, np.where(known, (1 - covered) ** _CLEARNESS, 0.0), covered)
+    crops = _Crops(embeddings, np.where(known, (1 - covered) ** _CLEARNESS, 0.0), covered)
     tracklets = _tracklets(table)
-    similarities = run_similarities(table, looks, tracklets)
+    similarities = run_similarities(table, crops, tracklets)
     if config.split_evidence is not None:
-        tracklets = [part for rows in tracklets for part in _split(rows, looks, similarities, config.split_evidence)]
+        tracklets = [part for rows in tracklets for part in _split(rows, crops, similarities, config.split_evidence)]
     ends = _ends(table, tracklets, frame_rate, _standing(warps, int(table.frames.max())))
-    means = [mean_looks(looks, rows) for rows in tracklets]
+    means = [mean_embedding(crops, rows) for rows in tracklets]
     classes = table.classes[[rows[0] for rows in tracklets]]
     gain = np.zeros((len(tracklets),) * 2)
     starts = np.array([first.frame for first, _ in ends])
@@ -110,12 +110,12 @@ def link_tracks(
     return replace(table, ids=_joined(table, tracklets, starts, gain))
 
 
-def run_similarities(table: TrackTable, looks: _Looks, tracklets: list[Ints]) -> Floats:
+def run_similarities(table: TrackTable, crops: _Crops, tracklets: list[Ints]) -> Floats:
     """Return (3, 2) counts, means and variances of cosines of one person and of two, as `pair_evidence` takes them."""
-    whole = [(mean_looks(looks, rows), table.frames[rows[0]], table.frames[rows[-1]]) for rows in tracklets]
+    whole = [(mean_embedding(crops, rows), table.frames[rows[0]], table.frames[rows[-1]]) for rows in tracklets]
     whole = [entry for entry in whole if entry[0].weight > _ENOUGH]
     halves = [np.array_split(rows, 2) for rows in tracklets if len(rows) >= 2 * _HALF]
-    pairs = [(mean_looks(looks, first), mean_looks(looks, second)) for first, second in halves]
+    pairs = [(mean_embedding(crops, first), mean_embedding(crops, second)) for first, second in halves]
     same = np.array([a.unit @ b.unit for a, b in pairs if min(a.weight, b.weight) > _ENOUGH])
     if not whole or len(same) < 2:
         return PRIOR.copy()
@@ -129,14 +129,14 @@ def run_similarities(table: TrackTable, looks: _Looks, tracklets: list[Ints]) ->
     return np.array([counts, (same.mean(), rivals.mean()), (same.var(), rivals.var())])
 
 
-def mean_looks(looks: _Looks, rows: Ints) -> _Mean:
+def mean_embedding(crops: _Crops, rows: Ints) -> _Mean:
     """Return the weighted mean of the embeddings of some rows."""
-    weights = looks.weights[rows]
+    weights = crops.weights[rows]
     total = float(weights.sum())
     if total == 0:
-        return _Mean(np.zeros(looks.embeddings.shape[1]), 1.0, 0.0)
-    covered = float(weights @ looks.covered[rows]) / total
-    return _Mean(_unit(weights @ looks.embeddings[rows]), covered, total)
+        return _Mean(np.zeros(crops.embeddings.shape[1]), 1.0, 0.0)
+    covered = float(weights @ crops.covered[rows]) / total
+    return _Mean(_unit(weights @ crops.embeddings[rows]), covered, total)
 
 
 def _evidence(similarities: Floats, a: _Mean, b: _Mean, age: float) -> float:
@@ -145,21 +145,21 @@ def _evidence(similarities: Floats, a: _Mean, b: _Mean, age: float) -> float:
     return pair_evidence(similarities, float(a.unit @ b.unit), max(a.covered, b.covered), age)
 
 
-def _split(rows: Ints, looks: _Looks, similarities: Floats, nats: float) -> list[Ints]:
-    """Return the parts of a tracklet between the frames where its looks change for good, in order."""
+def _split(rows: Ints, crops: _Crops, similarities: Floats, nats: float) -> list[Ints]:
+    """Return the parts of a tracklet between the frames where its appearance changes for good, in order."""
     if len(rows) < 2 * _HALF:
         return [rows]
-    weights = looks.weights[rows]
+    weights = crops.weights[rows]
     before = np.cumsum(weights)[:-1]
     enough = (before > _ENOUGH) & (weights.sum() - before > _ENOUGH)
     if not enough.any():
         return [rows]
-    summed = np.cumsum(weights[:, None] * looks.embeddings[rows], axis=0)
+    summed = np.cumsum(weights[:, None] * crops.embeddings[rows], axis=0)
     cosines = (_unit(summed[:-1]) * _unit(summed[-1] - summed[:-1])).sum(1)
     cut = int(np.where(enough, cosines, np.inf).argmin()) + 1
-    if _evidence(similarities, mean_looks(looks, rows[:cut]), mean_looks(looks, rows[cut:]), 1.0) > -nats:
+    if _evidence(similarities, mean_embedding(crops, rows[:cut]), mean_embedding(crops, rows[cut:]), 1.0) > -nats:
         return [rows]
-    return [part for half in (rows[:cut], rows[cut:]) for part in _split(half, looks, similarities, nats)]
+    return [part for half in (rows[:cut], rows[cut:]) for part in _split(half, crops, similarities, nats)]
 
 
 def _covered(table: TrackTable) -> Floats:

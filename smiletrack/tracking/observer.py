@@ -59,14 +59,14 @@ def open_notes(size: int) -> Notes:
 
 
 @inner
-def note(notes: Notes, state: TrackState, stage: StageRules, pairs: Candidates, looks: Floats, costs: Floats) -> None:
+def note(notes: Notes, state: TrackState, stage: StageRules, pairs: Candidates, cosines: Floats, costs: Floats) -> None:
     """Write down the pairs of a stage."""
     place = state.counters[NOTED]
     for index in range(len(pairs.slots)):
         for pair in range(pairs.starts[index], pairs.starts[index + 1]):
             notes.numbers[place, 0], notes.numbers[place, 1] = state.ids[pairs.slots[index]], pairs.rows[pair]
             notes.figures[place, 0], notes.figures[place, 2] = pairs.ious[pair], costs[pair]
-            notes.figures[place, 1] = looks[pair] if stage.appearance else np.nan
+            notes.figures[place, 1] = cosines[pair] if stage.appearance else np.nan
             notes.figures[place, 3] = stage.max_cost
             place += 1
     state.counters[NOTED] = place

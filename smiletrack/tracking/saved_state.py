@@ -118,6 +118,7 @@ def _kept(memory: Memory) -> list[str]:
 
 
 def _read_about(file: Path) -> tuple[_About, TrackerConfig]:
+    """Read who saved what and its settings; InputError for another program's file, or one of a later format."""
     text = str(read_arrays(file, "about")["about"])
     try:
         tree = json.loads(text)

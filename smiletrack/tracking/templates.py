@@ -48,15 +48,15 @@ def best_cosine(
 
 @inner
 def fill_appearances(
-    state: TrackState, scene: FrameDetections, rules: Rules, stage: StageRules, pairs: Candidates, looks: Floats
+    state: TrackState, scene: FrameDetections, rules: Rules, stage: StageRules, pairs: Candidates, cosines: Floats
 ) -> None:
     """Fill in the appearance similarity of each pair, NaN where a side has none."""
     for index in range(len(pairs.slots)):
         for pair in range(pairs.starts[index], pairs.starts[index + 1]):
             row = pairs.rows[pair]
-            looks[pair] = np.nan
+            cosines[pair] = np.nan
             if scene.known[row]:
-                looks[pair] = best_cosine(
+                cosines[pair] = best_cosine(
                     state.vectors,
                     state.stamps,
                     pairs.slots[index],

@@ -8,7 +8,7 @@ import pytest
 
 from smiletrack.boxes import covered_shares
 from smiletrack.tracking.evidence import pair_evidence
-from smiletrack.tracking.linking import LinkingConfig, _Looks, link_tracks, mean_looks, run_similarities
+from smiletrack.tracking.linking import LinkingConfig, _Crops, link_tracks, mean_embedding, run_similarities
 from smiletrack.types import Floats, Ints, TrackTable
 
 RATE = 10.0
@@ -125,8 +125,8 @@ def test_means_and_similarities_are_those_of_plain_loops() -> None:
         answer: Floats = total / np.sqrt(sum(x * x for x in total))
         return answer
 
-    known = _Looks(looks, weights, covered)
-    found = mean_looks(known, rows[0])
+    known = _Crops(looks, weights, covered)
+    found = mean_embedding(known, rows[0])
     np.testing.assert_allclose(found.unit, mean(rows[0]))
     assert found.covered == pytest.approx(np.average(covered[rows[0]], weights=weights[rows[0]]))
     same = [float(mean(r[:30]) @ mean(r[30:])) for r in rows]
@@ -148,7 +148,7 @@ def test_the_links_together_have_the_most_evidence(seed: int) -> None:
     given = replace(
         given, boxes=np.where((given.ids >= 20)[:, None], given.boxes * (1, 0, 1, 0) + (0, 50, 0, 900), given.boxes)
     )
-    known = _Looks(looks, np.ones(len(given)), np.zeros(len(given)))
+    known = _Crops(looks, np.ones(len(given)), np.zeros(len(given)))
     for frame in np.unique(given.frames):
         here = given.frames == frame
         known.covered[here] = covered_shares(given.boxes[here], given.boxes[here])
@@ -159,7 +159,7 @@ def test_the_links_together_have_the_most_evidence(seed: int) -> None:
     gain = {}
     for end in ends:
         for start in starts:
-            a, b = (mean_looks(known, rows[walk[0]]) for walk in (end, start))
+            a, b = (mean_embedding(known, rows[walk[0]]) for walk in (end, start))
             nats = pair_evidence(similarities, float(a.unit @ b.unit), max(a.covered, b.covered), 45.0)
             away = (start[4] - end[4]) / ((0.1 + 0.2 * 1.5) * 850)
             if nats >= 0.5 and abs(away) <= 3:

@@ -30,7 +30,7 @@ _KEPT = 8
 """Frames whose embeddings are kept: more than detection may be ahead of whoever asks for them."""
 
 
-class _Looks(NamedTuple):
+class _SeenFrame(NamedTuple):
     """What objects of a frame look like: boxes (N, 4), and the embeddings (n, D) of the first n of them."""
 
     frame: Frame
@@ -53,11 +53,11 @@ class DeviceNetworks:
         self._see, self._look = Recorded(self._seen, self._device), Recorded(self._embedded, self._device)
         self._hosts: dict[tuple[torch.Size, torch.dtype], Tensor] = {}
         self._expected = 0
-        self._looks: tuple[_Looks, ...] = ()
+        self._latest: tuple[_SeenFrame, ...] = ()
 
     @torch.inference_mode()
     def detect(self, frame: Frame) -> Detections:
-        """Return what the detector sees, by falling score; what it looks like is kept for `embed` of the same frame."""
+        """Return what the detector sees, by falling score; what the SLM sees is kept for `embed` of the same frame."""
         there = self._upload(self._predictor.checked(frame))
         rows = self._see(there)
         parts = self._launch(there, rows, 0, self._expected)
@@ -77,16 +77,16 @@ class DeviceNetworks:
         )
         visible = area(inside) > 0  # boxes that lie in the padding have no area in the frame
         answer = found[np.flatnonzero(visible)]
-        looks = _Looks(frame, answer.boxes, Z[:wanted][visible[:wanted]])
-        self._looks = (*self._looks[1 - _KEPT :], looks)
+        latest = _SeenFrame(frame, answer.boxes, Z[:wanted][visible[:wanted]])
+        self._latest = (*self._latest[1 - _KEPT :], latest)
         return answer
 
     def embed(self, frame: Frame, boxes: Floats) -> NDArray[np.float32]:
         """(N, 4) xyxy boxes -> (N, D) float32 unit rows; those of the frame's first detections are there already."""
         assert self._embedder is not None, "else nobody asks"
-        looks = next((looks for looks in self._looks if looks.frame is frame), None)
-        if looks and len(boxes) <= len(looks.Z) and np.array_equal(boxes, looks.boxes[: len(boxes)]):
-            return looks.Z[: len(boxes)]
+        known = next((latest for latest in self._latest if latest.frame is frame), None)
+        if known and len(boxes) <= len(known.Z) and np.array_equal(boxes, known.boxes[: len(boxes)]):
+            return known.Z[: len(boxes)]
         return self._embedder.embed(frame, boxes)
 
     def _seen(self, frame: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ from smiletrack.view.switch_causes import SwitchCauses
 from smiletrack.view.switch_gallery import Candidate, SwitchCard
 
 _LOOKS = 5
-"""Looks of a track that are compared where it is not tracked again, the last ones; the best counts."""
+"""Embeddings of a track that are compared where it is not tracked again, the last ones; the best counts."""
 
 
 def observer_of(
@@ -75,9 +75,9 @@ class Evidence:
         gap = frame - int(self._results.frames[rows[-1]])
         thought = self._thought(identity, frame, detection)
         if thought is not None:
-            looks = None if np.isnan(thought.appearance) else thought.appearance
+            appearance = None if np.isnan(thought.appearance) else thought.appearance
             score = 1 - thought.cost if np.isfinite(thought.cost) else None
-            return Candidate(identity, gap, thought.overlap, looks, score, _gate(thought))
+            return Candidate(identity, gap, thought.overlap, appearance, score, _gate(thought))
         overlap = float(iou_matrix(self._moved(rows, frame)[None], box[None])[0, 0])
         compared = "" if self._considered is None else "not compared"
         return Candidate(identity, gap, overlap, self._appearance(rows, detection), None, compared)
@@ -120,8 +120,8 @@ class Evidence:
         if target is None:
             return None
         detections = (self._detection(int(self._results.frames[r]), self._results.boxes[r]) for r in rows[-_LOOKS:])
-        looks = [look for look in map(self._embedding, detections) if look is not None]
-        return float(max(look @ target for look in looks)) if looks else None
+        embeddings = [Z for Z in map(self._embedding, detections) if Z is not None]
+        return float(max(Z @ target for Z in embeddings)) if embeddings else None
 
 
 def _gate(thought: Considered) -> str:

@@ -84,5 +84,5 @@ class SequenceInputConfig(DeviceConfig):
     @property
     def needs_frames(self) -> bool:
         """Whether frames have to be read, where no cache holds what they show."""
-        looks = self.slm not in ("", "none") or self.camera_motion in ("flow", "ecc", "orb")
-        return looks or not self.stored
+        by_frames = self.slm not in ("", "none") or self.camera_motion in ("flow", "ecc", "orb")
+        return by_frames or not self.stored

@@ -6,7 +6,7 @@ file alone the network, its classes and its input are known.
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,16 +45,24 @@ def load_detector_network(path: Path) -> tuple[Detector, DetectorConfig]:
     if KEY not in metadata:
         raise InputError(f"{path}: holds no detector (metadata {KEY!r} is missing)")
     state = {name: value for name, value in state.items() if not name.startswith("slm.")}
-    try:
-        config = build_config(DetectorConfig, json.loads(metadata[KEY]))
-        with torch.device("meta"):
-            outline = build_detector(config)
-    except (InputError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: its detector is not one of this version ({error})") from None
+    config = stored_config(metadata, path)
+    with torch.device("meta"):
+        outline = build_detector(config)
     check_fit(outline, state, str(path))  # before memory is taken for what does not fit
     net = build_detector(config)
     load_exactly(net, state, str(path))
     return net.eval(), config
+
+
+def stored_config(metadata: Mapping[str, str], path: Path) -> DetectorConfig:
+    """Return the configuration in the metadata of a detector's file; InputError where it builds no network here."""
+    try:
+        config = build_config(DetectorConfig, json.loads(metadata[KEY]))
+        with torch.device("meta"):
+            build_detector(config)
+    except (InputError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: its detector is not one of this version ({error})") from None
+    return config
 
 
 @dataclass(frozen=True)
@@ -78,18 +86,49 @@ class Transfer:
 
 
 @torch.no_grad()
-def transfer(net: Detector, state: Mapping[str, Tensor]) -> Transfer:
-    """Copy what fits by name and shape into the network (fine-tuning to other classes), and say what did not."""
+def transfer(
+    net: Detector, state: Mapping[str, Tensor], classes: Sequence[int | None] = (), number: int = 0
+) -> Transfer:
+    """Copy what fits by name and shape into the network (fine-tuning to other classes), and say what did not.
+
+    classes: for each class of the network which of the source's `number` classes means the same, None where none does:
+    the outputs of a class come from its own there or keep their random start, those of boxes and objectness come too.
+    """
     own = net.state_dict()
-    fitting = [name for name in own if name in state and state[name].shape == own[name].shape]
+    by_class = {n for n in own if n in state and _is_by_class(n)} if number else set()
+    fitting = [name for name in own if name in state and state[name].shape == own[name].shape and name not in by_class]
     for name in fitting:
         own[name].copy_(state[name])
+    placed = [name for name in sorted(by_class) if _place_classes(net, name, own[name], state[name], classes, number)]
+    taken = {*fitting, *placed}
     return Transfer(
-        loaded=tuple(fitting),
-        reshaped=tuple(n for n in own if n in state and state[n].shape != own[n].shape),
+        loaded=tuple(n for n in own if n in taken),
+        reshaped=tuple(n for n in own if n in state and n not in taken),
         missing=tuple(n for n in own if n not in state),
         foreign=tuple(n for n in state if n not in own),
     )
+
+
+def _is_by_class(name: str) -> bool:
+    """Whether a weight has entries for each class."""
+    return name.startswith(("head.classes.", "head.lead.", "head.auxiliary.", "head.multiplied."))
+
+
+def _place_classes(
+    net: Detector, name: str, own: Tensor, theirs: Tensor, classes: Sequence[int | None], number: int
+) -> bool:
+    """Copy the outputs of the classes that both have, and those before them; False where none fits."""
+    groups, before = (net.head.num_anchors, 5) if isinstance(net.head, AnchorHead) else (1, 0)
+    axis = 1 if name.startswith("head.multiplied.") else 0
+    ours, source = own.movedim(axis, 0), theirs.movedim(axis, 0)
+    if ours.shape[1:] != source.shape[1:] or len(source) != groups * (before + number):
+        return False
+    ours, source = (x.view(groups, -1, *x.shape[1:]) for x in (ours, source))
+    ours[:, :before] = source[:, :before]
+    for c, d in enumerate(classes):
+        if d is not None:
+            ours[:, before + c] = source[:, before + d]
+    return before > 0 or any(d is not None for d in classes)
 
 
 def import_public(

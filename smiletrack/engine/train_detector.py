@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import cast
@@ -15,10 +15,11 @@ from torch.utils.data import DataLoader
 
 from smiletrack.boxes import area
 from smiletrack.console import say
+from smiletrack.data.class_names import find_class
 from smiletrack.data.detection.dataset import DetectionDataset, ScaledImages, detection_loader
 from smiletrack.data.detection.labels import LabelledImages, read_labelled
 from smiletrack.detector.build import Detector, build_detector, build_loss
-from smiletrack.detector.checkpoint import KEY, load_detector_network, transfer
+from smiletrack.detector.checkpoint import KEY, load_detector_network, stored_config, transfer
 from smiletrack.detector.letterbox import ImageFormat
 from smiletrack.detector.norm_recovery import folded_norms, recover_norms
 from smiletrack.detector.settings import DetectorConfig
@@ -53,7 +54,7 @@ def train_detector(config: TrainDetectorConfig) -> FitResult:
                 module.momentum = config.norm_momentum
         notes = [*_summary(labels, "train"), *_summary(judged, "val")]
         if config.weights and not config.resume:
-            notes.append(_take_weights(net, config.weights))
+            notes.append(_take_weights(net, config.weights, network.class_names))
 
         def begin() -> None:
             start_run(folder, config, "train_detector")
@@ -163,16 +164,23 @@ class _Training:
         return images, targets
 
 
-def _take_weights(net: Detector, file: str) -> str:
-    """Copy what fits out of a weight file; return what was taken and what not. InputError where most does not fit."""
-    taken = transfer(net, load_weights(Path(file))[0])
+def _take_weights(net: Detector, file: str, names: Sequence[str]) -> str:
+    """Copy what fits out of a weight file; return what was taken and what not. InputError where most does not fit.
+
+    names: the network's classes; those that the file's network knows begin as they are there.
+    """
+    state, metadata = load_weights(Path(file))
+    known = stored_config(metadata, Path(file)).class_names if KEY in metadata else ()
+    classes = [find_class(name, known) for name in names]
+    taken = transfer(net, state, classes, len(known))
     number = len(net.state_dict())
     if len(taken.loaded) < number / 2:
         raise InputError(
             f"weights: only {len(taken.loaded)} of {number} weights fit {file}, which is of another architecture; "
             "set network.architecture to its own or name other weights"
         )
-    return f"{file}: {taken}"
+    begun = [f"{name} begins as {known[c]}" for name, c in zip(names, classes, strict=True) if c is not None]
+    return "; ".join([f"{file}: {taken}", *(begun if tuple(known) != tuple(names) else [])])
 
 
 def _summary(labels: LabelledImages, name: str) -> list[str]:

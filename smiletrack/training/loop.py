@@ -23,6 +23,7 @@ import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from smiletrack.console import notify
 from smiletrack.errors import InputError
 from smiletrack.files import write_json
 from smiletrack.training.config import FitConfig as FitConfig
@@ -83,6 +84,8 @@ def fit(
     stale = [] if before is not None else [folder / name for name in WEIGHT_FILES if (folder / name).is_file()]
     run = _Run(recipe, config, folder, runtime, state, identity, stale)
     runtime.peers.main_only(lambda: _begin(stale, overwrite, begin))
+    if before is not None:
+        run.tell_if_finished()
     run.open_log()
     with _in_one_line(state), stop_signal() as stop, run.log:
         run.train(stop)
@@ -140,6 +143,13 @@ class _Run:
         config, progress = self.config, self.progress
         limit_s = config.time_limit_s - progress.elapsed_s if config.time_limit_s else math.inf
         self.log = TrainingLog(self.folder, progress.step, self.schedule.steps, self.runtime.is_main, limit_s)
+
+    def tell_if_finished(self) -> None:
+        """Say that a resumed run has nothing left to do, where that is so."""
+        if self._finished() and self.runtime.is_main:
+            notify(
+                f"{self.last}: finished in epoch {self.progress.epoch}; a larger fit.epochs or fit.time_limit_s goes on"
+            )
 
     @property
     def shipped(self) -> nn.Module:

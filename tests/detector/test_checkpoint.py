@@ -145,6 +145,23 @@ def test_fine_tuning_to_other_classes_keeps_what_fits() -> None:
     assert "head.lead.0.weight" in str(found)
 
 
+@pytest.mark.parametrize("architecture", ["prb-nano", "yolox-nano"])
+def test_classes_of_the_same_meaning_begin_where_they_were(architecture: str) -> None:
+    """Another order, one class fewer and one new: the predictions of the shared classes and the boxes stay."""
+    source = build_detector(DetectorConfig(architecture, ("car", "person", "dog"))).eval()
+    net = build_detector(DetectorConfig(architecture, ("pedestrian", "bus", "car"))).eval()
+    with torch.no_grad():
+        for conv in net.head.lead if architecture == "prb-nano" else net.head.classes:
+            conv.bias.fill_(-9)  # the start of a class that the source does not have
+    found = transfer(net, source.state_dict(), (1, None, 0), 3)
+    assert not found.reshaped and not found.missing and not found.foreign
+    images = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        ours, theirs = net(images), source(images)
+    torch.testing.assert_close(ours[..., [0, 1, 2, 3, 4, 5, 7]], theirs[..., [0, 1, 2, 3, 4, 6, 5]])
+    assert (ours[..., 6] - theirs[..., 7]).abs().max() > 1e-3
+
+
 def test_weight_files_of_something_else(tmp_path: Path) -> None:
     save_weights(tmp_path / "slm.safetensors", nn.Linear(2, 2).state_dict(), {"network": "slm"})
     with pytest.raises(InputError, match="holds no detector"):

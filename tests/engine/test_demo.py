@@ -70,6 +70,18 @@ def test_video_and_tracks(walk: Path, tmp_path: Path, capsys: pytest.CaptureFixt
         assert stage in told
 
 
+def test_every_second_frame(walk: Path, tmp_path: Path) -> None:
+    """The file carries the frames' own numbers, and the video plays at the walk's own speed."""
+    save = tmp_path / "half.mp4"
+    demo(DemoConfig(source=str(walk), detector="x", save=str(save), device="cpu", stride=2))
+    tracks = read_results(save.with_suffix(".txt"))
+    assert set(tracks.frames) <= {1, 3, 5, 7, 9} and tracks.frames.max() == 9
+    last = tracks.boxes[tracks.frames == 9]
+    np.testing.assert_allclose(last[np.argsort(last[:, 1])], [[74, 10, 94, 60], [136, 90, 156, 140]], atol=4)
+    video = open_source(save)
+    assert len(list(video)) == 5 and video.frame_rate == open_source(walk).frame_rate / 2
+
+
 def test_what_was_made_before_an_error_is_kept(walk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Failing(RedDetector):
         calls = 0

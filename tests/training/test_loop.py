@@ -249,6 +249,13 @@ def test_resume_refuses_other_settings_and_foreign_files(tmp_path: Path) -> None
         fit(recipe(), FitConfig(epochs=1), tmp_path, resume=True)
 
 
+def test_a_finished_run_that_is_resumed_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first = fit(recipe(), FitConfig(epochs=1), tmp_path)
+    assert "finished" not in capsys.readouterr().err
+    assert fit(recipe(), FitConfig(epochs=1), tmp_path, resume=True).history == first.history
+    assert "last.pt: finished in epoch 1; a larger fit.epochs" in capsys.readouterr().err
+
+
 def test_a_folder_in_use_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     """Overwritten weights are there until the first epoch of the new run is."""
     fit(recipe(), FitConfig(epochs=1), tmp_path)

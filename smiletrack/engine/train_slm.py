@@ -24,7 +24,7 @@ from smiletrack.detector.yolox import YOLOX
 from smiletrack.engine.eval_slm import embed_boxes, hardest_pairs, score_by_gap
 from smiletrack.engine.inputs.joint import JointNetwork, save_joint
 from smiletrack.engine.inputs.person_crops import MARGIN, demo_world, read_table, training_crops
-from smiletrack.engine.inputs.stored_objects import StoredBatches, StoredObjects, store_crops, store_regions
+from smiletrack.engine.inputs.stored_objects import StoredBatches, StoredObjects, cached_store, store_regions
 from smiletrack.engine.run_folders.folder import start_run
 from smiletrack.engine.settings.train_slm import TrainSLMConfig
 from smiletrack.errors import InputError
@@ -173,8 +173,8 @@ def _learn_from_crops(
     covers = table_covers(table, _everybody(config, sources), MARGIN) if slm.mask_grid else None
     batches = IdentityBatches(crops, draws, config.augment, size, MARGIN, covers)
     if config.versions:
-        stored = store_crops(batches, slm, config.versions, knowing, config.seed)
-        return _learn_from_stored(config, stored, draws)
+        store = partial(cached_store, Path(config.cache), crops.fingerprint, batches, slm, config.versions, knowing)
+        return _learn_from_stored(config, runtime.peers.main_first(store), draws)
     teacher = _teacher(config, knowing, batches, runtime) if knowing else None
     prepare = partial(_taught, teacher) if teacher else lambda batch: batch
     return _Lessons(batches, prepare, partial(_loss, slm.mask_grid), teacher.answers if teacher else None)

@@ -16,21 +16,22 @@ from smiletrack.data.reid.identities import write_identities
 from smiletrack.engine.cli import run
 from smiletrack.engine.eval_slm import eval_slm
 from smiletrack.engine.export import export
-from smiletrack.engine.inputs.person_crops import read_table
+from smiletrack.engine.inputs.person_crops import read_sightings, read_table
 from smiletrack.engine.settings.eval_slm import EvalSLMConfig
 from smiletrack.engine.settings.export import ExportConfig
 from smiletrack.engine.settings.layouts import CompareLayoutsConfig
-from smiletrack.engine.studies.layouts import compare_layouts
+from smiletrack.engine.studies.layouts import _rows_behind_one, _rows_of_each, compare_layouts
 from smiletrack.engine.train_slm import train_slm
 from smiletrack.errors import InputError
-from smiletrack.slm.checkpoint import load_slm_network
+from smiletrack.slm.checkpoint import load_slm_network, metadata
 from smiletrack.slm.config import LossConfig
 from smiletrack.slm.embedder import load_embedder
+from smiletrack.slm.heads import SideBySide
 from smiletrack.slm.network import SLM
 from smiletrack.slm.osnet import OSNetBackbone
 from smiletrack.slm.teacher import Teacher, within_class_map
 from smiletrack.training.config import FitConfig
-from smiletrack.weights import load_weights
+from smiletrack.weights import load_weights, save_weights
 from tests.engine.slm_street import NETWORK, NUM_FRAMES, NUM_PEOPLE, make_street, settings
 
 
@@ -165,6 +166,25 @@ def test_layouts_are_judged_by_cover_over_seeds(street: Path, tmp_path: Path) ->
     assert (
         ahead["value"] == pytest.approx(values[0]["value"] - values[1]["value"]) and "E_is_ahead_by" not in figures["E"]
     )
+
+
+def test_layouts_behind_one_frozen_backbone_are_judged_as_each_alone(street: Path, tmp_path: Path) -> None:
+    network, start = dataclasses.replace(NETWORK, patches_of="features", mask="soft"), tmp_path / "start.safetensors"
+    save_weights(start, SLM(network).state_dict(), metadata(network))
+    training = settings(
+        street, tmp_path, network=network, fit=FitConfig(epochs=1), batches_per_epoch=2, versions=2, weights=str(start)
+    )
+    config = CompareLayoutsConfig(("E",), str(tmp_path / "layouts"), training, (1, 2), (f"{street}@all",))
+    compare_layouts(dataclasses.replace(config, gap=5, step=2, resamples=0))
+    assert len(list(tmp_path.rglob("behind-*.npz"))) == 1  # both seeds learn behind the same maps
+    files = [tmp_path / f"layouts/E-seed{seed}/model.safetensors" for seed in (1, 2)]
+    sequences = read_sightings((f"{street}@all",), "val_half", (), 2, (5,))
+    together, apart = _rows_behind_one(files, sequences), _rows_of_each(files, sequences)
+    assert np.abs(apart[0][0] - apart[1][0]).max() > 1e-3
+    for one, other in zip(together, apart, strict=True):
+        np.testing.assert_allclose(one[0], other[0], atol=1e-5)
+    with pytest.raises(ValueError, match="do not share one backbone"):
+        SideBySide([SLM(network), SLM(network)])
 
 
 def test_training_goes_on_from_weights_of_the_same_network_only(street: Path, trained: Path, tmp_path: Path) -> None:

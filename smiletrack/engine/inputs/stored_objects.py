@@ -1,20 +1,24 @@
 """What a frozen network makes of training crops, computed once: only what learns behind it runs in every step."""
 
 import dataclasses
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
+from smiletrack.array_files import read_arrays
 from smiletrack.boxes import cover_cells
 from smiletrack.console import progress
 from smiletrack.data.image_files import read_image
 from smiletrack.data.reid.batches import IdentityBatches, IdentityDraws, augment, hide
 from smiletrack.data.reid.identities import IdentityTable
 from smiletrack.engine.inputs.joint import JointNetwork
+from smiletrack.files import atomic_write
 from smiletrack.slm.embedder import Embedder
 from smiletrack.slm.network import SLM
 from smiletrack.slm.preprocessing import Preprocessing
@@ -101,9 +105,27 @@ def store_regions(
     return _in_order(parts)
 
 
-def store_crops(
-    batches: IdentityBatches, slm: SLM, versions: int, teachers: Sequence[Embedder], seed: int
+def cached_store(
+    folder: Path, made_from: str, batches: IdentityBatches, slm: SLM, versions: int, teachers: Sequence[Embedder]
 ) -> StoredObjects:
+    """Return what `store_crops` does, from a file below `folder` where one was made from the same.
+
+    made_from: names the crops. So trainings that differ in seed, losses or all behind the backbone share one file.
+    """
+    about = (made_from, batches.augment, batches.size, versions, slm.mask_grid, [t.fingerprint for t in teachers])
+    digest = hashlib.sha256(repr(about).encode() + (b"" if batches.covers is None else batches.covers.tobytes()))
+    for tensor in slm.backbone.state_dict().values():
+        digest.update(tensor.numpy().tobytes())
+    path = folder / f"behind-{digest.hexdigest()[:12]}.npz"
+    if path.is_file():
+        return StoredObjects(**read_arrays(path, *(field.name for field in dataclasses.fields(StoredObjects))))
+    stored = store_crops(batches, slm, versions, teachers)
+    with atomic_write(path, "wb") as stream:
+        np.savez(stream, **vars(stored))
+    return stored
+
+
+def store_crops(batches: IdentityBatches, slm: SLM, versions: int, teachers: Sequence[Embedder]) -> StoredObjects:
     """Put every crop through the frozen backbone, `versions` times as `batches` augments it.
 
     The teachers see the crop before anybody is pasted over it or a part is erased: the network is to say of what is
@@ -115,7 +137,7 @@ def store_crops(
     starts = [(version, first) for version in range(versions) for first in range(0, N, _TOGETHER)]
     for version, first in progress(starts, "the backbone's maps"):
         rows = list(range(first, min(first + _TOGETHER, N)))
-        rng = np.random.default_rng((seed, version, first))
+        rng = np.random.default_rng((version, first))
         raw = [batches.crops[row] for row in rows]
         clean, hidden = [], []
         for row, crop, other in zip(rows, raw, rng.permutation(len(rows)), strict=True):

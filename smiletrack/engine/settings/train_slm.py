@@ -52,7 +52,8 @@ class TrainSLMConfig(TrainingDeviceConfig):
     losses on identities; of several the answers are joined; empty = none."""
     versions: Count = 0
     """Freeze the backbone and compute its features once, for so many augmented versions of every crop, which makes a
-    training of minutes on a CPU; 0 = it learns too. A detector's maps are always computed once (0 = 2 versions)."""
+    training of minutes on a CPU; 0 = it learns too. They are kept in cache for the next training. A detector's maps are
+    always computed once (0 = 2 versions)."""
     network: SLMConfig = field(default_factory=SLMConfig)
     """Shape of the network."""
     loss: LossConfig = field(default_factory=LossConfig)

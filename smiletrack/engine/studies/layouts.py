@@ -8,16 +8,20 @@ from typing import Any
 import numpy as np
 
 from smiletrack.console import print_table, say
+from smiletrack.data.reid.sightings import SequenceSightings
 from smiletrack.engine.settings.layouts import CompareLayoutsConfig
 from smiletrack.engine.studies.appearance_by_cover import COVERS, Draws, differences, estimates, nested, sequence_draws
 from smiletrack.files import read_json, write_json
 from smiletrack.lazy import LazyModule
 from smiletrack.slm.config import LayoutName
+from smiletrack.types import Floats
 
 launching = LazyModule("smiletrack.training.launch")
 patches = LazyModule("smiletrack.slm.patches")
 slm_training = LazyModule("smiletrack.engine.train_slm")
 slm_scores = LazyModule("smiletrack.engine.eval_slm")
+checkpoint = LazyModule("smiletrack.slm.checkpoint")
+heads = LazyModule("smiletrack.slm.heads")
 person_crops = LazyModule("smiletrack.engine.inputs.person_crops")
 embedders = LazyModule("smiletrack.slm.embedder")
 
@@ -70,15 +74,34 @@ def _draws_by_cover(config: CompareLayoutsConfig, runs: Mapping[str, Sequence[Pa
     """Return for each layout the figures of each sequence, means over the seeds in every draw of people."""
     gaps = (config.gap,)
     sequences = person_crops.read_sightings(config.judged, "val_half", config.detections, config.step, gaps)
-    answer = {}
-    for layout, folders in runs.items():
-        networks = [embedders.load_embedder(folder / "model.safetensors") for folder in folders]
-        rows = [Z for Z, _ in slm_scores.embed_sightings(networks, sequences)]
-        answer[layout] = [
-            _mean_draws([sequence_draws(sequence, Z[i], gaps, config.step, config.resamples, 0) for Z in rows])
-            for i, sequence in enumerate(sequences)
+    files = [folder / "model.safetensors" for folders in runs.values() for folder in folders]
+    training = config.training
+    share = training.versions and (training.backbone or training.weights)
+    rows = iter((_rows_behind_one if share else _rows_of_each)(files, sequences))
+    return {
+        layout: [
+            _mean_draws([sequence_draws(sequence, z, gaps, config.step, config.resamples, 0) for z in Z])
+            for sequence, Z in zip(sequences, zip(*(next(rows) for _ in folders), strict=True), strict=True)
         ]
-    return answer
+        for layout, folders in runs.items()
+    }
+
+
+def _rows_of_each(files: Sequence[Path], sequences: Sequence[SequenceSightings]) -> list[list[Floats]]:
+    """Return for each network the embeddings of each sequence's boxes."""
+    networks = [embedders.load_embedder(file) for file in files]
+    return [Z for Z, _ in slm_scores.embed_sightings(networks, sequences)]
+
+
+def _rows_behind_one(files: Sequence[Path], sequences: Sequence[SequenceSightings]) -> list[list[Floats]]:
+    """Return what `_rows_of_each` does where the networks share a frozen backbone, which runs once for all."""
+    networks, preprocessings = zip(*(checkpoint.load_slm_network(file) for file in files), strict=True)
+    joined = heads.SideBySide(networks)
+    network = embedders.Embedder(joined, preprocessings[0], "side by side", mask_grid=joined.mask_grid)
+    [(Z, _)] = slm_scores.embed_sightings([network], sequences)
+    # a row of all is of length 1, and each network's share of it the same
+    apart = [np.split(rows * np.sqrt(len(files)), len(files), axis=1) for rows in Z]
+    return [[parts[i] for parts in apart] for i in range(len(files))]
 
 
 def _mean_draws(draws: Sequence[Draws]) -> Draws:

@@ -66,6 +66,24 @@ def _lock(handle: int) -> bool:
     return True
 
 
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep other processes that ask the same out of a folder, which is made, while the block runs.
+
+    InputError where one is at work in it. The lock is this process's and not its children's; the system takes it back
+    however the process ends.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".at-work.lock").open("a") as stream:
+        try:
+            fcntl.lockf(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            raise InputError(f"{folder}: another process is at work in it; wait for it, or name another") from None
+        except OSError:  # a file system without locks
+            pass
+        yield
+
+
 def _is_at(handle: int, path: Path) -> bool:
     try:
         return os.path.samestat(os.fstat(handle), path.lstat())

@@ -1,8 +1,8 @@
-"""A long run through each preset: `python tests/soak.py [FRAMES=1000000] [PRESET=sort,bytetrack] [EVERY=100000]`.
+"""A long run through every preset at once: `python tests/soak.py [FRAMES=1000000] [PRESET=sort,bytetrack] [EVERY=N]`.
 
-A crowd walks about without end: about twenty people come, go, hide and are missed. Told are the time of a frame and
-the memory of the process as it goes on; both must stay where they are after the first tenth. An identity that comes
-back after its track had ended is a fault.
+A crowd walks about without end: about twenty people come, go, hide and are missed. Told are each tracker's CPU time of
+a frame and the memory of the process as it goes on, N frames after N frames; both must stay where they are after the
+first tenth. An identity that comes back after its track had ended is a fault.
 """
 
 import sys
@@ -56,30 +56,49 @@ def memory() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
 
-def soak(preset: str, frames: int, every: int) -> list[str]:
-    """Track and print a line now and then; return what is wrong."""
-    tracker, crowd = load_tracker(preset, frame_rate=30), Crowd(0)
-    start, first, highest = time.process_time(), 0, 0
-    recent: dict[int, int] = {}
-    faults = []
-    for number in range(1, frames + 1):
-        for identity in (ids := tracker.update(crowd.step()).ids.tolist()):
-            if identity not in recent and identity < highest - MEMORY:
-                faults.append(f"{preset}: identity {identity} came back in frame {number}")
-            recent[identity] = number
-            highest = max(highest, identity)
+class Soaked:
+    """A tracker on its long way: the time it took, and what was wrong."""
+
+    def __init__(self, preset: str) -> None:
+        self.preset, self.spent_s, self.highest = preset, 0.0, 0
+        self.faults: list[str] = []
+        self._tracker = load_tracker(preset, frame_rate=30)
+        self._recent: dict[int, int] = {}
+
+    def step(self, number: int, seen: Detections) -> None:
+        """Track frame `number`, from 1."""
+        start = time.process_time()
+        tracks = self._tracker.update(seen)
+        self.spent_s += time.process_time() - start
+        for identity in (ids := tracks.ids.tolist()):
+            if identity not in self._recent and identity < self.highest - MEMORY:
+                self.faults.append(f"{self.preset}: identity {identity} came back in frame {number}")
+            self._recent[identity] = number
+            self.highest = max(self.highest, identity)
         if len(set(ids)) < len(ids):
-            faults.append(f"{preset}: an identity twice in frame {number}")
+            self.faults.append(f"{self.preset}: an identity twice in frame {number}")
         if number % MEMORY == 0:
-            recent = {identity: seen for identity, seen in recent.items() if seen > number - MEMORY}
+            self._recent = {identity: last for identity, last in self._recent.items() if last > number - MEMORY}
+
+
+def soak(presets: list[str], frames: int, every: int) -> list[str]:
+    """Track one crowd with all presets and print lines now and then; return what is wrong."""
+    crowd, runs, first = Crowd(0), [Soaked(preset) for preset in presets], 0
+    for number in range(1, frames + 1):
+        seen = crowd.step()
+        for run in runs:
+            run.step(number, seen)
         if number == max(frames // 10, 1):
             first = memory()
         if number % every == 0 or number == frames:
-            spent = (time.process_time() - start) / number
-            size = f"{memory() / 2**20:.0f} MiB"
-            print(f"{preset}: {number} frames, {1e3 * spent:.3f} ms a frame, {size}, {highest} identities", flush=True)
+            print(f"{number} frames, {memory() / 2**20:.0f} MiB", flush=True)
+            for run in runs:
+                print(
+                    f"  {run.preset}: {1e3 * run.spent_s / number:.4f} ms a frame, {run.highest} identities", flush=True
+                )
+    faults = [fault for run in runs for fault in run.faults]
     if memory() - first > GROWTH:
-        faults.append(f"{preset}: grew by {(memory() - first) / 2**20:.0f} MiB after its first tenth")
+        faults.append(f"the process grew by {(memory() - first) / 2**20:.0f} MiB after the first tenth")
     return faults
 
 
@@ -89,9 +108,7 @@ def main(words: list[str]) -> int:
     frames = int(given.get("FRAMES") or 1_000_000)
     presets = sorted(path.stem for path in (CONFIG_ROOT / "tracker").glob("*.yaml"))
     asked = given["PRESET"].split(",") if given.get("PRESET") else presets
-    faults = [
-        fault for preset in asked for fault in soak(preset, frames, int(given.get("EVERY") or max(frames // 10, 1)))
-    ]
+    faults = soak(asked, frames, int(given.get("EVERY") or max(frames // 10, 1)))
     print(*faults, sep="\n", end="\n" if faults else "")
     return 1 if faults else 0
 

@@ -9,9 +9,10 @@ from smiletrack.console import say
 from smiletrack.detector.checkpoint import load_detector_network
 from smiletrack.detector.exported import ExportedDetector
 from smiletrack.detector.onnx_model import export_detector_onnx
-from smiletrack.engine.joint_onnx import export_joint
+from smiletrack.engine.joint_onnx import export_joint, refuse_difference
 from smiletrack.engine.settings.export import ExportConfig
 from smiletrack.errors import InputError
+from smiletrack.files import atomic_path
 from smiletrack.network_files import open_network
 from smiletrack.slm.checkpoint import export_slm_onnx, load_slm_network
 from smiletrack.slm.embedder import load_embedder
@@ -35,13 +36,13 @@ def export(config: ExportConfig) -> Path:
 def export_slm(checkpoint: Path, output: Path) -> Path:
     """Export a similarity network with a free batch size; InputError where ONNX Runtime does not agree with it."""
     network, preprocessing = load_slm_network(checkpoint)
-    export_slm_onnx(network, preprocessing, output)
     shape = (3, preprocessing.height, preprocessing.width, 3)
     crops = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    exported, original = (load_embedder(file).embed_crops(crops) for file in (output, checkpoint))
-    difference = float(np.abs(exported - original).max())
-    if not difference < TOLERANCE:
-        raise InputError(f"{output}: ONNX Runtime differs from the checkpoint by {difference:.1e}; do not use the file")
+    with atomic_path(output) as written:
+        export_slm_onnx(network, preprocessing, written)
+        exported, original = (load_embedder(file).embed_crops(crops) for file in (written, checkpoint))
+        difference = float(np.abs(exported - original).max())
+        refuse_difference(output, difference, TOLERANCE)
     say(f"{output}: largest difference from the checkpoint {difference:.1e}")
     return output
 
@@ -52,13 +53,12 @@ def export_detector(checkpoint: Path, output: Path) -> Path:
     Compared on three images of noise: boxes in units of the image's width, probabilities as they are.
     """
     net, config = load_detector_network(checkpoint)
-    export_detector_onnx(net, config, output)
     images = torch.rand(3, 3, *config.size, generator=torch.Generator().manual_seed(0)) / config.input.scale / 255
-    with torch.no_grad():
-        original, exported = net(images), ExportedDetector(open_network(str(output)))(images)
-    difference = (exported - original).abs()
-    largest = max(float(difference[..., :4].max()) / config.width, float(difference[..., 4:].max()))
-    if not largest < TOLERANCE:
-        raise InputError(f"{output}: ONNX Runtime differs from the checkpoint by {largest:.1e}; do not use the file")
+    with atomic_path(output) as written, torch.no_grad():
+        export_detector_onnx(net, config, written)
+        original, exported = net(images), ExportedDetector(open_network(str(written)))(images)
+        difference = (exported - original).abs()
+        largest = max(float(difference[..., :4].max()) / config.width, float(difference[..., 4:].max()))
+        refuse_difference(output, largest, TOLERANCE)
     say(f"{output}: largest difference from the checkpoint {largest:.1e}")
     return output

@@ -100,13 +100,20 @@ def export_joint(checkpoint: Path, output: Path, nms: NMSConfig | None = None) -
         model = onnx.load(temporary)
         onnx.helper.set_model_props(model, {KEY: json.dumps(asdict(config))})
         onnx.save(model, temporary)
-    session = onnxruntime.InferenceSession(str(output), providers=["CPUExecutionProvider"])
-    answer = [torch.from_numpy(array) for array in session.run(OUTPUTS, {"images": image.numpy()})]
-    number, difference = _difference(graph, image, *answer)
-    if not difference < _TOLERANCE:
-        raise InputError(f"{output}: ONNX Runtime differs from the checkpoint by {difference:.1e}; do not use the file")
+        session = onnxruntime.InferenceSession(str(temporary), providers=["CPUExecutionProvider"])
+        answer = [torch.from_numpy(array) for array in session.run(OUTPUTS, {"images": image.numpy()})]
+        number, difference = _difference(graph, image, *answer)
+        refuse_difference(output, difference, _TOLERANCE)
     say(f"{output}: largest difference from the checkpoint {difference:.1e}, in {number} detections on noise")
     return output
+
+
+def refuse_difference(output: Path, difference: float, tolerance: float) -> None:
+    """Raise InputError, before the file is in its place, where ONNX Runtime does not agree with the checkpoint."""
+    if not difference < tolerance:
+        raise InputError(
+            f"{output}: ONNX Runtime differs from the checkpoint by {difference:.1e}; the file was not written"
+        )
 
 
 @torch.no_grad()

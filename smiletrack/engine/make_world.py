@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 from annotated_types import Ge, Le
 
+from smiletrack.child_processes import leave_with_parent
 from smiletrack.config import save_config
 from smiletrack.console import progress, say
 from smiletrack.data.synthetic import SITUATIONS, known_scene, random_scenes
@@ -127,7 +128,8 @@ def _run(jobs: list[_Job], workers: int) -> Iterator[int]:
         yield from _shown((job() for job in jobs), len(jobs))
         return
     # spawned, not forked: the parent may have threads
-    with ProcessPoolExecutor(min(workers, len(jobs)), multiprocessing.get_context("spawn")) as pool:
+    spawning = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(workers, len(jobs)), spawning, leave_with_parent) as pool:
         yield from _shown(pool.map(_Job.__call__, jobs), len(jobs))
 
 

@@ -13,6 +13,8 @@ from smiletrack.console import notify, say
 from smiletrack.engine.eval_mot import EvalConfig, eval_mot
 from smiletrack.engine.make_world import MakeWorldConfig, make_world
 from smiletrack.engine.report import ReportConfig, report
+from smiletrack.engine.run_folders.folder import run_is_whole
+from smiletrack.engine.run_folders.results import result_files
 from smiletrack.engine.settings.computing import DeviceConfig
 from smiletrack.engine.settings.train_detector import TrainDetectorConfig
 from smiletrack.engine.settings.train_slm import TrainSLMConfig
@@ -67,8 +69,8 @@ def quickstart(config: QuickstartConfig) -> Path:
     detector, slm = output / "detector" / "model.safetensors", output / "slm" / "model.safetensors"
     began = time.monotonic()
 
-    def stage(title: str, made: Path, make: Callable[[], object]) -> None:
-        if made.exists():
+    def stage(title: str, made: Path, make: Callable[[], object], whole: Callable[[], bool] = lambda: True) -> None:
+        if made.exists() and whole():
             notify(f"{title}: already there ({made})")
             return
         start = time.monotonic()
@@ -86,14 +88,25 @@ def quickstart(config: QuickstartConfig) -> Path:
     runs = {name: output / name for name in TRACKERS}
     for name, run in runs.items():
         settings = _track(config, name, run, detector, slm)
-        stage(f"4/5 tracking with {name}", run / "timing.json", lambda settings=settings: track(settings))  # type: ignore[misc]
+        stage(
+            f"4/5 tracking with {name}",
+            run / "timing.json",
+            lambda settings=settings: track(settings),  # type: ignore[misc]
+            lambda run=run: run_is_whole(run),  # type: ignore[misc]
+        )
     for run in runs.values():
         eval_mot(EvalConfig(results=str(run)))
     page, video = output / "report.html", output / "show"
     stage("5/5 report", page, lambda: report(ReportConfig(runs=tuple(map(str, runs.values())), output=str(page))))
-    stage("5/5 video", video, lambda: show_tracks(ShowConfig(run=str(runs["smiletrack"]), output=str(video))))
+    shown = runs["smiletrack"]
+    stage(
+        "5/5 video",
+        video,
+        lambda: show_tracks(ShowConfig(run=str(shown), output=str(video))),
+        lambda: all((video / f"{name}.mp4").is_file() for name in result_files(shown)),
+    )
     notify(f"all of it: {time.monotonic() - began:.0f} s. Look at {page} and {video}")
-    say(*_next_steps(detector, slm, runs["smiletrack"]))
+    say(*_next_steps(detector, slm, shown))
     return page
 
 

@@ -30,8 +30,17 @@ from smiletrack.tracking.threshold_fit import threshold_doubt
 from smiletrack.tracking.tracker import Skipped, Tracker, default_config
 from smiletrack.types import Ints, Tracks, TrackTable
 
-_PARTS = ("tracks", "identified", "timing.json", "labels.txt", "config.yaml", "environment.json")
-"""What a run is, in its folder; caches, figures and pages beside it are not."""
+_PARTS = (
+    "tracks",
+    "identified",
+    "timing.json",
+    "labels.txt",
+    "config.yaml",
+    "environment.json",
+    "summary.json",
+    "classes.json",
+)
+"""What a run is, in its folder, with the figures that `smiletrack eval` found; caches and pages beside it are not."""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from typing import Protocol, TypeVar
 import torch
 from torch.multiprocessing.spawn import ProcessExitedException, SpawnContext, start_processes
 
+from smiletrack.child_processes import leave_with_parent
 from smiletrack.errors import InputError
 from smiletrack.training.runtime import choose_device, stop_signal
 
@@ -85,6 +86,7 @@ def _process(
     rank: int, work: Callable[[Launched], object], config: Launched, port: int, threads: int, refused: SimpleQueue[str]
 ) -> None:
     """Be process number `rank` of the group, named as torchrun names it."""
+    leave_with_parent(_GRACE_S)
     size = str(config.processes)
     os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=size)
     os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))

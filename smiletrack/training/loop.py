@@ -12,7 +12,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -25,7 +25,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from smiletrack.console import notify
 from smiletrack.errors import InputError
-from smiletrack.files import write_json
+from smiletrack.files import alone_in, write_json
 from smiletrack.training.config import FitConfig as FitConfig
 from smiletrack.training.log import TrainingLog
 from smiletrack.training.optimizer import Schedule
@@ -67,8 +67,9 @@ def fit(
 
     With `resume`, goes on from `folder/last.pt` where there is one; another configuration or other metadata than that
     run had is an InputError, but for more epochs and a later limit. A folder with weights of another run is one, too,
-    unless they may be overwritten: then they are there until the first epoch of this run is. `begin` is called in the
-    main process when all that is checked; until then nothing is written.
+    unless they may be overwritten: then they are there until the first epoch of this run is; and so is one in which
+    another process trains. `begin` is called in the main process when all that is checked; until then nothing is
+    written.
 
     Raises InputError on a loss that is not finite, on GPU memory running out, and passes on those of the loader; the
     last good state is on disk in all three cases. Ctrl-C and SIGTERM save the state at the next step and then raise
@@ -81,26 +82,16 @@ def fit(
     before = runtime.peers.from_main(lambda: load_state(last) if resume and last.is_file() else None)
     if before is not None:
         state.restore(before, last, identity)
-    stale = [] if before is not None else [folder / name for name in WEIGHT_FILES if (folder / name).is_file()]
-    run = _Run(recipe, config, folder, runtime, state, identity, stale)
-    runtime.peers.main_only(lambda: _begin(stale, overwrite, begin))
-    if before is not None:
-        run.tell_if_finished()
-    run.open_log()
-    with _in_one_line(state), stop_signal() as stop, run.log:
-        run.train(stop)
+    run = _Run(recipe, config, folder, runtime, state, identity)
+    with ExitStack() as held:
+        runtime.peers.main_only(lambda: held.enter_context(run.in_folder(before is not None, overwrite, begin)))
+        if before is not None:
+            run.tell_if_finished()
+        run.open_log()
+        with _in_one_line(state), stop_signal() as stop, run.log:
+            run.train(stop)
     weights, best = folder / "model.safetensors", folder / "best.safetensors"
     return FitResult(run.shipped, weights, best if best.is_file() else weights, state.progress.history)
-
-
-def _begin(stale: list[Path], overwrite: bool, begin: Callable[[], object]) -> None:
-    """Refuse to train where another run's weights are, unless they may be overwritten; then let the run begin."""
-    if stale and not overwrite:
-        raise InputError(
-            f"{stale[0]}: of a run before this one; --resume goes on with it, --overwrite trains anew, another "
-            "--output keeps both"
-        )
-    begin()
 
 
 def _identity(recipe: Recipe, config: FitConfig, runtime: Runtime) -> dict[str, dict[str, Any]]:
@@ -122,10 +113,9 @@ class _Run:
         runtime: Runtime,
         state: TrainingState,
         identity: Mapping[str, Mapping[str, Any]],
-        stale: list[Path],
     ) -> None:
-        """stale: files of another run, which go when there is an epoch of this one."""
-        self.stale = stale
+        self.stale: list[Path] = []
+        """Files of another run, which go when there is an epoch of this one."""
         self.recipe, self.config, self.folder, self.runtime = recipe, config, folder, runtime
         self.state, self.progress, self.identity = state, state.progress, identity
         self.last = folder / "last.pt"
@@ -137,6 +127,20 @@ class _Run:
         if steps_per_epoch == 0:
             raise InputError("nothing to train on: the loader has no batches; lower the batch size or add data")
         self.schedule = Schedule(config, steps_per_epoch)
+
+    @contextmanager
+    def in_folder(self, resumed: bool, overwrite: bool, begin: Callable[[], object]) -> Iterator[None]:
+        """Let the run begin and have its folder for itself, unless another one is, or was, there; see `fit`."""
+        with alone_in(self.folder):
+            if not resumed:
+                self.stale = [file for name in WEIGHT_FILES if (file := self.folder / name).is_file()]
+            if self.stale and not overwrite:
+                raise InputError(
+                    f"{self.stale[0]}: of a run before this one; --resume goes on with it, --overwrite trains anew, "
+                    "another --output keeps both"
+                )
+            begin()
+            yield
 
     def open_log(self) -> None:
         """Begin to write and to show."""

@@ -38,6 +38,11 @@ def test_every_stage_runs_once(tmp_path: Path, capsys: pytest.CaptureFixture[str
     quickstart(config)
     told = capsys.readouterr().err
     assert told.count("already there") == 8 and "epoch" not in told
+    (tmp_path / "runs" / "bytetrack" / ".before").mkdir()  # as if tracking had been killed
+    next((tmp_path / "runs" / "show").glob("*.mp4")).unlink()
+    quickstart(config)
+    told = capsys.readouterr().err
+    assert told.count("already there") == 6 and list((tmp_path / "runs" / "show").glob("*.mp4"))
 
 
 @pytest.mark.parametrize("seed", [0, 1])

@@ -110,6 +110,17 @@ def test_eval_scores_two_networks_on_the_same_crops(street: Path, trained: Path,
     assert cv2.imread(str(tmp_path / "eval" / "hardest_pairs.png")) is not None
 
 
+def test_an_export_that_differs_takes_no_files_place(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "slm.onnx").write_text("a good one")
+    monkeypatch.setattr("smiletrack.engine.export.TOLERANCE", 0.0)
+    with pytest.raises(InputError, match=r"slm\.onnx: ONNX Runtime differs .* was not written"):
+        export(ExportConfig(checkpoint=str(trained / "model.safetensors"), output=str(tmp_path / "slm.onnx")))
+    assert [file.name for file in tmp_path.iterdir()] == ["slm.onnx"]
+    assert (tmp_path / "slm.onnx").read_text() == "a good one"
+
+
 def test_eval_takes_detections_and_tables(street: Path, trained: Path, tmp_path: Path) -> None:
     truth = np.loadtxt(street / "gt" / "gt.txt", delimiter=",")
     (street / "det").mkdir(exist_ok=True)

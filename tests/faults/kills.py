@@ -3,11 +3,18 @@
 import os
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+from smiletrack.errors import InputError
+
 _CHANGES = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "shutil.rmtree")
+
+
+_PATIENCE_S = 5.0
+"""How long a command may wait for one that stands still."""
 
 
 def run_until(command: Callable[[], object], folder: Path, moment: int = 0, number: int = signal.SIGKILL) -> int:
@@ -16,16 +23,41 @@ def run_until(command: Callable[[], object], folder: Path, moment: int = 0, numb
     Returns how many changes the command made by then. moment: 0 for none; then the command has to end well.
     """
     reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(reading)
-        _become(command, folder, moment, number, writing)
+    child = _forked(lambda: _become(command, folder, moment, number, writing))
     os.close(writing)
     with os.fdopen(reading, "rb") as stream:
         changes = len(stream.read())
     status = os.waitpid(child, 0)[1]
     assert moment or status == 0, f"the command failed ({status})"
     return changes
+
+
+def run_beside(first: Callable[[], object], second: Callable[[], object], folder: Path, moment: int) -> tuple[int, int]:
+    """Let `first` stand still at its `moment`-th change below `folder` while `second` runs; return how both ended.
+
+    0 is well, 2 an InputError. A second command that waits for the first gets what it waits for after a while.
+    """
+    reading, writing = os.pipe()
+    child = _forked(lambda: _become(first, folder, moment, signal.SIGSTOP, writing))
+    stopped = os.WIFSTOPPED(status := os.waitpid(child, os.WUNTRACED)[1])
+    other = _forked(lambda: _become(second, folder, 0, 0, writing))
+    until = time.monotonic() + _PATIENCE_S
+    while not (over := os.waitpid(other, os.WNOHANG))[0] and time.monotonic() < until:
+        time.sleep(0.01)
+    if stopped:
+        os.kill(child, signal.SIGCONT)
+        status = os.waitpid(child, 0)[1]
+    ended = over[1] if over[0] else os.waitpid(other, 0)[1]
+    os.close(reading)
+    os.close(writing)
+    return os.waitstatus_to_exitcode(status), os.waitstatus_to_exitcode(ended)
+
+
+def _forked(be: Callable[[], None]) -> int:
+    if child := os.fork():
+        return child
+    be()
+    raise AssertionError("has become another")
 
 
 def _become(command: Callable[[], object], folder: Path, moment: int, number: int, writing: int) -> None:
@@ -54,6 +86,9 @@ def _become(command: Callable[[], object], folder: Path, moment: int, number: in
         status = 0
     except KeyboardInterrupt:
         status = 130
+    except InputError as error:
+        print(error, file=sys.stderr)
+        status = 2
     except BaseException:
         traceback.print_exc()
     finally:

@@ -75,6 +75,11 @@ def until_whole(folder: Path, parts: Sequence[str], whole: Callable[[], bool], a
         _remove(aside)
 
 
+def run_is_whole(folder: Path) -> bool:
+    """Tell whether the run in a folder, whose old state was set aside, came to its end."""
+    return not (folder / _ASIDE).is_dir()
+
+
 def _remove(path: Path) -> None:
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)

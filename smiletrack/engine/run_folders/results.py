@@ -13,6 +13,7 @@ from smiletrack.data.sources import open_source
 from smiletrack.data.strides import every
 from smiletrack.data.truth import read_class_names
 from smiletrack.data.video import FrameSource
+from smiletrack.engine.run_folders.folder import run_is_whole
 from smiletrack.engine.run_folders.records import (
     RunSettings,
     SequenceTiming,
@@ -21,6 +22,7 @@ from smiletrack.engine.run_folders.records import (
     read_settings,
     read_summary,
 )
+from smiletrack.engine.run_folders.shards import refuse_while_at_work
 from smiletrack.errors import InputError
 from smiletrack.metrics import clear
 from smiletrack.metrics.preprocess import BENCHMARKS, Comparison, compare
@@ -141,15 +143,19 @@ class SequenceRun:
 def read_run(folder: str | Path) -> Run:
     """Read what a run folder tells.
 
-    Raises InputError where there is no result file in it, and for a configuration that cannot be read, since that says
-    which truth the results belong to. Speed and figures are told as damaged.
+    Raises InputError where there is no result file in it, while `smiletrack track` writes them, and for a configuration
+    that cannot be read, since that says which truth the results belong to. Speed and figures are told as damaged, and
+    so is a run that was stopped.
     """
     folder = Path(folder)
+    refuse_while_at_work(folder, "track")
     results = result_files(folder)
     settings = read_settings(folder)
     summary: Summary = {}
     timing: dict[str, SequenceTiming] = {}
     damaged, notes = [], []
+    if not run_is_whole(folder):
+        damaged.append(f"{folder}: the run was stopped before its end; the same smiletrack track makes it whole")
     try:
         summary = read_summary(folder)
     except InputError as error:

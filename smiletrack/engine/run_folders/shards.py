@@ -9,7 +9,7 @@ import fcntl
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -173,6 +173,18 @@ class SharedJob:
             if self.shard is not None:
                 raise InputError(f"{self._folder}: shards need file locks there ({error.strerror})") from None
         return True
+
+
+def refuse_while_at_work(folder: Path, command: str) -> None:
+    """Raise InputError where a process does the whole job of a command in the folder now."""
+    file = folder / _FOLDER / command / "running.lock"
+    if not file.is_file():
+        return
+    with file.open() as stream, suppress(OSError):  # file systems without locks
+        try:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"{folder}: smiletrack {command} is at work in it; wait until it is done") from None
 
 
 def _identity(config: Any) -> str:

@@ -1,11 +1,14 @@
 """A GPU that is none: tensors that claim to be on cuda:0 and compute on the CPU.
 
-What only a GPU shows is shown without one: an operation on tensors of two devices raises, and what would make the host
-wait for the device is counted. `fake_cuda()` is the world in which PyTorch has that device.
+What only a GPU shows is shown without one. Refused are operations on tensors of two devices, memory of the host that is
+touched while a copy to or from it is on its way, and events and recordings made while another GPU is the current one;
+what would make the host wait for the device is counted, and refused in a recording. `fake_cuda()` is the world in which
+PyTorch has that device.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 from unittest import mock
 
@@ -36,16 +39,56 @@ class FakeCuda(Tensor):
         return True
 
 
+_TOUCHES = {"numpy", "tolist", "item", "copy_", "clone", "__getitem__", "__setitem__"}
+
+
 class Waits(list[str]):
-    """What made the host wait, in order."""
+    """What made the host wait, in order; nothing may in a recording."""
+
+    capturing = False
+
+    def append(self, what: str) -> None:
+        if self.capturing:
+            raise RuntimeError(f"{what}: operation not permitted when stream is capturing")
+        super().append(what)
+
+
+class _Streams:
+    """What is current, and the pinned memory to or from which copies are on their way."""
+
+    def __init__(self, gpu: int, waits: Waits) -> None:
+        self.gpu, self.stream, self.waits = gpu, _Stream(), waits
+        self.on_their_way: set[int] = set()
+
+    def check(self, what: str) -> None:
+        if self.gpu != CUDA.index:
+            raise RuntimeError(f"{what} on cuda:{self.gpu}, which computes nothing here")
+
+    def synchronize(self, *_: Any) -> None:
+        self.on_their_way.clear()
+
+    @contextmanager
+    def as_gpu(self, device: Any) -> Iterator[None]:
+        before, self.gpu = self.gpu, torch.device(device).index or 0
+        yield
+        self.gpu = before
+
+    @contextmanager
+    def as_stream(self, stream: "_Stream") -> Iterator[None]:
+        before, self.stream = self.stream, stream
+        yield
+        self.stream = before
+
+    def set_stream(self, stream: "_Stream") -> None:
+        self.stream = stream
 
 
 class _Device(TorchFunctionMode):
     """Sends tensors to the device and back, refuses mixtures, notes what waits."""
 
-    def __init__(self, waits: Waits) -> None:
+    def __init__(self, waits: Waits, streams: _Streams) -> None:
         super().__init__()
-        self.waits = waits
+        self.waits, self.streams = waits, streams
         self.pinned: set[int] = set()
         self._keep: list[Tensor] = []
 
@@ -54,6 +97,8 @@ class _Device(TorchFunctionMode):
         if name == "__deepcopy__":  # its memory of what was copied is long
             return _copied(*args) if isinstance(args[0], FakeCuda) else func(*args, **kwargs)
         given = list(_tensors((args, list(kwargs.values()))))
+        if name in _TOUCHES and any(id(value) in self.streams.on_their_way for value in given):
+            raise RuntimeError(f"{name}: this memory is on its way to or from the device")
         if name in ("to", "cpu", "cuda"):
             return self._moved(func, name, args, kwargs)
         if name == "_has_compatible_shallow_copy_type":
@@ -121,8 +166,11 @@ class _Device(TorchFunctionMode):
         if target.type == "cuda":
             if source.dim() and not (non_blocking and id(source) in self.pinned):
                 self.waits.append(f"upload {tuple(source.shape)} from memory that is not pinned")
+            elif source.dim():
+                self.streams.on_their_way.add(id(source))
             return _claimed(moved.clone() if moved is plain else moved)
         self.waits.append(f"download {tuple(source.shape)}")
+        self.streams.synchronize()
         return moved.clone() if moved is plain else moved
 
     def _note_copy(self, target: Tensor, source: Any, non_blocking: bool) -> None:
@@ -131,6 +179,8 @@ class _Device(TorchFunctionMode):
         host = source if target.device.type == "cuda" else target
         if not (non_blocking and id(host) in self.pinned):
             self.waits.append(f"copy_ {tuple(source.shape)} from {source.device.type}")
+        else:
+            self.streams.on_their_way.add(id(host))
 
     def _note_wait(self, name: str, args: Any) -> None:
         by_mask = name in ("__getitem__", "__setitem__", "index_put_") and any(
@@ -190,11 +240,23 @@ class _Graph:
 
 
 class _Recorder(TorchDispatchMode):
-    """Writes down every operation; one that waits is refused, as PyTorch does."""
+    """Writes down every operation. One that waits is refused; its stream stays the current one, as PyTorch has it."""
 
-    def __init__(self, graph: _Graph, **_: Any) -> None:
+    def __init__(self, streams: _Streams, graph: _Graph, stream: Any, **_: Any) -> None:
         super().__init__()
-        self.graph = graph
+        self.graph, self.streams, self.mine = graph, streams, stream
+
+    def __enter__(self) -> Any:
+        self.streams.check("a recording")
+        self.before, self.streams.stream = self.streams.stream, self.mine
+        self.streams.waits.capturing = True
+        return super().__enter__()
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        super().__exit__(kind, error, trace)
+        self.streams.waits.capturing = False
+        if kind is None:
+            self.streams.stream = self.before
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func.overloadpacket.__name__ in {*_SELECTS, "_local_scalar_dense"}:
@@ -215,14 +277,14 @@ class _Stream:
 class _Event:
     """A point on the device's way."""
 
-    def __init__(self, **_: Any) -> None:
-        pass
+    def __init__(self, streams: _Streams, **_: Any) -> None:
+        self.streams = streams
 
     def record(self, *_: Any) -> None:
-        pass
+        self.streams.check("an event")
 
     def synchronize(self) -> None:
-        pass
+        self.streams.synchronize()
 
 
 class _Autocast(torch.autocast):
@@ -237,26 +299,30 @@ class _Scaler(torch.amp.GradScaler):
 
 
 @contextmanager
-def fake_cuda() -> Iterator[Waits]:
-    """Let PyTorch have a GPU for a while; yields what makes the host wait."""
+def fake_cuda(current: int = 0) -> Iterator[Waits]:
+    """Let PyTorch have a GPU for a while; yields what makes the host wait. `current` is PyTorch's current GPU."""
     waits = Waits()
+    streams = _Streams(current, waits)
     replaced = {
         "is_available": lambda: True,
         "device_count": lambda: 1,
-        "current_device": lambda: 0,
+        "current_device": lambda: streams.gpu,
         "get_device_capability": lambda *_: (9, 0),
         "get_device_name": lambda *_: "a GPU that is none",
         "synchronize": lambda *_: waits.append("synchronize"),
-        "Event": _Event,
-        "set_device": lambda *_: None,
-        "stream": lambda *_: nullcontext(),
+        "Event": partial(_Event, streams),
+        "device": streams.as_gpu,
+        "set_device": lambda device: setattr(streams, "gpu", torch.device(device).index or 0),
+        "stream": streams.as_stream,
+        "set_stream": streams.set_stream,
         "Stream": _Stream,
-        "current_stream": _Stream,
+        "current_stream": lambda *_: streams.stream,
         "CUDAGraph": _Graph,
-        "graph": _Recorder,
+        "graph": partial(_Recorder, streams),
+        "graph_pool_handle": lambda: (0, 0),
     }
     with mock.patch.multiple(torch.cuda, **replaced), mock.patch.object(torch, "autocast", _Autocast):
         captures = "_accelerator_graph_capture_health_check"
         unasked = mock.patch.object(torch.optim.Optimizer, captures, lambda _: None)
-        with mock.patch.object(torch.amp, "GradScaler", _Scaler), unasked, _Device(waits):
+        with mock.patch.object(torch.amp, "GradScaler", _Scaler), unasked, _Device(waits, streams):
             yield waits

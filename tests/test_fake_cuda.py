@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from smiletrack.detector.build import build_detector, build_loss
 from smiletrack.detector.checkpoint import save_detector
@@ -19,7 +20,7 @@ from smiletrack.detector.settings import DetectorConfig, NMSConfig, PredictConfi
 from smiletrack.engine.train_slm import Trainee, _loss, _taught
 from smiletrack.slm.checkpoint import metadata
 from smiletrack.slm.config import LossConfig, SLMConfig
-from smiletrack.slm.embedder import load_embedder
+from smiletrack.slm.embedder import fuse_norms, halve_weights, load_embedder
 from smiletrack.slm.losses import SLMLoss
 from smiletrack.slm.network import SLM
 from smiletrack.slm.teacher import Teacher
@@ -61,9 +62,21 @@ def test_the_harness_notices_mixtures_and_waits() -> None:
             waits.clear()
             waiting()
             assert len(waits) == 1
+        waits.clear()
+        host, done = torch.zeros(3).pin_memory(), torch.cuda.Event()
+        host.copy_(there[:, 0], non_blocking=True)
+        done.record()
+        with pytest.raises(RuntimeError, match="on its way"):
+            host.numpy()
+        done.synchronize()
+        assert host.tolist() == there[:, 0].tolist() and host.to("cuda:0", non_blocking=True).device == CUDA
+        with pytest.raises(RuntimeError, match="on its way"):
+            host.numpy()
         layer = nn.Linear(4, 2).to("cuda:0")
         layer(there).sum().backward()
         assert layer.weight.grad is not None and layer.weight.grad.device == CUDA
+    with fake_cuda(current=1), pytest.raises(RuntimeError, match="an event on cuda:1"):
+        torch.cuda.Event().record()
 
 
 @pytest.mark.parametrize("architecture", ["prb-nano", "yolox-nano"])
@@ -103,6 +116,30 @@ def test_embeddings_are_the_same_on_a_gpu(tmp_path: Path) -> None:
     assert (found[:2] * expected[:2]).sum(1).min() > 0.999 and not found[2].any()
 
 
+def test_weights_are_cast_to_half_precision_once() -> None:
+    """And embeddings are to the last bit those of weights that autocast casts at every call."""
+    torch.manual_seed(0)
+    network, objects = SLM(TINY).eval(), torch.rand(3, 3, 32, 16)
+    fuse_norms(network)
+
+    def passed() -> tuple[Tensor, int]:
+        weights, casts = {value.data_ptr() for value in network.parameters()}, 0
+
+        class Casts(TorchDispatchMode):
+            def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+                nonlocal casts
+                casts += func.overloadpacket.__name__ == "_to_copy" and args[0].data_ptr() in weights
+                return func(*args, **(kwargs or {}))
+
+        with torch.no_grad(), torch.autocast("cpu", torch.float16), Casts():
+            return network(objects).float(), casts
+
+    expected, before = passed()
+    halve_weights(network)
+    found, after = passed()
+    assert before > 5 and after == 0 and torch.equal(found, expected)
+
+
 def one_step(network: nn.Module, recipe_parts: dict[str, Any], batch: Any, device: str, amp: Any) -> dict[str, float]:
     """Return the figures of a step."""
     state = TrainingState(network, FitConfig(amp=amp, ema_decay=0.9), Runtime(torch.device(device)))
@@ -133,6 +170,46 @@ def test_a_detector_takes_the_same_step_on_a_gpu(architecture: str) -> None:
     with fake_cuda():
         assert step("cuda:0") == pytest.approx(expected, rel=1e-4)
         assert step("cuda:0", "bfloat16")["loss"] == pytest.approx(expected["loss"], rel=0.1)
+
+
+class Operations(TorchDispatchMode):
+    """Counts them."""
+
+    number = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.number += 1
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize(("architecture", "waits_known"), [("prb-nano", 4), ("yolox-nano", 4)])
+def test_a_loss_treats_all_images_of_a_batch_at_once(architecture: str, waits_known: int) -> None:
+    """What it costs in waits and in operations does not grow with their number."""
+    costs: list[tuple[int, int]] = []
+    for batch in (2, 6):
+        criterion = build_loss(build_detector(DetectorConfig(architecture, height=64, width=96)).train())
+        columns = (3, 6) if "prb" in architecture else (6,)
+        generator = torch.Generator().manual_seed(0)
+        pair = [torch.randn(2, *columns, 64 // s, 96 // s, generator=generator) for s in (8, 16, 32)]
+        outputs = [level.movedim(2, -1) if "prb" in architecture else level for level in pair]
+        outputs = [level.repeat(batch // 2, *[1] * (level.dim() - 1)) for level in outputs]
+        image = torch.arange(batch).repeat_interleave(5)[:, None]
+        places = torch.tensor(
+            [[0, 30.0, 30, 20, 40], [0, 60, 40, 20, 50], [0, 64, 30, 22, 44], [0, 9, 9, 30, 30], [0, 80, 50, 16, 40]]
+        )
+        targets = torch.cat([image, places.repeat(batch, 1)], 1)
+        with Operations() as operations:
+            expected = criterion(outputs, targets).total
+        with fake_cuda() as waits:
+            there = [level.to("cuda:0") for level in outputs]
+            criterion.to("cuda:0")
+            targets_there = targets.to("cuda:0")
+            criterion(there, targets_there)  # makes constants
+            waits.clear()
+            found = criterion(there, targets_there).total
+            costs.append((operations.number, len(waits)))
+        assert found.cpu().item() == pytest.approx(expected.item(), rel=1e-5)
+    assert costs[0] == costs[1] and costs[0][1] <= waits_known, costs
 
 
 def test_a_taught_slm_takes_the_same_step_on_a_gpu_and_nothing_waits(tmp_path: Path) -> None:

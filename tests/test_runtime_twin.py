@@ -14,7 +14,7 @@ from smiletrack.detector.predictor import load_detector
 from smiletrack.detector.settings import DetectorConfig, NMSConfig, PredictConfig
 from smiletrack.runtime_twin import RuntimeTwin
 from smiletrack.slm.checkpoint import metadata
-from smiletrack.slm.embedder import load_embedder
+from smiletrack.slm.embedder import _same_directions, load_embedder
 from smiletrack.slm.network import SLM
 from smiletrack.weights import save_weights
 from tests.test_fake_cuda import FRAMES, TINY
@@ -38,6 +38,12 @@ def test_detections_and_embeddings_are_pytorchs(tmp_path: Path) -> None:
     slow, quick = (load_embedder(tmp_path / "slm.safetensors", runtime=r, threads=1) for r in ("torch", "onnx"))
     assert (slow.embed(FRAMES[0], boxes) * quick.embed(FRAMES[0], boxes)).sum(1).min() > 0.9999
     assert slow.fingerprint != quick.fingerprint
+
+
+def test_a_black_crop_of_which_nothing_is_said_is_no_difference() -> None:
+    rows = torch.tensor([[0.0, 0], [3, 4], [1, -1]])
+    assert _same_directions(rows, 2 * rows)
+    assert not _same_directions(rows, rows + torch.tensor([0.1, 0]))
 
 
 @pytest.mark.parametrize("agree", [True, False])

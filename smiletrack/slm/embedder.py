@@ -144,6 +144,8 @@ def load_embedder(
     network, preprocessing = load_slm_network(path)
     fuse_norms(network)
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if torch.device(device).type == "cuda":
+        halve_weights(network)
     mask_grid = network.mask_grid if isinstance(network, SLM) else None
     forward: Callable[..., Tensor] = torch.compile(network, dynamic=True) if compile else network
     if device == "cpu" and runtime != "torch" and mask_grid is None:
@@ -166,8 +168,16 @@ def _export(network: nn.Module, preprocessing: Preprocessing, path: Path, size: 
 
 
 def _same_directions(first: Tensor, second: Tensor) -> bool:
-    """Tell rows of embeddings apart whose cosine is below 0.9999."""
-    return bool(functional.cosine_similarity(first, second).min() > 0.9999)
+    """Tell rows of embeddings apart whose cosine is below 0.9999; rows of zeros, of a black crop, are the same."""
+    empty = (first.norm(dim=1) < 1e-6) & (second.norm(dim=1) < 1e-6)
+    return bool((empty | (functional.cosine_similarity(first, second) > 0.9999)).all())
+
+
+def halve_weights(network: nn.Module) -> None:
+    """Store the weights of convolutions and linear maps in float16, as autocast would cast them at every call."""
+    for module in network.modules():
+        if isinstance(module, (nn.Conv2d, nn.Linear)):
+            module.half()
 
 
 def fuse_norms(module: nn.Module) -> None:

@@ -166,8 +166,9 @@ class _Run:
         while not self._finished():
             network.train()
             batches = islice(self.loader, self.progress.batch, None)  # those before were done before a resume
-            while group := self._next_group(batches, stop):
-                self._step(network, group)
+            with _kernels_tried_out():
+                while group := self._next_group(batches, stop):
+                    self._step(network, group)
             self.progress.epoch, self.progress.batch = self.progress.epoch + 1, 0
             self._finish_epoch()
             if not self._finished():
@@ -271,15 +272,10 @@ class _Run:
         self.save()
 
     def _evaluation(self) -> Evaluation:
-        """Judge the network. Its inputs may have as many shapes as there are, which cuDNN must not all try out."""
         if self.recipe.evaluate is None:
             return Evaluation({})
-        benchmark, torch.backends.cudnn.benchmark = torch.backends.cudnn.benchmark, False
-        try:
-            with torch.no_grad():
-                return self.recipe.evaluate(self.shipped)
-        finally:
-            torch.backends.cudnn.benchmark = benchmark
+        with torch.no_grad():
+            return self.recipe.evaluate(self.shipped)
 
     # --- small parts
 
@@ -302,6 +298,20 @@ class _Run:
 
     def _finished(self) -> bool:
         return self.progress.epoch >= self.config.epochs or self._out_of_time()
+
+
+@contextmanager
+def _kernels_tried_out() -> Iterator[None]:
+    """Have cuDNN choose kernels by trying them out, once a shape: steps have few shapes.
+
+    What comes before and between (teachers, evaluations) has as many as there are numbers of people in an image.
+    """
+    before = torch.backends.cudnn.benchmark
+    torch.backends.cudnn.benchmark = not torch.are_deterministic_algorithms_enabled()
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = before
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from pathlib import Path
+from unittest import mock
 
 import cv2
 import numpy as np
@@ -21,16 +22,17 @@ from smiletrack.engine.settings.eval_slm import EvalSLMConfig
 from smiletrack.engine.settings.export import ExportConfig
 from smiletrack.engine.settings.layouts import CompareLayoutsConfig
 from smiletrack.engine.studies.layouts import _rows_behind_one, _rows_of_each, compare_layouts
-from smiletrack.engine.train_slm import train_slm
+from smiletrack.engine.train_slm import judge_slm, train_slm
 from smiletrack.errors import InputError
 from smiletrack.slm.checkpoint import load_slm_network, metadata
 from smiletrack.slm.config import LossConfig
-from smiletrack.slm.embedder import load_embedder
+from smiletrack.slm.embedder import Embedder, load_embedder
 from smiletrack.slm.heads import SideBySide
 from smiletrack.slm.network import SLM
 from smiletrack.slm.osnet import OSNetBackbone
 from smiletrack.slm.teacher import Teacher, within_class_map
 from smiletrack.training.config import FitConfig
+from smiletrack.training.runtime import Runtime
 from smiletrack.weights import load_weights, save_weights
 from tests.engine.slm_street import NETWORK, NUM_FRAMES, NUM_PEOPLE, make_street, settings
 
@@ -53,6 +55,13 @@ def test_colours_are_learned_and_the_weights_say_what_they_are(trained: Path) ->
     assert {"contrastive", "identity", "mAP_30", "rank1_5"} <= history[-1].keys()
     embedder = load_embedder(trained / "model.safetensors")
     assert (embedder.preprocessing.width, embedder.preprocessing.height, embedder.dimension) == (16, 32, 8)
+
+
+def test_an_evaluation_embeds_every_crop_once(street: Path) -> None:
+    table = read_table((f"{street}@all",), "val_half", 0.0, 2)
+    with mock.patch.object(Embedder, "embed", autospec=True, side_effect=Embedder.embed) as asked:
+        judge_slm(table, Runtime(), None, SLM(NETWORK).eval())
+    assert sum(len(call.args[2]) for call in asked.call_args_list) == len(table) > 20
 
 
 class Killed(Exception):

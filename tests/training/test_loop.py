@@ -19,7 +19,7 @@ from smiletrack.data.loader_workers import leave_signals_to_main
 from smiletrack.errors import InputError
 from smiletrack.training.loop import FitConfig, FitResult, fit
 from smiletrack.training.recipe import Evaluation
-from smiletrack.training.runtime import Runtime, choose_device
+from smiletrack.training.runtime import Runtime, choose_device, start_runtime
 from smiletrack.training.state import load_state
 from smiletrack.weights import load_weights
 from tests.training.product_task import INPUTS, TARGETS, loader, loss_function, network, recipe
@@ -142,6 +142,25 @@ def test_best_weights_are_those_of_the_best_epoch(tmp_path: Path) -> None:
     best, read = load_weights(result.best_weights)
     assert read == metadata and all(torch.equal(best[k], states[1][k]) for k in best)
     assert [row["score"] for row in result.history] == [0.2, 0.9, 0.4]
+
+
+def test_cudnn_tries_kernels_out_for_steps_only(tmp_path: Path) -> None:
+    """Evaluations, and what teaches before a run, have as many shapes as there are numbers of people in an image."""
+    tried: list[tuple[str, bool]] = []
+
+    def loss(net: nn.Module, batch: list[Tensor]) -> tuple[Tensor, Mapping[str, Any]]:
+        tried.append(("step", torch.backends.cudnn.benchmark))
+        return loss_function(net, batch)
+
+    def evaluate(net: nn.Module) -> Evaluation:
+        tried.append(("evaluation", torch.backends.cudnn.benchmark))
+        return Evaluation({})
+
+    with start_runtime("cpu") as runtime:
+        tried.append(("before", torch.backends.cudnn.benchmark))
+        fit(recipe(loss=loss, evaluate=evaluate), FitConfig(epochs=2), tmp_path, runtime=runtime)
+    tried.append(("after", torch.backends.cudnn.benchmark))
+    assert set(tried) == {("before", False), ("step", True), ("evaluation", False), ("after", False)}
 
 
 def test_only_the_shipped_part_is_saved(tmp_path: Path) -> None:

@@ -15,14 +15,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from smiletrack.boxes import area, clip_boxes
-from smiletrack.detector.device_letterbox import letterbox_on_device, to_frame_on_device
-from smiletrack.detector.fixed_postprocess import postprocess_fixed
-from smiletrack.detector.letterbox import place
 from smiletrack.detector.predictor import Predictor
 from smiletrack.device_graphs import Recorded
 from smiletrack.engine.inputs.detection_cache import EMBEDDED_ABOVE
+from smiletrack.engine.inputs.device_stages import DeviceStages, DeviceTransfer
 from smiletrack.images import Frame
-from smiletrack.slm.device_crops import bucket_sizes, cut_on_device
+from smiletrack.slm.device_crops import bucket_sizes
 from smiletrack.slm.embedder import Embedder
 from smiletrack.types import Detections, Floats
 
@@ -50,15 +48,19 @@ class DeviceNetworks:
         self._predictor, self._embedder, self._device = predictor, embedder, predictor.device
         self.fingerprint = f"{predictor.fingerprint} {embedder.fingerprint if embedder else 'none'} on the device"
         self.settings, self.class_names = predictor.settings, predictor.class_names
-        self._see, self._look = Recorded(self._seen, self._device), Recorded(self._embedded, self._device)
-        self._hosts: dict[tuple[torch.Size, torch.dtype], Tensor] = {}
+        self.stages, self.host = DeviceStages(predictor, embedder), DeviceTransfer(self._device)
+        self._see = Recorded(self.stages.see, self._device)
+        self._look = Recorded(self.stages.look, self._device)
         self._expected = 0
         self._latest: tuple[_SeenFrame, ...] = ()
 
-    @torch.inference_mode()
     def detect(self, frame: Frame) -> Detections:
         """Return what the detector sees, by falling score; what the SLM sees is kept for `embed` of the same frame."""
-        there = self._upload(self._predictor.checked(frame))
+        with torch.inference_mode(), self.host.current():
+            return self._detect(frame)
+
+    def _detect(self, frame: Frame) -> Detections:
+        there = self.host.upload(self._predictor.checked(frame))
         rows = self._see(there)
         parts = self._launch(there, rows, 0, self._expected)
         seen, Z = self._download(rows, parts)
@@ -89,18 +91,6 @@ class DeviceNetworks:
             return known.Z[: len(boxes)]
         return self._embedder.embed(frame, boxes)
 
-    def _seen(self, frame: Tensor) -> Tensor:
-        """(H, W, 3) uint8 -> (K, 8): corners in the frame, score, class number, is it one, is the answer exact."""
-        predictor = self._predictor
-        at = place(frame.shape[0], frame.shape[1], predictor.size, predictor.config.input, predictor.stride)
-        images = letterbox_on_device(frame, at, predictor.config.input).contiguous(memory_format=torch.channels_last)
-        with torch.autocast(self._device.type, enabled=False):
-            predictions = predictor.network(images.half() if predictor.half else images)
-        found = postprocess_fixed(predictions, predictor.nms, predictor.rule)
-        rows, kept = found.rows[0], found.kept[0, :, None].float()
-        boxes, exact = to_frame_on_device(rows[:, :4], at), found.exact.float().expand_as(kept)
-        return torch.cat([boxes, rows[:, 4:], kept, exact], 1)
-
     def _launch(self, frame: Tensor, rows: Tensor, start: int, end: int) -> list[Tensor]:
         """Return the embeddings of the rows from `start` to `end` or beyond, one tensor a batch."""
         parts: list[Tensor] = []
@@ -111,37 +101,9 @@ class DeviceNetworks:
             start += size
         return parts
 
-    def _embedded(self, frame: Tensor, boxes: Tensor) -> Tensor:
-        """(H, W, 3) uint8, (n, 4) -> (n, D) float32 unit rows, zeros where a box has no area in the frame."""
-        assert self._embedder is not None, "else nobody asks"
-        objects, visible = cut_on_device(frame, boxes, self._embedder.preprocessing)
-        return functional.normalize(self._embedder.infer(objects), dim=1).where(visible[:, None], 0.0)
-
-    def _upload(self, frame: Frame) -> Tensor:
-        if self._device.type != "cuda":
-            return torch.from_numpy(frame)
-        host = self._host(torch.Size(frame.shape), torch.uint8)
-        host.numpy()[:] = frame
-        return host.to(self._device, non_blocking=True)
-
     def _download(self, rows: Tensor, parts: list[Tensor]) -> tuple[Floats, NDArray[np.float32]]:
         """Return the rows in float64, and the embeddings, in one copy and one wait."""
-        packed = torch.cat([rows.flatten(), *(part.flatten() for part in parts)])
-        if self._device.type == "cuda":
-            host = self._host(packed.shape, packed.dtype)
-            host.copy_(packed, non_blocking=True)
-            done = torch.cuda.Event()  # type: ignore[no-untyped-call]
-            done.record()
-            done.synchronize()
-            packed = host
-        numbers = packed.numpy().copy()
+        numbers = self.host.download(torch.cat([rows.flatten(), *(part.flatten() for part in parts)]))
         dimension = self._embedder.dimension if self._embedder else 0
         Z = numbers[rows.numel() :].reshape(sum(map(len, parts)), dimension)
         return numbers[: rows.numel()].reshape(rows.shape).astype(np.float64), Z
-
-    def _host(self, shape: torch.Size, dtype: torch.dtype) -> Tensor:
-        """Return pinned memory, the same for the same shape: whoever used it before has been waited for."""
-        key = (shape, dtype)
-        if key not in self._hosts:
-            self._hosts[key] = torch.empty(shape, dtype=dtype).pin_memory()
-        return self._hosts[key]

@@ -16,7 +16,7 @@ from smiletrack.detector.onnx_model import import_onnx
 from smiletrack.detector.predictor import Predictor, load_detector
 from smiletrack.detector.settings import DetectorConfig, NMSConfig, PredictConfig
 from smiletrack.device_graphs import Recorded
-from smiletrack.engine.inputs import device_networks
+from smiletrack.engine.inputs import device_networks, device_stages
 from smiletrack.engine.inputs.detection_cache import detect_sequence, with_embeddings
 from smiletrack.engine.inputs.device_networks import DeviceNetworks
 from smiletrack.engine.inputs.networks import load_networks
@@ -73,8 +73,8 @@ def test_a_frame_has_the_same_people_with_the_same_looks(pair: tuple[Predictor, 
 def test_what_has_no_room_in_fixed_shapes_goes_to_the_networks_by_themselves(
     pair: tuple[Predictor, Embedder], frames: list[Frame], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    exact = device_networks.postprocess_fixed
-    monkeypatch.setattr(device_networks, "postprocess_fixed", lambda *given: exact(*given, candidates=3))
+    exact = device_stages.postprocess_fixed
+    monkeypatch.setattr(device_stages, "postprocess_fixed", lambda *given: exact(*given, candidates=3))
     found, expected = DeviceNetworks(*pair).detect(frames[0]), pair[0].detect(frames[0])
     np.testing.assert_array_equal(found.boxes, expected.boxes)
 
@@ -116,7 +116,7 @@ def test_on_a_gpu_a_frame_is_two_graphs_and_nothing_waits(half: bool, tmp_path: 
     alone = DeviceNetworks(load_detector(detector, "cpu", replace(settings, half=False)), load_embedder(slm))
     with mock.patch.object(device_networks, "EMBEDDED_ABOVE", 0.0):
         expected = [(found := alone.detect(picture), alone.embed(picture, found.boxes)) for picture in pictures]
-        with fake_cuda() as waits:
+        with fake_cuda(current=1) as waits:  # as it is in a thread of a process that another GPU is given to
             both, looks = load_networks(str(detector), str(slm), "cuda", settings)
             assert both is looks and isinstance(both, DeviceNetworks)
             for number, (picture, (wanted, Z)) in enumerate(zip(pictures, expected, strict=True)):
@@ -137,6 +137,7 @@ def test_what_cannot_be_recorded_is_called(capsys: pytest.CaptureFixture[str]) -
     with fake_cuda():
         there = torch.ones(3).to("cuda:0")
         assert isinstance(there, FakeCuda)
-        function = Recorded(asks, CUDA)
+        function, stream = Recorded(asks, CUDA), torch.cuda.current_stream()
         assert function(there).cpu().tolist() == function(there).cpu().tolist() == [2, 2, 2]
+        assert torch.cuda.current_stream() is stream
     assert capsys.readouterr().err.count("no CUDA graph") == 1

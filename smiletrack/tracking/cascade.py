@@ -44,13 +44,14 @@ def run_cascade(
     for index in range(len(stages)):
         stage = read_stage(stages[index])
         slots = work.by_track[0, : _participants(state, stage.group, work.by_track[0])]
-        if not stage.by_age:
-            _match(state, scene, rules, stage, slots, notes, work)
-            continue
-        time = state.clock[NOW]
-        while time > 0:  # the most recently seen first (matching cascade of DeepSORT)
-            time, count = _last_seen_before(state, slots, time, work.by_track[1])
-            _match(state, scene, rules, stage, work.by_track[1, :count], notes, work)
+        time, group = state.clock[NOW], slots
+        while time > 0:
+            if stage.by_age:  # the most recently seen first (matching cascade of DeepSORT)
+                time, count = _last_seen_before(state, slots, time, work.by_track[1])
+                group = work.by_track[1, :count]
+            else:
+                time = 0.0
+            _match(state, scene, rules, stage, group, notes, work)
 
 
 @inner
@@ -110,7 +111,8 @@ def _match(
     cosines, costs = work.pair_figures[1], work.pair_figures[2]
     if stage.appearance:
         fill_appearances(state, scene, rules, stage, pairs, cosines)
-    _fill_costs(state, scene, rules, stage, boxes, pairs, cosines, costs)
+    exact = stage.height_power == 0 or stage.margin > 0 or len(notes.numbers) > 0
+    _fill_costs(state, scene, rules, stage, boxes, pairs, cosines, costs, exact)
     if stage.perspectives:
         add_perspectives(state, scene, stage, pairs, costs)
     if stage.margin > 0:
@@ -149,13 +151,22 @@ def _fill_costs(
     pairs: Candidates,
     cosines: Floats,
     costs: Floats,
+    exact: bool,
 ) -> None:
-    """Fill in the cost of each pair by the stage's fusion; infinite where it is refused."""
+    """Fill in the cost of each pair by the stage's fusion; infinite where it is refused.
+
+    Unless `exact`, that is also the cost of pairs which cost too much whatever the height modulation makes of them.
+    """
     slope, zero = evidence_line(state.similarities)
     for index in range(len(pairs.slots)):
         slot = pairs.slots[index]
         for pair in range(pairs.starts[index], pairs.starts[index + 1]):
             row, overlap = pairs.rows[pair], pairs.ious[pair]
+            # without appearance it is 1 - S at least, and S only falls
+            bound = 1 - (overlap * scene.scores[row] if stage.score else overlap)
+            if not exact and bound >= stage.max_cost and (not stage.appearance or isnan(cosines[pair])):
+                costs[pair] = REFUSED
+                continue
             overlap = modulated_iou(overlap, stage.height_power, boxes, slot, scene.boxes, row)
             scored = overlap * scene.scores[row] if stage.score else overlap
             if not stage.appearance:

@@ -10,7 +10,7 @@ its third power so that the many weak boxes do not count, says what a clear pers
 
 import numpy as np
 
-from smiletrack.compiled import leaf
+from smiletrack.compiled import leaf, leaf_of_sums
 from smiletrack.types import Floats
 
 SCORE_BINS = 1000
@@ -25,14 +25,20 @@ _NOISE = 0.1
 @leaf
 def clear_score(score_weights: Floats) -> float:
     """Return the weighted median so far, the middle of its bin; `TYPICAL` before any score was seen."""
-    total = upto = 0.0
-    for weight in score_weights:
-        total += weight
-    for place in range(SCORE_BINS):
-        upto += score_weights[place]
-        if total > 0 and upto >= total / 2:
+    half, above = _sum(score_weights) / 2, 0.0
+    for place in range(SCORE_BINS - 1, -1, -1):  # from the top, where the median is
+        above += score_weights[place]
+        if above > half:
             return (place + 0.5) / SCORE_BINS
     return TYPICAL
+
+
+@leaf_of_sums
+def _sum(weights: Floats) -> float:
+    total = 0.0
+    for weight in weights:
+        total += weight
+    return total
 
 
 @leaf

@@ -117,3 +117,11 @@ def test_sorting_is_stable_and_searching_is_numpys(count: int) -> None:
     for limit in (-1.0, 0.0, 7.0, 7.5, 50.0):
         assert num_below(values[order], limit, False) == np.searchsorted(values[order], limit, "left")
         assert num_below(values[order], limit, True) == np.searchsorted(values[order], limit, "right")
+
+
+@pytest.mark.parametrize("far", [[1e12], [-1e308, 1e308], [-np.inf, np.inf], [5e-324], []])
+def test_values_that_are_spread_unevenly_are_sorted_too(far: list[float]) -> None:
+    values = np.concatenate((np.random.default_rng(0).random(500) if far != [5e-324] else np.zeros(500), far))
+    order = np.zeros(len(values), np.int64)
+    sort_places(values, order, np.zeros(len(values), np.int64))
+    np.testing.assert_array_equal(order, np.argsort(values, kind="stable"))

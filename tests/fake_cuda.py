@@ -309,7 +309,7 @@ def fake_cuda(current: int = 0) -> Iterator[Waits]:
         "current_device": lambda: streams.gpu,
         "get_device_capability": lambda *_: (9, 0),
         "get_device_name": lambda *_: "a GPU that is none",
-        "synchronize": lambda *_: waits.append("synchronize"),
+        "synchronize": lambda *_: (waits.append("synchronize"), streams.synchronize()),
         "Event": partial(_Event, streams),
         "device": streams.as_gpu,
         "set_device": lambda device: setattr(streams, "gpu", torch.device(device).index or 0),

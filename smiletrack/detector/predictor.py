@@ -105,15 +105,20 @@ class Predictor:
             raise ValueError(f"a frame is (height, width, 3) uint8 BGR, not {frame.dtype} {frame.shape}")
         return frame
 
-    def _same_size(self, frames: Sequence[Frame], placement: Placement) -> list[Detections]:
-        """Detect in frames of one size, as one batch."""
+    def images(self, frames: Sequence[Frame], placement: Placement) -> Tensor:
+        """Return frames of one size as the network takes them, on its device."""
         boxed = torch.from_numpy(np.stack([letterbox(f, placement, self.config.input) for f in frames]))
         if self.device.type == "cuda":
             boxed = boxed.pin_memory().to(self.device, non_blocking=True)
         images = to_input(boxed, self.config.input).contiguous(memory_format=torch.channels_last)
+        return images.half() if self.half else images
+
+    def _same_size(self, frames: Sequence[Frame], placement: Placement) -> list[Detections]:
+        """Detect in frames of one size, as one batch."""
+        images = self.images(frames, placement)
         try:
             with torch.autocast(self.device.type, enabled=False):  # a training's bfloat16 is too coarse for boxes
-                predictions = self.network(images.half() if self.half else images)
+                predictions = self.network(images)
         except torch.OutOfMemoryError:
             rows, columns = placement.size
             raise InputError(

@@ -6,7 +6,9 @@ objects there are is known only then, so as many are embedded as the frame befor
 turn. On a CPU the same stages run without graphs.
 """
 
-from typing import NamedTuple
+import copy
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -49,8 +51,9 @@ class DeviceNetworks:
         self.fingerprint = f"{predictor.fingerprint} {embedder.fingerprint if embedder else 'none'} on the device"
         self.settings, self.class_names = predictor.settings, predictor.class_names
         self.stages, self.host = DeviceStages(predictor, embedder), DeviceTransfer(self._device)
-        self._see = Recorded(self.stages.see, self._device)
-        self._look = Recorded(self.stages.look, self._device)
+        self._upload, self._fetch = self.host.upload, self.host.download
+        self._see: Callable[[Tensor], Tensor] = Recorded(self.stages.see, self._device)
+        self._look: Callable[[Tensor, Tensor], Tensor] = Recorded(self.stages.look, self._device)
         self._expected = 0
         self._latest: tuple[_SeenFrame, ...] = ()
 
@@ -59,16 +62,32 @@ class DeviceNetworks:
         with torch.inference_mode(), self.host.current():
             return self._detect(frame)
 
+    def in_stages(self, timed: Callable[[str, Callable[..., Any]], Callable[..., Any]]) -> "DeviceNetworks":
+        """Return the same with every stage recorded by itself, and called as `timed(name, stage)` says."""
+        stages, apart = self.stages, copy.copy(self)
+
+        def one(name: str, stage: Callable[..., Any]) -> Callable[..., Any]:
+            return timed(name, Recorded(stage, self._device))
+
+        apart._upload = timed("upload", self._upload)
+        letterbox, predict = one("letterbox", stages.letterbox), one("detector", stages.predict)
+        suppress, cut, embed = one("suppression", stages.suppress), one("crops", stages.cut), one("SLM", stages.embed)
+        apart._see = lambda frame: suppress(frame, predict(letterbox(frame)))
+        apart._look = lambda frame, boxes: embed(*cut(frame, boxes))
+        apart._fetch = timed("copy back", self._fetch)
+        return apart
+
     def _detect(self, frame: Frame) -> Detections:
-        there = self.host.upload(self._predictor.checked(frame))
+        there = self._upload(self._predictor.checked(frame))
         rows = self._see(there)
         parts = self._launch(there, rows, 0, self._expected)
         seen, Z = self._download(rows, parts)
         if not seen[:, 7].all():
             return self._predictor.detect(frame)
         kept = seen[:, 6] > 0
-        wanted = int((kept & (seen[:, 4] > EMBEDDED_ABOVE)).sum())  # detections come first, by falling score
-        if self._embedder and wanted > len(Z):
+        # detections come first, by falling score
+        wanted = int((kept & (seen[:, 4] > EMBEDDED_ABOVE)).sum()) if self._embedder else 0
+        if wanted > len(Z):
             _, others = self._download(rows, self._launch(there, rows, len(Z), wanted))
             Z = np.concatenate([Z, others])
         self._expected = wanted
@@ -103,7 +122,7 @@ class DeviceNetworks:
 
     def _download(self, rows: Tensor, parts: list[Tensor]) -> tuple[Floats, NDArray[np.float32]]:
         """Return the rows in float64, and the embeddings, in one copy and one wait."""
-        numbers = self.host.download(torch.cat([rows.flatten(), *(part.flatten() for part in parts)]))
+        numbers = self._fetch(torch.cat([rows.flatten(), *(part.flatten() for part in parts)]))
         dimension = self._embedder.dimension if self._embedder else 0
         Z = numbers[rows.numel() :].reshape(sum(map(len, parts)), dimension)
         return numbers[: rows.numel()].reshape(rows.shape).astype(np.float64), Z

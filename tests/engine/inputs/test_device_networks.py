@@ -70,6 +70,12 @@ def test_a_frame_has_the_same_people_with_the_same_looks(pair: tuple[Predictor, 
         np.testing.assert_array_equal(both.embed(frames[0], other), pair[1].embed(frames[0], other))
 
 
+def test_a_detector_alone_has_the_same_people(pair: tuple[Predictor, Embedder], frames: list[Frame]) -> None:
+    found, expected = DeviceNetworks(pair[0], None).detect(frames[0]), pair[0].detect(frames[0])
+    assert len(found) == len(expected) > 4
+    np.testing.assert_allclose(found.boxes, expected.boxes, atol=0.5)
+
+
 def test_what_has_no_room_in_fixed_shapes_goes_to_the_networks_by_themselves(
     pair: tuple[Predictor, Embedder], frames: list[Frame], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -126,7 +132,7 @@ def test_on_a_gpu_a_frame_is_two_graphs_and_nothing_waits(half: bool, tmp_path: 
                     assert (both.embed(picture, found.boxes) * Z).sum(1).min() > 0.99
                 assert len(found) > 3 and (number == 0 or not waits)
                 waits.clear()  # the first frame makes constants and chooses kernels
-            graphs = [r.graph for part in (both._see, both._look) for r in part._recordings.values()]
+            graphs = [r.graph for part in (both._see, both._look) for r in part._recordings.values()]  # type: ignore[attr-defined]
             assert len(graphs) >= 2 and graphs[0].replays == len(pictures)
 
 

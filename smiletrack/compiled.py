@@ -33,3 +33,8 @@ def leaf(function: _Function) -> _Function:
 def leaf_of_sums(function: _Function) -> _Function:
     """The same; the compiler may choose the order of sums, which lets it add several at a time."""
     return _njit(cache=True, error_model="numpy", _nrt=False, fastmath={"reassoc", "contract"})(function)
+
+
+def maker(function: _Function) -> _Function:
+    """Compile a function that makes arrays, or parts of arrays, for another one that counts; into its callers."""
+    return _njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True)(function)

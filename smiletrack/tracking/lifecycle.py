@@ -1,5 +1,7 @@
 """Births and deaths of tracks, and of two at one place the younger."""
 
+from math import inf
+
 from smiletrack.compiled import inner
 from smiletrack.motion import kalman
 from smiletrack.motion.box_states import position_of
@@ -28,6 +30,8 @@ from smiletrack.tracking.state import (
     bury,
 )
 from smiletrack.tracking.templates import learn
+
+_ROUNDING = 1e-6
 
 
 @inner
@@ -146,20 +150,21 @@ def drop_duplicates(state: TrackState, rules: Rules, work: Workspace) -> None:
             num_lost += 1
     if num_lost == 0 or num_lost == len(alive) or rules.duplicate_cost <= 0:
         return
-    widest = 0.0
     for place in range(num_lost):
         borders[place] = state.boxes[lost[place], 0]
-        widest = max(widest, state.boxes[lost[place], 2] - borders[place])
     sort_places(borders[:num_lost], order, work.by_track[2])
     for place in range(num_lost):
         lefts[place] = borders[order[place]]
     for slot in alive:
         is_younger[slot] = 0
+    # of an IoU above t, widths shared are above t of both boxes: so near are the left borders (and a bit of rounding)
+    apart = rules.duplicate_cost + _ROUNDING
     for slot in alive:
         if state.states[slot] == LOST:
             continue
-        first = num_below(lefts[:num_lost], state.boxes[slot, 0] - widest - rules.iou_pixel, False)
-        end = num_below(lefts[:num_lost], state.boxes[slot, 2] + rules.iou_pixel, False)
+        left, way = state.boxes[slot, 0], apart * (state.boxes[slot, 2] - state.boxes[slot, 0] + rules.iou_pixel)
+        first = num_below(lefts[:num_lost], left - way / (1 - apart) if apart < 1 else -inf, False)
+        end = num_below(lefts[:num_lost], left + way, True)
         for place in range(first, end):
             other = lost[order[place]]
             if state.classes[slot] != state.classes[other] and not rules.across_classes:

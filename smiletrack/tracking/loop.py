@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 from numba import njit
 
 from smiletrack.compiled import inner
@@ -28,7 +27,20 @@ from smiletrack.tracking.overlap import find_windows
 from smiletrack.tracking.prediction import fill_boxes, predict_tracks
 from smiletrack.tracking.score_scale import rescale
 from smiletrack.tracking.settings import Rules, read_rules
-from smiletrack.tracking.state import ALIVE, ELAPSED, FRAME, NOTED, NOW, USED, Memory, Workspace, state_of
+from smiletrack.tracking.state import (
+    ALIVE,
+    ELAPSED,
+    FRAME,
+    NOTED,
+    NOW,
+    USED,
+    Memory,
+    TrackState,
+    Workspace,
+    open_workspace,
+    state_of,
+    with_pairs,
+)
 from smiletrack.types import Floats, Ints
 
 
@@ -50,10 +62,9 @@ _INTERPRETED = {"config.py", "flattening.py", "interpolation.py", "saved_state.p
 
 @inner
 def look(
-    memory: Memory, rules: Rules, given: Given, first: int, end: int, elapsed: float, warps: Floats, work: Workspace
+    state: TrackState, rules: Rules, given: Given, first: int, end: int, elapsed: float, warps: Floats, work: Workspace
 ) -> int:
     """Begin a frame, whose detections are the rows `first` .. `end` - 1; return how many pairs a stage can have."""
-    state = state_of(memory)
     state.counters[FRAME] += 1
     state.clock[NOW] += elapsed
     state.clock[ELAPSED] = elapsed
@@ -74,7 +85,7 @@ def look(
 
 @inner
 def decide(
-    memory: Memory,
+    state: TrackState,
     rules: Rules,
     stages: Floats,
     given: Given,
@@ -86,7 +97,6 @@ def decide(
     work: Workspace,
 ) -> int:
     """Go on with the frame; return where its answers, written from `place` on, end."""
-    state = state_of(memory)
     scene = _frame(given, rules, first, end, state.counters[USED], work)
     run_cascade(state, scene, rules, stages, notes, work)
     correct_tracks(state, scene, rules)
@@ -132,29 +142,12 @@ def _compiled(sources: int) -> Callable[..., int]:
     @njit(cache=True, error_model="numpy")
     def track_frames(
         numbers: Ints,
-        born_at: Floats,
-        seen_at: Floats,
-        track_scores: Floats,
-        means: Floats,
-        covariances: Floats,
-        track_boxes: Floats,
-        observed: Floats,
-        recent: Floats,
-        directions: Floats,
         observed_at: Ints,
-        frozen_means: Floats,
-        frozen_covariances: Floats,
-        frozen_at: Floats,
-        corner_directions: Floats,
-        expected_scores: Floats,
-        pasts: Floats,
-        hidden: Floats,
+        figures: Floats,
+        field_ends: Ints,
         vectors: Floats,
         stamps: Floats,
         counters: Ints,
-        clock: Floats,
-        similarities: Floats,
-        score_weights: Floats,
         rule_row: Floats,
         stages: Floats,
         boxes: Floats,
@@ -173,32 +166,7 @@ def _compiled(sources: int) -> Callable[..., int]:
         first: int,
     ) -> int:
         assert sources >= 0
-        memory = Memory(
-            numbers,
-            born_at,
-            seen_at,
-            track_scores,
-            means,
-            covariances,
-            track_boxes,
-            observed,
-            recent,
-            directions,
-            observed_at,
-            frozen_means,
-            frozen_covariances,
-            frozen_at,
-            corner_directions,
-            expected_scores,
-            pasts,
-            hidden,
-            vectors,
-            stamps,
-            counters,
-            clock,
-            similarities,
-            score_weights,
-        )
+        state = state_of(Memory(numbers, observed_at, figures, field_ends, vectors, stamps, counters))
         given = Given(boxes, scores, classes, embeddings)
         answers = Answers(answer_numbers, answer_boxes, answer_scores, answer_ends)
         notes = Notes(note_numbers, note_figures)
@@ -208,24 +176,17 @@ def _compiled(sources: int) -> Callable[..., int]:
         most = 0
         for frame in range(first, len(ends)):
             most = max(most, ends[frame] - (ends[frame - 1] if frame else 0))
-        slots = numbers.shape[1]
-        by_track, track_figures = np.empty((8, slots + 1), np.int64), np.empty((3, slots))
-        by_detection, detection_figures = np.empty((8, most), np.int64), np.empty((6, most))
-        units = np.empty((most, vectors.shape[2]))
-        by_pair, pair_figures = np.empty((2, 0), np.int64), np.empty((4, 0))
+        work = open_workspace(numbers.shape[1], most, vectors.shape[2])
         for frame in range(first, len(ends)):
             end = ends[frame]
-            if slots - counters[ALIVE] < end - start:
+            if numbers.shape[1] - counters[ALIVE] < end - start:
                 return frame  # no room if every detection started a track
-            work = Workspace(by_track, track_figures, by_detection, detection_figures, by_pair, pair_figures, units)
-            pairs = look(memory, rules, given, start, end, elapsed[frame], warps[frame : frame + 1], work)
+            pairs = look(state, rules, given, start, end, elapsed[frame], warps[frame : frame + 1], work)
             if pairs > MOST_PAIRS:
                 return TOO_MANY_PAIRS
-            if pairs > by_pair.shape[1]:
-                room = 2 * pairs if pairs < MOST_OF_ALL_PAIRS else pairs
-                by_pair, pair_figures = np.empty((2, room), np.int64), np.empty((4, room))
-                work = Workspace(by_track, track_figures, by_detection, detection_figures, by_pair, pair_figures, units)
-            place = decide(memory, rules, stages, given, start, end, answers, place, notes, work)
+            if pairs > work.by_pair.shape[1]:
+                work = with_pairs(work, 2 * pairs if pairs < MOST_OF_ALL_PAIRS else pairs)
+            place = decide(state, rules, stages, given, start, end, answers, place, notes, work)
             answer_ends[frame] = place
             start = end
         return len(ends)

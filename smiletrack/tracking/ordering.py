@@ -10,6 +10,9 @@ _RUN = 16
 _MOVES = 8
 """Moves a value after which insertion gives up: the values were not spread evenly."""
 
+_COUNTED = 256
+"""Up to this many values, counting is faster than bisection, half of whose branches a processor guesses wrong."""
+
 
 @leaf
 def sort_places(values: Floats, order: Ints, spare: Ints) -> None:
@@ -90,11 +93,19 @@ def _insert(values: Floats, order: Ints, start: int, end: int, most: int) -> boo
 @leaf
 def num_below(values: Floats, limit: float, or_equal: bool) -> int:
     """Return how many of the ascending values are below a limit, or equal to it too."""
-    below, left = 0, len(values)
-    while left > 0:  # bisection without a branch: processors guess, and half of the guesses would be wrong
-        half = (left + 1) >> 1
-        middle = values[below + half - 1]
-        is_below = middle <= limit if or_equal else middle < limit
-        below += half if is_below else 0
-        left -= half
-    return below
+    low, high = 0, len(values)
+    while high - low > _COUNTED:
+        middle = (low + high) // 2
+        if values[middle] < limit or (or_equal and values[middle] == limit):
+            low = middle + 1
+        else:
+            high = middle
+    # two loops without a branch inside become instructions that compare several at once
+    rest, count = values[low:high], 0
+    if or_equal:
+        for place in range(len(rest)):
+            count += rest[place] <= limit
+    else:
+        for place in range(len(rest)):
+            count += rest[place] < limit
+    return low + count

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from smiletrack.compiled import inner, leaf
 from smiletrack.limits import MOST_OF_ALL_PAIRS, MOST_PAIRS
+from smiletrack.motion.box_states import Four
 from smiletrack.tracking.intake import FREE, FrameDetections
 from smiletrack.tracking.ordering import num_below
 from smiletrack.tracking.settings import ANY_LEVEL, Rules, StageRules
@@ -37,13 +38,20 @@ def iou(boxes_a: Floats, a: int, boxes_b: Floats, b: int, pixel: float) -> float
 
     `pixel` is added to every side: 1 counts both border pixels, as PASCAL VOC's and ByteTrack's code does.
     """
-    width = min(boxes_a[a, 2], boxes_b[b, 2]) - max(boxes_a[a, 0], boxes_b[b, 0]) + pixel
-    height = min(boxes_a[a, 3], boxes_b[b, 3]) - max(boxes_a[a, 1], boxes_b[b, 1]) + pixel
+    return corners_iou((boxes_a[a, 0], boxes_a[a, 1], boxes_a[a, 2], boxes_a[a, 3]), boxes_b, b, pixel)
+
+
+@leaf
+def corners_iou(box: Four, boxes: Floats, row: int, pixel: float) -> float:
+    """Return `iou` of a box and a row of (M, 4) corners; the box in registers is read from memory once."""
+    x1, y1, x2, y2 = box
+    width = min(x2, boxes[row, 2]) - max(x1, boxes[row, 0]) + pixel
+    height = min(y2, boxes[row, 3]) - max(y1, boxes[row, 1]) + pixel
     if not (width > 0 and height > 0):
         return 0.0
-    area_a = (boxes_a[a, 2] - boxes_a[a, 0] + pixel) * (boxes_a[a, 3] - boxes_a[a, 1] + pixel)
-    area_b = (boxes_b[b, 2] - boxes_b[b, 0] + pixel) * (boxes_b[b, 3] - boxes_b[b, 1] + pixel)
-    union = area_a + area_b - width * height
+    area = (x2 - x1 + pixel) * (y2 - y1 + pixel)
+    other = (boxes[row, 2] - boxes[row, 0] + pixel) * (boxes[row, 3] - boxes[row, 1] + pixel)
+    union = area + other - width * height
     return width * height / union if union > 0 else 0.0
 
 
@@ -97,13 +105,15 @@ def find_pairs(
             first, end = 0, len(scene.order)
         elif reach == ELSEWHERE:
             first, end = window(scene, boxes, slot, pixel)
+        box = boxes[slot, 0], boxes[slot, 1], boxes[slot, 2], boxes[slot, 3]
+        kind = classes[slot]
         for place in range(first, end):
             row = scene.order[place]
             if (scene.levels[row] != level and level != ANY_LEVEL) or scene.owners[row] != FREE:
                 continue
-            if classes[slot] != scene.classes[row] and not rules.across_classes:
+            if kind != scene.classes[row] and not rules.across_classes:
                 continue
-            overlap = iou(boxes, slot, scene.boxes, row, pixel)
+            overlap = corners_iou(box, scene.boxes, row, pixel)
             if reach == EVERYTHING or overlap > 0:
                 rows[count], ious[count] = row, overlap
                 count += 1

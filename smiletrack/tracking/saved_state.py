@@ -35,6 +35,7 @@ from smiletrack.tracking.state import (
     Memory,
     TrackState,
     open_memory,
+    state_views,
     with_embedding_size,
 )
 from smiletrack.version import __version__
@@ -51,9 +52,9 @@ _COUNTERS = {
     "bad_warps": BAD_WARPS,
 }
 _NUMBERS = TrackState._fields[1:7]
-"""The rows of `Memory.numbers` after `order`."""
-_BY_TRACK = Memory._fields[1:-4]
-_WHOLE = Memory._fields[-3:]
+"""The whole numbers of a track."""
+_BY_TRACK = TrackState._fields[7:-4]
+_WHOLE = TrackState._fields[-3:]
 
 
 @dataclass(frozen=True)
@@ -69,10 +70,10 @@ class _About(Checked):
 
 def save_tracker_state(file: Path, memory: Memory, config: TrackerConfig, frame_rate: float) -> None:
     """Write what a tracker remembers; the file appears when it is whole."""
-    alive = memory.numbers[0, : memory.counters[ALIVE]]
-    arrays = {name: row[alive] for name, row in zip(_NUMBERS, memory.numbers[1:], strict=True)}
-    arrays |= {name: getattr(memory, name)[alive] for name in _kept(memory)}
-    arrays |= {name: getattr(memory, name) for name in _WHOLE}
+    state = state_views(memory)
+    alive = state.order[: state.counters[ALIVE]]
+    arrays = {name: getattr(state, name)[alive] for name in (*_NUMBERS, *_kept(state))}
+    arrays |= {name: getattr(state, name) for name in _WHOLE}
     counters = {name: int(memory.counters[place]) for name, place in _COUNTERS.items()}
     about = json.dumps(asdict(_About(FORMAT, __version__, frame_rate, asdict(config), counters)))
     with atomic_path(file) as temporary, temporary.open("wb") as stream:
@@ -86,19 +87,17 @@ def load_tracker_state(file: Path) -> tuple[TrackerConfig, float, Memory]:
     version does not know.
     """
     about, config = _read_about(file)
-    fresh = open_memory(config)
+    fresh = state_views(open_memory(config))
     names = (*_NUMBERS, *_kept(fresh), *_WHOLE)
     arrays = read_arrays(file, *names)
     count = len(arrays["ids"]) if arrays["ids"].ndim else 0
-    memory = open_memory(config, max(count, fresh.numbers.shape[1]))
+    memory = open_memory(config, max(count, len(fresh.order)))
     if "vectors" in arrays and arrays["vectors"].ndim == 3:
         memory = with_embedding_size(memory, arrays["vectors"].shape[2])
-    for name in (*_kept(fresh), *_WHOLE):
-        room = getattr(memory, name)
-        room = room[:count] if name in _BY_TRACK else room
-        _copy(file, name, arrays[name], room)
-    for name, row in zip(_NUMBERS, memory.numbers[1:], strict=True):
-        _copy(file, name, arrays[name], row[:count])
+    state = state_views(memory)
+    for name in names:
+        room = getattr(state, name)
+        _copy(file, name, arrays[name], room if name in _WHOLE else room[:count])
     _check_tracks(file, arrays, about)
     for name, place in _COUNTERS.items():
         memory.counters[place] = about.counters[name]
@@ -112,9 +111,9 @@ def config_differences(made: TrackerConfig, wanted: TrackerConfig) -> list[str]:
     return [f"{key} {here.get(key)}, not {there.get(key)}" for key in here | there if here.get(key) != there.get(key)]
 
 
-def _kept(memory: Memory) -> list[str]:
+def _kept(state: TrackState) -> list[str]:
     """Return the fields of single tracks for which a tracker has room."""
-    return [name for name in _BY_TRACK if len(getattr(memory, name))]
+    return [name for name in _BY_TRACK if len(getattr(state, name))]
 
 
 def _read_about(file: Path) -> tuple[_About, TrackerConfig]:

@@ -4,11 +4,12 @@ A track keeps its slot for life. `order` lists the slots of the living in the or
 that a birth takes the next free slot and a death moves numbers, not tracks.
 """
 
-from typing import Any, NamedTuple
+from math import prod
+from typing import NamedTuple
 
 import numpy as np
 
-from smiletrack.compiled import inner
+from smiletrack.compiled import inner, maker
 from smiletrack.tracking.config import TrackerConfig
 from smiletrack.tracking.evidence import PRIOR
 from smiletrack.tracking.score_scale import SCORE_BINS
@@ -34,35 +35,19 @@ SPAN = 3
 
 
 class Memory(NamedTuple):
-    """The arrays as they are stored, (S, ...) for S slots, except `numbers` (7, S) and the last four.
+    """What is stored: all fields of `TrackState` in few arrays, since each costs every call into the loop.
 
-    numbers: the first seven fields of `TrackState`. The other fields: see there.
+    numbers (7, S): the first seven fields. figures: those of `_SHAPES` one after another, the k-th up to ends[k]. The
+    others: see there.
     """
 
     numbers: Ints
-    born_at: Floats
-    seen_at: Floats
-    scores: Floats
-    means: Floats
-    covariances: Floats
-    boxes: Floats
-    observed: Floats
-    recent: Floats
-    directions: Floats
     observed_at: Ints
-    frozen_means: Floats
-    frozen_covariances: Floats
-    frozen_at: Floats
-    corner_directions: Floats
-    expected_scores: Floats
-    pasts: Floats
-    hidden: Floats
+    figures: Floats
+    ends: Ints
     vectors: Floats
     stamps: Floats
     counters: Ints
-    clock: Floats
-    similarities: Floats
-    score_weights: Floats
 
 
 class TrackState(NamedTuple):
@@ -137,52 +122,53 @@ class Workspace(NamedTuple):
     units: Floats
 
 
+_SHAPES: dict[str, tuple[int, ...]] = {
+    "born_at": (),
+    "seen_at": (),
+    "scores": (),
+    "means": (2, 4),
+    "covariances": (3, 2, 2, 2),
+    "boxes": (4,),
+    "observed": (4,),
+    "recent": (SPAN, 4),
+    "directions": (2,),
+    "frozen_means": (2, 4),
+    "frozen_covariances": (3, 2, 2, 2),
+    "frozen_at": (),
+    "corner_directions": (4, 2),
+    "expected_scores": (6,),
+    "pasts": (PAST, 2, 4),
+    "hidden": (),
+    "clock": (2,),
+    "similarities": (3, 2),
+    "score_weights": (SCORE_BINS,),
+}
+"""The fields in `Memory.figures` and what one slot takes; the last three are there once."""
+
+
 def open_memory(config: TrackerConfig, slots: int = 64) -> Memory:
     """Return the memory of a tracker that has seen nothing."""
-    numbers = np.zeros((7, slots), np.int64)
-    numbers[0] = np.arange(slots)
     observing = slots if config.observes else 0
-    looking = slots if config.appearance else 0
-    return Memory(
-        numbers=numbers,
-        born_at=np.zeros(slots),
-        seen_at=np.zeros(slots),
-        scores=np.zeros(slots),
-        means=np.zeros((slots, 2, 4)),
-        covariances=np.zeros((slots, 3, 2, 2, 2)),
-        boxes=np.zeros((slots, 4)),
-        observed=np.zeros((observing, 4)),
-        recent=np.zeros((observing, SPAN, 4)),
-        directions=np.zeros((observing, 2)),
-        observed_at=np.zeros((observing, 1 + SPAN), np.int64),
-        frozen_means=np.zeros((observing, 2, 4)),
-        frozen_covariances=np.zeros((observing, 3, 2, 2, 2)),
-        frozen_at=np.zeros(observing),
-        corner_directions=np.zeros((slots if config.corners else 0, 4, 2)),
-        expected_scores=np.zeros((slots if config.expects_scores else 0, 6)),
-        pasts=np.zeros((slots if config.life.hidden_patience else 0, PAST, 2, 4)),
-        hidden=np.zeros(slots if config.life.hidden_patience else 0),
-        vectors=np.zeros((looking, config.templates.capacity, 0)),
-        stamps=np.full((looking, config.templates.capacity), float(EMPTY)),
-        counters=np.zeros(9, np.int64),
-        clock=np.zeros(2),
-        similarities=PRIOR.copy() if config.weighs else np.zeros((3, 2)),
-        score_weights=np.zeros(SCORE_BINS),
-    )
+    hiding = slots if config.life.hidden_patience else 0
+    rooms = dict.fromkeys(_SHAPES, observing) | dict.fromkeys(list(_SHAPES)[:6], slots)
+    rooms["corner_directions"] = slots if config.corners else 0
+    rooms["expected_scores"] = slots if config.expects_scores else 0
+    rooms["pasts"] = rooms["hidden"] = hiding
+    memory = _blank(rooms, (slots if config.appearance else 0, config.templates.capacity, 0))
+    if config.weighs:
+        state_views(memory).similarities[...] = PRIOR
+    return memory
 
 
 def enlarged(memory: Memory, slots: int) -> Memory:
     """Return the same memory with `slots` slots, more than it has."""
-    numbers = np.zeros((7, slots), np.int64)
-    old = memory.numbers.shape[1]
-    numbers[:, :old] = memory.numbers
-    numbers[0, old:] = np.arange(old, slots)
-    grown: dict[str, Any] = {"numbers": numbers}
-    for name in Memory._fields[1:-4]:
-        array = getattr(memory, name)
-        grown[name] = np.zeros((slots if len(array) else 0, *array.shape[1:]), array.dtype)
-        grown[name][: len(array)] = array
-    return memory._replace(**grown)
+    before = state_views(memory)
+    rooms = {name: slots if len(getattr(before, name)) else 0 for name in _SHAPES}
+    looking, capacity, size = memory.vectors.shape
+    grown = _blank(rooms, (slots if looking else 0, capacity, size))
+    for old, new in zip(before, state_views(grown), strict=True):
+        new[: len(old)] = old
+    return grown
 
 
 def with_embedding_size(memory: Memory, size: int) -> Memory:
@@ -192,10 +178,26 @@ def with_embedding_size(memory: Memory, size: int) -> Memory:
     )
 
 
-@inner
-def state_of(memory: Memory) -> TrackState:
+def _blank(rooms: dict[str, int], templates: tuple[int, int, int]) -> Memory:
+    """Return the memory of no track. rooms: slots by field of `_SHAPES`. templates: (S, K, D)."""
+    numbers = np.zeros((7, rooms["means"]), np.int64)
+    numbers[0] = np.arange(rooms["means"])
+    rooms = rooms | dict.fromkeys(list(_SHAPES)[-3:], 1)
+    ends = np.cumsum([rooms[name] * prod(shape) for name, shape in _SHAPES.items()])
+    return Memory(
+        numbers,
+        observed_at=np.zeros((rooms["observed"], 1 + SPAN), np.int64),
+        figures=np.zeros(ends[-1]),
+        ends=ends,
+        vectors=np.zeros(templates),
+        stamps=np.full(templates[:2], float(EMPTY)),
+        counters=np.zeros(9, np.int64),
+    )
+
+
+def state_views(memory: Memory) -> TrackState:
     """Return the arrays of a memory by name, as views."""
-    numbers = memory.numbers
+    numbers, figures, ends = memory.numbers, memory.figures, memory.ends
     return TrackState(
         numbers[0],
         numbers[1],
@@ -204,29 +206,60 @@ def state_of(memory: Memory) -> TrackState:
         numbers[4],
         numbers[5],
         numbers[6],
-        memory.born_at,
-        memory.seen_at,
-        memory.scores,
-        memory.means,
-        memory.covariances,
-        memory.boxes,
-        memory.observed,
-        memory.recent,
-        memory.directions,
+        figures[: ends[0]],
+        figures[ends[0] : ends[1]],
+        figures[ends[1] : ends[2]],
+        figures[ends[2] : ends[3]].reshape(-1, 2, 4),
+        figures[ends[3] : ends[4]].reshape(-1, 3, 2, 2, 2),
+        figures[ends[4] : ends[5]].reshape(-1, 4),
+        figures[ends[5] : ends[6]].reshape(-1, 4),
+        figures[ends[6] : ends[7]].reshape(-1, SPAN, 4),
+        figures[ends[7] : ends[8]].reshape(-1, 2),
         memory.observed_at,
-        memory.frozen_means,
-        memory.frozen_covariances,
-        memory.frozen_at,
-        memory.corner_directions,
-        memory.expected_scores,
-        memory.pasts,
-        memory.hidden,
+        figures[ends[8] : ends[9]].reshape(-1, 2, 4),
+        figures[ends[9] : ends[10]].reshape(-1, 3, 2, 2, 2),
+        figures[ends[10] : ends[11]],
+        figures[ends[11] : ends[12]].reshape(-1, 4, 2),
+        figures[ends[12] : ends[13]].reshape(-1, 6),
+        figures[ends[13] : ends[14]].reshape(-1, PAST, 2, 4),
+        figures[ends[14] : ends[15]],
         memory.vectors,
         memory.stamps,
         memory.counters,
-        memory.clock,
-        memory.similarities,
-        memory.score_weights,
+        figures[ends[15] : ends[16]],
+        figures[ends[16] : ends[17]].reshape(3, 2),
+        figures[ends[17] :],
+    )
+
+
+state_of = maker(state_views)
+
+
+@maker
+def open_workspace(slots: int, most: int, size: int) -> Workspace:
+    """Return room for a frame of `most` detections with embeddings of `size` numbers, and for no pairs."""
+    return Workspace(
+        np.empty((8, slots + 1), np.int64),
+        np.empty((3, slots)),
+        np.empty((8, most), np.int64),
+        np.empty((6, most)),
+        np.empty((2, 0), np.int64),
+        np.empty((4, 0)),
+        np.empty((most, size)),
+    )
+
+
+@maker
+def with_pairs(work: Workspace, pairs: int) -> Workspace:
+    """Return the workspace with room for so many pairs."""
+    return Workspace(
+        work.by_track,
+        work.track_figures,
+        work.by_detection,
+        work.detection_figures,
+        np.empty((2, pairs), np.int64),
+        np.empty((4, pairs)),
+        work.units,
     )
 
 

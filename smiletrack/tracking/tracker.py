@@ -30,6 +30,7 @@ from smiletrack.tracking.state import (
     NOTED,
     enlarged,
     open_memory,
+    state_views,
     with_embedding_size,
 )
 from smiletrack.types import Detections, Floats, Ints, Tracks, TrackTable
@@ -111,12 +112,11 @@ class Tracker:
 
         boxes: where the filter expects them. scores, classes: of their last match. detection_indices: -1.
         """
-        memory = self._memory
-        order, ids, states, _, classes, _, _ = memory.numbers
-        alive = order[: memory.counters[ALIVE]]
-        slots = alive[states[alive] == LOST]
+        state = state_views(self._memory)
+        alive = state.order[: state.counters[ALIVE]]
+        slots = alive[state.states[alive] == LOST]
         nothing = np.full(len(slots), -1)
-        return Tracks(ids[slots], memory.boxes[slots], memory.scores[slots], classes[slots], nothing)
+        return Tracks(state.ids[slots], state.boxes[slots], state.scores[slots], state.classes[slots], nothing)
 
     def update(self, detections: Detections | ArrayLike, warp: Floats | None = None, elapsed: float = 1.0) -> Tracks:
         """Take the next frame's detections and return its tracks, ids ascending.

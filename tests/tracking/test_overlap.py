@@ -13,7 +13,7 @@ from smiletrack.tracking.ordering import num_below, sort_places
 from smiletrack.tracking.overlap import ELSEWHERE, EVERYTHING, iou
 from smiletrack.tracking.settings import HIGH, LOW, Rules
 from smiletrack.tracking.stages import StageConfig
-from smiletrack.tracking.state import FRAME, TrackState, open_memory
+from smiletrack.tracking.state import FRAME, open_memory, state_views
 from smiletrack.types import Floats
 from tests.tracking.doors import door, open_workspace, rules_of, scene_of
 
@@ -97,8 +97,7 @@ def test_a_box_without_area_has_no_iou() -> None:
 def test_direction_agreement_is_the_papers_angle() -> None:
     """OC-SORT, section 4.2, spelled out for one track heading right and one heading nowhere."""
     config = replace(TrackerConfig(), first=StageConfig(boxes="observed"))
-    memory = open_memory(config)
-    state = TrackState(*memory.numbers, *memory[1:])
+    state = state_views(open_memory(config))
     state.counters[FRAME] = 9
     state.observed[:2] = [0.0, 0.0, 10.0, 10.0]
     state.directions[0] = [1.0, 0.0]

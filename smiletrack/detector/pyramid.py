@@ -1,4 +1,4 @@
-"""The feature maps of a detector's pass, for whoever wants to see what it saw."""
+"""The finest feature maps of a detector's pass, for whoever wants to see what it saw."""
 
 from typing import Any
 
@@ -9,22 +9,20 @@ from smiletrack.detector.build import Detector
 
 
 class PyramidRecorder:
-    """Keeps the maps (B, C, h, w) of a detector's last pass, those with the finest cells first.
+    """Keeps the finest maps (B, C, h, w) of a detector's last pass: its backbone's of 2 and 4 pixels a cell.
 
-    They are the backbone's with cells at most as large as the neck's finest (4 and 8 pixels), which know colours
-    best, and then all of the neck's. `maps` is empty before a pass.
+    They know colours and cuts of clothes. Deeper ones know what is a person, and no longer which one: docs/slm.md has
+    what each level says of identity. `maps` is empty before a pass.
     """
 
     def __init__(self, net: Detector) -> None:
         self.maps: list[Tensor] = []
-        neck: nn.Module = net.neck
-        neck.register_forward_hook(self._keep)
+        stage = net.backbone.stages[0]
+        assert isinstance(stage, nn.Module)
+        stage.register_forward_hook(self._keep)
 
-    def _keep(self, neck: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
-        late: list[Tensor] = list(output[0] if isinstance(output, tuple) else output)
-        finest = late[0].shape[2]
-        early = {id(level): level for level in inputs[0] if finest <= level.shape[2] <= 2 * finest}
-        self.maps = [*early.values(), *late]
+    def _keep(self, stage: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
+        self.maps = [inputs[0], output]
 
 
 @torch.no_grad()
@@ -32,6 +30,6 @@ def pyramid_channels(net: Detector) -> int:
     """Return how many channels all of its maps have together."""
     recorder = PyramidRecorder(net)
     training = net.training
-    net.eval()(torch.zeros(1, 3, 128, 128, device=next(net.parameters()).device))
+    net.eval()(next(net.parameters()).new_zeros(1, 3, 128, 128))
     net.train(training)
     return sum(level.shape[1] for level in recorder.maps)

@@ -28,8 +28,13 @@ detector_training = LazyModule("smiletrack.engine.train_detector")
 slm_training = LazyModule("smiletrack.engine.train_slm")
 launching = LazyModule("smiletrack.training.launch")
 
-TRACKERS = {"bytetrack": False, "smiletrack-motion": False, "smiletrack": True}
-"""Presets of the table; True: with the SLM."""
+TRACKERS = {
+    "bytetrack": ("bytetrack", "none"),
+    "smiletrack-motion": ("smiletrack-motion", "none"),
+    "smiletrack": ("smiletrack", "slm"),
+    "smiletrack-joint": ("smiletrack", "joint"),
+}
+"""Rows of the table: preset, and what tells people apart: nothing, the SLM, or one on the detector's maps."""
 THRESHOLDS = ("split.high=0.6", "life.new_score=0.7", "split.rescale=false")
 """ByteTrack's, for every row: a detector of four minutes is sure of little, and rows with other thresholds, or with
 scores on another scale, would differ by how many boxes they believe rather than by how they match them."""
@@ -56,10 +61,12 @@ class QuickstartConfig(DeviceConfig):
     """Training time of the detector in seconds; its learning rate is annealed over it."""
     slm_seconds: PositiveCount = 170
     """Training time of the SLM in seconds."""
+    joint_seconds: PositiveCount = 60
+    """Longest training time of the SLM on the detector's maps in seconds, cutting regions out of them excluded."""
     processes: Annotated[int, Ge(1), Le(1024)] = 2
-    """Data-parallel processes of both trainings, as many as there are free cores."""
+    """Data-parallel processes of the trainings on pixels, as many as there are free cores."""
     seed: Seed = 0
-    """Seed of both trainings. The world in use stays as it is; for another one name another `world`."""
+    """Seed of all trainings. The world in use stays as it is; for another one name another `world`."""
 
 
 def quickstart(config: QuickstartConfig) -> Path:
@@ -67,6 +74,7 @@ def quickstart(config: QuickstartConfig) -> Path:
     require_modules("torch", "cv2", "av")
     output, world = Path(config.output), Path(config.world)
     detector, slm = output / "detector" / "model.safetensors", output / "slm" / "model.safetensors"
+    joint = output / "joint" / "joint.safetensors"
     began = time.monotonic()
 
     def stage(title: str, made: Path, make: Callable[[], object], whole: Callable[[], bool] = lambda: True) -> None:
@@ -85,9 +93,16 @@ def quickstart(config: QuickstartConfig) -> Path:
         lambda: launching.launch(detector_training.train_detector, _detector(config, detector.parent)),
     )
     stage("3/5 training the SLM", slm, lambda: launching.launch(slm_training.train_slm, _slm(config, slm.parent)))
+    stage(
+        "3/5 training the SLM on the detector's maps",
+        joint,
+        lambda: launching.launch(slm_training.train_slm, _joint(config, joint.parent, detector)),
+    )
     runs = {name: output / name for name in TRACKERS}
+    networks = {"none": (detector, "none"), "slm": (detector, str(slm)), "joint": (joint, f"joint:{joint}")}
     for name, run in runs.items():
-        settings = _track(config, name, run, detector, slm)
+        preset, appearance = TRACKERS[name]
+        settings = _track(config, preset, run, *networks[appearance])
         stage(
             f"4/5 tracking with {name}",
             run / "timing.json",
@@ -138,8 +153,15 @@ def _slm(config: QuickstartConfig, folder: Path) -> TrainSLMConfig:
     return replace(recipe, **_training(config, folder), cache=str(Path(config.output) / "crops"), fit=fit)
 
 
+def _joint(config: QuickstartConfig, folder: Path, detector: Path) -> TrainSLMConfig:
+    recipe = load_config(TrainSLMConfig, CONFIG_ROOT / "slm" / "joint-demo.yaml")
+    fit = replace(recipe.fit, time_limit_s=config.joint_seconds)
+    settings = _training(config, folder) | {"processes": 1}  # each process would run the detector over all images
+    return replace(recipe, **settings, detector=str(detector), fit=fit)
+
+
 def _training(config: QuickstartConfig, folder: Path) -> dict[str, Any]:
-    """Return what both trainings have in common."""
+    """Return what all trainings have in common."""
     return {
         "train": (f"{config.world}/train@all",),
         "val": (f"{config.world}/val@all",),
@@ -151,14 +173,14 @@ def _training(config: QuickstartConfig, folder: Path) -> dict[str, Any]:
     }
 
 
-def _track(config: QuickstartConfig, name: str, run: Path, detector: Path, slm: Path) -> TrackConfig:
+def _track(config: QuickstartConfig, preset: str, run: Path, detector: Path, slm: str) -> TrackConfig:
     return TrackConfig(
         data=f"{config.world}/val",
         detector=str(detector),
-        slm=str(slm) if TRACKERS[name] else "none",
+        slm=slm,
         camera_motion="flow",
-        cache=str(Path(config.output) / ("seen-slm" if TRACKERS[name] else "seen")),
+        cache=str(Path(config.output) / ("seen" if slm == "none" else f"seen-{Path(slm).parent.name}")),
         device=config.device,
-        tracker=load_config(TrackerConfig, preset_file("tracker", name), THRESHOLDS),
+        tracker=load_config(TrackerConfig, preset_file("tracker", preset), THRESHOLDS),
         output=str(run),
     )

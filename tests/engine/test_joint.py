@@ -8,6 +8,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+from torchvision.ops import roi_align
 
 from smiletrack.boxes import clip_boxes, cover_cells
 from smiletrack.data.image_files import read_image
@@ -19,7 +20,7 @@ from smiletrack.detector.predictor import load_detector
 from smiletrack.detector.pyramid import PyramidRecorder, pyramid_channels
 from smiletrack.detector.settings import DetectorConfig, NMSConfig, PredictConfig
 from smiletrack.engine.eval_slm import eval_slm
-from smiletrack.engine.inputs.joint import JointNetwork, load_joint
+from smiletrack.engine.inputs.joint import JointNetwork, load_joint, save_joint
 from smiletrack.engine.inputs.networks import load_networks
 from smiletrack.engine.inputs.person_crops import read_table
 from smiletrack.engine.inputs.stored_objects import StoredBatches, StoredObjects, store_regions
@@ -76,7 +77,7 @@ def joint_file(street: Path, detector: Path, tmp_path_factory: pytest.TempPathFa
 
 
 def test_regions_are_the_maps_under_the_boxes() -> None:
-    """A map of the columns' numbers: the samples are at the middle of the cells, half a pixel being a cell's middle."""
+    """A map of the columns' numbers: the samples' mean is that of the cells, half a pixel being a cell's middle."""
     ramp = torch.arange(20.0).expand(1, 1, 10, 20)
     cut = cut_regions([ramp, 2 * ramp], torch.tensor([[16.0, 8.0, 80.0, 72.0]]), 80, (2, 4))
     expected = torch.tensor([1.5, 2 + 1.5, 4 + 1.5, 6 + 1.5]) + 1  # cells of 2 map cells from map column 2 on
@@ -85,16 +86,26 @@ def test_regions_are_the_maps_under_the_boxes() -> None:
     torch.testing.assert_close(cut[0, 1], 2 * cut[0, 0])
 
 
+def test_regions_are_those_of_torchvisions_roi_align() -> None:
+    torch.manual_seed(0)
+    maps, boxes = [torch.randn(1, 3, 24, 40), torch.randn(1, 2, 12, 20)], torch.rand(7, 4) * 40
+    boxes[:, 2:] = boxes[:, :2] + 1 + boxes[:, 2:] * 0.19
+    rois = torch.cat([torch.zeros(7, 1), boxes], 1)
+    expected = [roi_align(level, rois, (6, 3), level.shape[2] / 48, sampling_ratio=2, aligned=True) for level in maps]
+    torch.testing.assert_close(cut_regions(maps, boxes, 48, (6, 3)), torch.cat(expected, 1), atol=1e-5, rtol=1e-4)
+
+
 @pytest.mark.parametrize("architecture", ["prb-nano", "yolox-nano"])
-def test_the_maps_are_those_that_the_head_sees_and_the_backbones_finest(architecture: str) -> None:
+def test_the_maps_are_the_finest_of_the_backbone(architecture: str) -> None:
+    """Two and four pixels a cell; the second is made of the first."""
     net = build_detector(DetectorConfig(architecture)).eval()
-    recorder, seen = PyramidRecorder(net), []
-    net.head.register_forward_pre_hook(lambda head, inputs: seen.extend(inputs[0]))
+    recorder = PyramidRecorder(net)
     with torch.no_grad():
         net(torch.rand(1, 3, 64, 96))
-    assert all(any(level is kept for kept in recorder.maps) for level in seen)
-    assert {level.shape[2] for level in recorder.maps} <= {16, 8, 4, 2} and len(recorder.maps) > len(seen) == 3
-    assert pyramid_channels(net) == sum(level.shape[1] for level in recorder.maps)
+        fine, coarse = recorder.maps
+        assert fine.shape[2:] == (32, 48) and coarse.shape[2:] == (16, 24)
+        torch.testing.assert_close(net.backbone.stages[0](fine), coarse)
+    assert pyramid_channels(net) == fine.shape[1] + coarse.shape[1]
 
 
 def test_people_are_told_apart_by_what_the_detector_saw(joint_file: Path) -> None:
@@ -124,6 +135,14 @@ def test_one_file_is_detector_and_slm_in_one_pass(joint_file: Path, detector: Pa
         load_joint(detector)
     with pytest.raises(InputError, match="sees a detector's maps"):
         load_embedder(joint_file.parent / "model.safetensors")
+
+
+def test_a_file_made_for_other_maps_is_refused(detector: Path, tmp_path: Path) -> None:
+    slm, joint = tmp_path / "slm.safetensors", tmp_path / "joint.safetensors"
+    save_weights(slm, SLM(REGIONS).state_dict(), metadata(REGIONS))
+    save_joint(joint, detector, slm)
+    with pytest.raises(InputError, match="wants 4 channels of the detector's maps, this version shows"):
+        load_joint(joint)
 
 
 def test_one_onnx_file_gives_boxes_and_embeddings(joint_file: Path, street: Path, tmp_path: Path) -> None:

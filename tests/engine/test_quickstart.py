@@ -23,7 +23,7 @@ def test_every_stage_runs_once(tmp_path: Path, capsys: pytest.CaptureFixture[str
     world = str(tmp_path / "world")
     make_world(load_config(MakeWorldConfig, CONFIG_ROOT / "world" / "tiny.yaml", words, output=world))
     config = QuickstartConfig(
-        world=world, output=str(tmp_path / "runs"), detector_seconds=1, slm_seconds=1, processes=1
+        world=world, output=str(tmp_path / "runs"), detector_seconds=1, slm_seconds=1, joint_seconds=1, processes=1
     )
     page = quickstart(config)
     assert "<html" in page.read_text(encoding="utf-8")
@@ -37,12 +37,12 @@ def test_every_stage_runs_once(tmp_path: Path, capsys: pytest.CaptureFixture[str
         assert {word for word in words if word.startswith("--")} <= flags
     quickstart(config)
     told = capsys.readouterr().err
-    assert told.count("already there") == 8 and "epoch" not in told
+    assert told.count("already there") == 10 and "epoch" not in told
     (tmp_path / "runs" / "bytetrack" / ".before").mkdir()  # as if tracking had been killed
     next((tmp_path / "runs" / "show").glob("*.mp4")).unlink()
     quickstart(config)
     told = capsys.readouterr().err
-    assert told.count("already there") == 6 and list((tmp_path / "runs" / "show").glob("*.mp4"))
+    assert told.count("already there") == 8 and list((tmp_path / "runs" / "show").glob("*.mp4"))
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -53,12 +53,13 @@ def test_looks_prevent_switches_in_the_demos_world(seed: int) -> None:
     seen = SyntheticDetectorConfig(0.93, 0.5, 40, 0.12, 0.05, false_alarms=0.6, embedding_noise=1.65)
     worlds = crowd_sequences(scene, 1000 + seed, seen, number=3)
     switches = {}
-    for name, has_slm in TRACKERS.items():
-        config = load_config(TrackerConfig, preset_file("tracker", name), THRESHOLDS)
+    for name in ("bytetrack", "smiletrack-motion", "smiletrack"):
+        preset, appearance = TRACKERS[name]
+        config = load_config(TrackerConfig, preset_file("tracker", preset), THRESHOLDS)
         measures = {}
         for world in worlds:
             table = world.detections
-            looks = world.embeddings if has_slm else np.zeros((len(table), 0))
+            looks = world.embeddings if appearance == "slm" else np.zeros((len(table), 0))
             given = Detections(table.boxes, table.scores, looks, table.classes)
             found = Tracker(config).run(given, table.frames, scene.length, world.warps)
             measures[world.name] = measure(compare(world.truth, found, scene.length, "MOT17"))

@@ -19,7 +19,7 @@ from smiletrack.boxes import area, clip_boxes, cover_cells
 from smiletrack.detector.checkpoint import KEY as DETECTOR
 from smiletrack.detector.letterbox import place
 from smiletrack.detector.predictor import Predictor, load_detector
-from smiletrack.detector.pyramid import PyramidRecorder
+from smiletrack.detector.pyramid import PyramidRecorder, pyramid_channels
 from smiletrack.detector.settings import NMSConfig, PredictConfig
 from smiletrack.errors import InputError
 from smiletrack.images import Frame
@@ -125,7 +125,13 @@ def load_joint(path: Path, device: str = "cpu", predict: PredictConfig | None = 
     fuse_norms(slm)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
     predict = dataclasses.replace(predict or PredictConfig(), runtime="torch")  # others do not show their maps
-    return JointNetwork(load_detector(path, device, predict), slm.to(device), f"{path.name}:{digest}")
+    predictor = load_detector(path, device, predict)
+    shown, wanted = pyramid_channels(predictor.network), slm.config.channels[0]  # type: ignore[arg-type]
+    if shown != wanted:
+        raise InputError(
+            f"{path}: its SLM wants {wanted} channels of the detector's maps, this version shows {shown}; train it anew"
+        )
+    return JointNetwork(predictor, slm.to(device), f"{path.name}:{digest}")
 
 
 def save_joint(path: Path, detector: Path, slm: Path) -> None:

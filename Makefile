@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # torch compiles and computes with every core by default; the suite runs two workers instead
 TEST_JOBS ?= 2
 
-.PHONY: demo test check fuzz faults soak docs format lock clean
+.PHONY: demo test check fuzz faults soak gpu docs format lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/smiletrack quickstart
@@ -30,6 +30,10 @@ faults: $(VENV)/.installed
 # FRAMES frames through each preset
 soak: $(VENV)/.installed
 	OMP_NUM_THREADS=1 $(BIN)/python tests/soak.py FRAMES=$(FRAMES) PRESET=$(PRESET)
+
+# whatever only a GPU tells; MINUTES of training for each network
+gpu: $(VENV)/.installed
+	$(BIN)/python -m tests.gpu DEVICE=$(DEVICE) MINUTES=$(MINUTES) OUTPUT=$(OUTPUT)
 
 docs: $(VENV)/.installed
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --config-file .mkdocs/mkdocs.yml

@@ -43,7 +43,7 @@ def _boxes(values: ArrayLike) -> Floats:
     return boxes
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class Detections:
     """What a detector saw in one frame.
 
@@ -56,18 +56,28 @@ class Detections:
 
     boxes: Floats
     scores: Floats
-    embeddings: Floats = _FILLED_IN
-    classes: Ints = _FILLED_IN
+    embeddings: Floats
+    classes: Ints
 
-    def __post_init__(self) -> None:
-        boxes = _boxes(self.boxes)
-        rows = len(boxes)
-        embeddings = np.zeros((rows, 0)) if self.embeddings is None else np.asarray(self.embeddings, np.float64)
-        if embeddings.ndim != 2 or len(embeddings) != rows:
-            raise ValueError(f"embeddings must have shape ({rows}, D), one row a box, not {embeddings.shape}")
-        scores = _column(self.scores, rows, "scores", np.float64, 1.0)
-        classes = _column(self.classes, rows, "classes", np.int64, 1)
-        vars(self).update(boxes=boxes, scores=scores, embeddings=embeddings, classes=classes)
+    def __init__(
+        self,
+        boxes: ArrayLike,
+        scores: ArrayLike | None,
+        embeddings: ArrayLike | None = None,
+        classes: ArrayLike | None = None,
+    ) -> None:
+        # written out, as a frozen dataclass sets its fields one by one: a quarter of the time, and one is made a frame
+        given = _boxes(boxes)
+        rows = len(given)
+        looks = np.zeros((rows, 0)) if embeddings is None else np.asarray(embeddings, np.float64)
+        if looks.ndim != 2 or len(looks) != rows:
+            raise ValueError(f"embeddings must have shape ({rows}, D), one row a box, not {looks.shape}")
+        vars(self).update(
+            boxes=given,
+            scores=_column(scores, rows, "scores", np.float64, 1.0),
+            embeddings=looks,
+            classes=_column(classes, rows, "classes", np.int64, 1),
+        )
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -87,7 +97,7 @@ class Detections:
         score, kind = (cells[:, column] if column < cells.shape[1] else None for column in (4, 5))
         if kind is not None and not (np.rint(kind) == kind).all():
             raise ValueError("the class, column 6, must be a whole number from 0")
-        return cls(cells[:, :4], score, classes=None if kind is None else kind + 1)  # type: ignore[arg-type]
+        return cls(cells[:, :4], score, classes=None if kind is None else kind + 1)
 
     @classmethod
     def from_supervision(cls, detections: Any) -> "Detections":

@@ -101,6 +101,8 @@ def _match(
     work: Workspace,
 ) -> None:
     """Match tracks and the free detections of the stage's level."""
+    if stage.fusion == EVIDENCE and not (stage.overlap or state.vectors.shape[2] or len(notes.numbers)):
+        return  # only looks could tell, and there are none
     boxes = state.observed if stage.observed and rules.observes else state.boxes
     if stage.filter_after:
         match_then_filter(state, scene, rules, stage, slots, boxes, work)

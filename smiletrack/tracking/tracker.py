@@ -134,9 +134,8 @@ class Tracker:
         answers = open_answers(len(detections.scores), 1)
         self._end[0], self._elapsed[0] = len(detections.scores), elapsed
         self._track(detections, self._end, self._elapsed, _NO_WARPS if warp is None else _warps(warp, 1), answers)
-        end = answers.ends[0]
-        ids, classes, rows = answers.numbers[:, :end]
-        return Tracks(ids, answers.boxes[:end], answers.scores[:end], classes, rows)
+        numbers, end = answers.numbers, answers.ends[0]
+        return Tracks(numbers[0, :end], answers.boxes[:end], answers.scores[:end], numbers[1, :end], numbers[2, :end])
 
     def run(
         self,

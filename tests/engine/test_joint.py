@@ -37,6 +37,7 @@ from smiletrack.slm.regions import cut_regions
 from smiletrack.training.config import FitConfig
 from smiletrack.weights import load_weights, save_weights
 from tests.engine.slm_street import make_street, settings
+from tests.fake_cuda import fake_cuda
 
 REGIONS = SLMConfig(
     backbone="detector",
@@ -74,6 +75,19 @@ def joint_file(street: Path, detector: Path, tmp_path_factory: pytest.TempPathFa
     short = FitConfig(epochs=2, learning_rate=1e-2, evaluate_every=2)
     train_slm(dataclasses.replace(config, augment=AugmentConfig(jitter=0.03), fit=short, train_step=2, val_step=6))
     return Path(config.output) / "joint.safetensors"
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_a_gpu_shows_the_regions_of_a_cpu(joint_file: Path, street: Path, half: bool) -> None:
+    table = read_table((f"{street}@all",), "val_half", 0.0, 12)
+    frame = read_image(table.images[0])
+    expected = load_joint(joint_file).embed(frame, table.boxes)
+    shown = store_regions(table, table, load_joint(joint_file), 1, 0.0, [], 0)
+    with fake_cuda():
+        joint = load_joint(joint_file, "cuda", PredictConfig(half=half))
+        found, stored = joint.embed(frame, table.boxes), store_regions(table, table, joint, 1, 0.0, [], 0)
+    assert (found * expected).sum(1).min() > 0.999
+    np.testing.assert_allclose(stored.objects, shown.objects, atol=0.02 if half else 1e-3)
 
 
 def test_regions_are_the_maps_under_the_boxes() -> None:

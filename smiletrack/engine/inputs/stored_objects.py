@@ -100,7 +100,7 @@ def store_regions(
         for version in range(versions):
             moves = rng.standard_normal(own.shape) * (jitter if version else 0)
             boxes = own + moves * np.tile(own[:, 2:] - own[:, :2], 2)
-            cut = joint.regions(frame, boxes).numpy().astype(np.float16)
+            cut = joint.regions(frame, boxes).cpu().numpy().astype(np.float16)
             parts.append((version * N + here, cut, 1 - cover_cells(boxes, others, *joint.mask_grid), asked, trust))
     return _in_order(parts)
 

@@ -69,7 +69,8 @@ class LinearContext(nn.Module):
         self.weight, self.bias = nn.Parameter(torch.zeros(channels)), nn.Parameter(torch.ones(channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        means = x.mean((2, 3)).view(len(x), self.groups, -1)
+        # no length of x itself: an exported file keeps such a number, and takes batches of that size alone
+        means = x.mean((2, 3)).view(-1, self.groups, len(self.weight) // self.groups)
         apart = means - means.mean(2, keepdim=True)
         normal = apart * torch.rsqrt(apart.square().mean(2, keepdim=True) + NORM_EPS)
         return x * torch.sigmoid(normal.flatten(1) * self.weight + self.bias)[:, :, None, None]

@@ -16,9 +16,13 @@ from torch.nn import functional
 from smiletrack.errors import InputError
 from smiletrack.images import IMAGENET_MEAN, IMAGENET_STD
 from smiletrack.network_files import openvino_core
+from smiletrack.slm.checkpoint import export_slm_onnx
+from smiletrack.slm.config import SLMConfig
+from smiletrack.slm.network import SLM
 from smiletrack.slm.openvino_constants import read_constants
 from smiletrack.slm.osnet import LinearContext, OmniScaleBlock, OSNetBackbone
 from smiletrack.slm.osnet_weights import load_osnet
+from smiletrack.slm.preprocessing import Preprocessing
 
 X0_25, DEPTHS = (16, 64, 96, 128), (2, 2, 2)
 TINY, SHALLOW = (4, 8, 12, 16), (1, 1, 1)
@@ -243,3 +247,18 @@ def test_linear_context_weighs_channels_by_their_normalised_means() -> None:
             normal = (means[c] - np.mean(group)) / np.sqrt(np.var(group) + 1e-5)
             weight = 1 / (1 + np.exp(-(normal * weights[c] + biases[c])))
             torch.testing.assert_close(y[n, c], x[n, c] * weight, atol=1e-4, rtol=1e-4)
+
+
+def test_an_exported_network_with_linear_context_takes_any_batch(tmp_path: Path) -> None:
+    config = SLMConfig(
+        width=16, height=32, patch_width=8, patch_height=16, patches_of="features", backbone="osnet-lct",
+        channels=(16, 16, 16, 16), depths=(1, 1, 1), embedding=4,
+    )  # fmt: skip
+    network = SLM(config).eval()
+    export_slm_onnx(network, Preprocessing(16, 32), tmp_path / "slm.onnx")
+    session = onnxruntime.InferenceSession(str(tmp_path / "slm.onnx"), providers=["CPUExecutionProvider"])
+    for number in (1, 3):
+        objects = torch.rand(number, 3, 32, 16)
+        (rows,) = session.run(None, {"objects": objects.numpy()})
+        with torch.inference_mode():
+            np.testing.assert_allclose(rows, functional.normalize(network(objects), dim=1).numpy(), atol=1e-4)

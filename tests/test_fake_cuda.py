@@ -26,7 +26,7 @@ from smiletrack.slm.network import SLM
 from smiletrack.slm.teacher import Teacher
 from smiletrack.training.config import FitConfig
 from smiletrack.training.recipe import Recipe
-from smiletrack.training.runtime import Runtime, autocast_type
+from smiletrack.training.runtime import Runtime, autocast_type, start_runtime
 from smiletrack.training.state import TrainingState, load_state
 from smiletrack.training.step import StepFigures, take_step
 from smiletrack.weights import save_weights
@@ -239,6 +239,12 @@ def test_a_taught_slm_takes_the_same_step_on_a_gpu_and_nothing_waits(tmp_path: P
     expected = step("cpu", [])
     with fake_cuda() as waits:
         assert step("cuda:0", waits) == pytest.approx(expected, rel=2e-3)
+
+
+def test_what_is_to_be_float32_is_not_tf32() -> None:
+    """Losses are computed outside of autocast for the sake of the third digit of a cosine, which TF32 has not."""
+    with fake_cuda(current=0), start_runtime("cuda") as runtime:
+        assert runtime.device.type == "cuda" and torch.get_float32_matmul_precision() == "highest"
 
 
 def test_a_run_of_a_cpu_goes_on_in_float16_on_an_old_gpu(tmp_path: Path) -> None:

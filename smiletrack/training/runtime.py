@@ -91,10 +91,8 @@ def start_runtime(
     """
     rank, world_size = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     chosen = choose_device(_own_device(device) if world_size > 1 else device)
-    precision = torch.get_float32_matmul_precision()
     if chosen.type == "cuda":
         torch.cuda.set_device(chosen)
-        torch.set_float32_matmul_precision("highest" if deterministic else "high")
     if threads > 0:
         torch.set_num_threads(threads)
         cv2.setNumThreads(threads)
@@ -116,7 +114,6 @@ def start_runtime(
         raise cause from None
     finally:
         torch.use_deterministic_algorithms(False)
-        torch.set_float32_matmul_precision(precision)
 
 
 def _own_device(device: str) -> str:

@@ -55,7 +55,6 @@ def eval_slm(config: EvalSLMConfig) -> dict[str, Any]:
     table = joined_people(sequences, ranked)
     if table.num_identities < 2:
         raise InputError("two people at least are needed to tell anybody apart; use more data or a lower step")
-    folder = start_run(config.output, config, "eval_slm")
     answers = embed_sightings(embedders, sequences)
     draws = [[_draws(config, *seen) for seen in zip(sequences, Z, strict=True)] for Z, _ in answers]
     boxes = sum(map(len, sequences))
@@ -67,6 +66,7 @@ def eval_slm(config: EvalSLMConfig) -> dict[str, Any]:
         summary["networks"].append(about | _table_summary(rows, table, config.gaps) | by_cover)
     print_summary(summary)
     first = np.concatenate([part[used] for part, used in zip(answers[0][0], ranked, strict=True)])
+    folder = start_run(config.output, config, "eval_slm")  # nothing of an earlier one goes before this one has figures
     write_image(folder / "hardest_pairs.png", hardest_pairs(table, first)[:, :, ::-1])
     write_json(folder / "summary.json", summary)
     say(f"{folder}/summary.json, {folder}/hardest_pairs.png")

@@ -1,6 +1,10 @@
 """Networks as ONNX files, checked against the checkpoint they came from."""
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
@@ -38,7 +42,7 @@ def export_slm(checkpoint: Path, output: Path) -> Path:
     network, preprocessing = load_slm_network(checkpoint)
     shape = (3, preprocessing.height, preprocessing.width, 3)
     crops = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    with atomic_path(output) as written:
+    with _checked_before(output) as written:
         export_slm_onnx(network, preprocessing, written)
         exported, original = (load_embedder(file).embed_crops(crops) for file in (written, checkpoint))
         difference = float(np.abs(exported - original).max())
@@ -54,7 +58,7 @@ def export_detector(checkpoint: Path, output: Path) -> Path:
     """
     net, config = load_detector_network(checkpoint)
     images = torch.rand(3, 3, *config.size, generator=torch.Generator().manual_seed(0)) / config.input.scale / 255
-    with atomic_path(output) as written, torch.no_grad():
+    with _checked_before(output) as written, torch.no_grad():
         export_detector_onnx(net, config, written)
         original, exported = net(images), ExportedDetector(open_network(str(written)))(images)
         difference = (exported - original).abs()
@@ -62,3 +66,13 @@ def export_detector(checkpoint: Path, output: Path) -> Path:
         refuse_difference(output, largest, TOLERANCE)
     say(f"{output}: largest difference from the checkpoint {largest:.1e}")
     return output
+
+
+@contextmanager
+def _checked_before(output: Path) -> Iterator[Path]:
+    """Yield a file of another folder, for a network that takes its place at `output` when the block finds it right."""
+    with TemporaryDirectory() as folder:
+        written = Path(folder) / output.name
+        yield written
+        with atomic_path(output) as place:
+            shutil.copyfile(written, place)

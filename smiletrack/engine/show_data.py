@@ -62,7 +62,8 @@ def show_data(config: ShowDataConfig) -> Path:
         present = [image for image in images if image.path.is_file()]
         figures.append(statistics(name, images, len(images) - len(present)))
         sheets[name] = _sheets(_spread(present, config.frames))
-        for suffix, (_, sheet) in zip(("", "-people"), sheets[name], strict=False):
+    for name, drawn in sheets.items():  # when all could be read: pictures and page are of one state of the data
+        for suffix, (_, sheet) in zip(("", "-people"), drawn, strict=False):
             write_image(output / f"{name}{suffix}.png", sheet)
     page = output / "index.html"
     with atomic_write(page) as stream:

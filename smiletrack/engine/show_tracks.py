@@ -162,3 +162,6 @@ def _images(folder: Path) -> Iterator[Callable[[Frame], None]]:
         write_image(folder / f"{written:06d}.jpg", image)
 
     yield write
+    for file in folder.glob("[0-9]*.jpg"):  # of a longer run that was shown here before
+        if file.stem.isdecimal() and int(file.stem) > written:
+            file.unlink()

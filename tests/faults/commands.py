@@ -52,6 +52,8 @@ VARIES = {
     "study.journal",
 }  # fmt: skip
 """Files that hold times of day, or speeds."""
+VARYING_KINDS = {".npz", ".mp4"}
+"""Caches that hold the time they took, and videos in which a speed is written."""
 
 
 class Seer:
@@ -220,4 +222,5 @@ def files_of(folder: Path) -> dict[str, bytes]:
     """Return what a user sees: files that are not hidden, with their content where that is the same each time."""
     seen = [path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file()]
     seen = [path for path in seen if not any(part[0] == "." or part == "tensorboard" for part in path.parts)]
-    return {str(path): b"" if path.name in VARIES else (folder / path).read_bytes() for path in seen}
+    varies = [path for path in seen if path.name in VARIES or path.suffix in VARYING_KINDS]
+    return {str(path): b"" if path in varies else (folder / path).read_bytes() for path in seen}

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from smiletrack.config import load_config
+from smiletrack.engine.show_tracks import ShowConfig, show_tracks
 from smiletrack.engine.track import TrackConfig, track
 from smiletrack.errors import InputError
 from tests.data.mot_folders import walkers, write_sequence
@@ -80,3 +81,10 @@ def test_a_killed_run_does_not_cost_the_one_before(data: Path, tmp_path: Path) -
     assert files_of(run) == {
         name: content.replace(b"/other", b"/run") for name, content in files_of(tmp_path / "other").items()
     }
+
+
+def test_pictures_of_a_longer_run_go(data: Path, tmp_path: Path) -> None:
+    for split, length in (("all", 6), ("train_half", 4)):
+        run = track(load_config(TrackConfig, data=str(data), output=str(tmp_path), tracker="sort", split=split))
+        show_tracks(ShowConfig(str(run), format="images", sequences=("A",)))
+        assert len(list((run / "show" / "A").iterdir())) == length

@@ -14,7 +14,7 @@ from smiletrack.data.formats.sequence_tracks import NOBODY, SequenceTracks
 from smiletrack.data.mot import write_results
 from smiletrack.data.truth import Truth, write_class_names
 from smiletrack.errors import InputError
-from smiletrack.files import atomic_write
+from smiletrack.files import alone_in, atomic_write
 
 Placing = Literal["link", "copy", "none"]
 
@@ -43,24 +43,28 @@ def write_mot_folders(folder: Path, sequences: Sequence[SequenceTracks], placing
     """Write `NAME/{seqinfo.ini,gt/gt.txt,gt/labels.txt}` for each sequence, and `img1/` where its images are known.
 
     placing: whether images are linked (a folder of links), copied or left. What is there already of the same images
-    stays, so a conversion that was killed goes on. Raises InputError where a system makes no links, and, before
-    anything is written, where `NAME/img1` holds something else.
+    stays, so a conversion that was killed goes on. Raises InputError where a system makes no links, where another
+    process writes into the folder, and, before anything is written, where `NAME/img1` holds something else.
     """
     if placing != "none":
         for sequence in sequences:
             _check_place(folder / sequence.name / "img1", sequence.images, placing)
-    for sequence in sequences:
-        place = folder / sequence.name
-        lines = [f"name={sequence.name}", "imDir=img1", f"seqLength={sequence.length}"]
-        lines += [f"frameRate={sequence.frame_rate:g}"] if sequence.frame_rate else []
-        if sequence.width and sequence.height:
-            lines += [f"imWidth={sequence.width}", f"imHeight={sequence.height}"]
-        if placing != "none" and sequence.images:
-            _place_images(place / "img1", sequence.images, placing)
-        _write_truth(place / "gt" / "gt.txt", sequence)
-        write_class_names(place / "gt" / "labels.txt", sequence.class_names, always=True)
-        _write_text(place / "seqinfo.ini", "[Sequence]\n" + "".join(f"{line}\n" for line in lines))
+    with alone_in(folder):  # folders of images are made beside their place
+        for sequence in sequences:
+            _write_folder(folder / sequence.name, sequence, placing)
     return [folder / sequence.name for sequence in sequences]
+
+
+def _write_folder(place: Path, sequence: SequenceTracks, placing: Placing) -> None:
+    lines = [f"name={sequence.name}", "imDir=img1", f"seqLength={sequence.length}"]
+    lines += [f"frameRate={sequence.frame_rate:g}"] if sequence.frame_rate else []
+    if sequence.width and sequence.height:
+        lines += [f"imWidth={sequence.width}", f"imHeight={sequence.height}"]
+    if placing != "none" and sequence.images:
+        _place_images(place / "img1", sequence.images, placing)
+    _write_truth(place / "gt" / "gt.txt", sequence)
+    write_class_names(place / "gt" / "labels.txt", sequence.class_names, always=True)
+    _write_text(place / "seqinfo.ini", "[Sequence]\n" + "".join(f"{line}\n" for line in lines))
 
 
 def _write_truth(path: Path, sequence: SequenceTracks) -> None:

@@ -153,7 +153,8 @@ def track(config: TrackConfig) -> Path:
 def _begin(run: Path, config: TrackConfig) -> None:
     """Make the run folder this configuration's: what is in it of an earlier run is set aside."""
     set_aside(run, _PARTS)
-    start_run(run, replace(config, shard=""), "track")
+    with until_whole(run, _PARTS, lambda: False):  # a full disk gives the earlier run back
+        start_run(run, replace(config, shard=""), "track")
 
 
 def _result_file(run: Path, name: str) -> Path:

@@ -24,6 +24,7 @@ from smiletrack.tracking.config import TrackerConfig
 from smiletrack.training.state import save_state
 from smiletrack.types import TrackTable
 from smiletrack.weights import save_weights
+from tests.faults.commands import make_data, run_track
 from tests.faults.full_disk import full_disk
 
 PICTURE = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
@@ -78,3 +79,15 @@ def test_a_full_disk_keeps_what_was_there(tmp_path: Path, name: str, room: int) 
     assert path.read_text() == "old" and [file.name for file in tmp_path.iterdir()] == [name]
     WRITERS[name](path)
     assert path.stat().st_size > 300
+
+
+@pytest.mark.parametrize("room", [0, 1000])
+def test_a_full_disk_keeps_the_run_that_was_there(tmp_path: Path, room: int) -> None:
+    """Whatever of the new one fits: the marks of the job, its configuration, or nothing."""
+    data = make_data(tmp_path)
+    run = run_track(data, tmp_path / "run", "bytetrack")
+    before = {file: file.read_bytes() for file in run.rglob("*") if file.is_file() and ".shards" not in file.parts}
+    with full_disk(room), pytest.raises(OSError):
+        run_track(data, run)
+    after = {file: file.read_bytes() for file in run.rglob("*") if file.is_file() and ".shards" not in file.parts}
+    assert after == before and not (run / ".before").exists()

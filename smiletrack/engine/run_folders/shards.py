@@ -118,9 +118,10 @@ class SharedJob:
                     self._enter(members, alone=True)
                     for mark in self.place.glob("*.done"):
                         mark.unlink(missing_ok=True)
-                    begin()
                     with atomic_write(file) as stream:
                         stream.write(job)
+                        stream.flush()  # on a full disk nothing begins
+                        begin()
                 if self.shard is not None:
                     self._enter(members, alone=False)
             yield

@@ -73,6 +73,9 @@ def _checked_before(output: Path) -> Iterator[Path]:
     """Yield a file of another folder, for a network that takes its place at `output` when the block finds it right."""
     with TemporaryDirectory() as folder:
         written = Path(folder) / output.name
-        yield written
+        try:
+            yield written
+        except InputError as error:
+            raise InputError(str(error).replace(str(written), str(output))) from None
         with atomic_path(output) as place:
             shutil.copyfile(written, place)

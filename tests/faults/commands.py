@@ -11,7 +11,7 @@ from smiletrack import Detections
 from smiletrack.config import load_config, preset_file
 from smiletrack.data.world.config import SceneConfig
 from smiletrack.detector.build import build_detector
-from smiletrack.detector.checkpoint import save_detector, to_public
+from smiletrack.detector.checkpoint import to_public
 from smiletrack.detector.settings import DetectorConfig
 from smiletrack.engine.calibrate import CalibrateConfig, calibrate_scores
 from smiletrack.engine.compare import CompareConfig, compare_runs
@@ -46,6 +46,7 @@ from tests.training.product_task import network, recipe
 
 Command = Callable[[Path, Path], object]
 
+FULL = bool(os.environ.get("SMILETRACK_FULL"))
 FRAMES = range(1, 7)
 VARIES = {
     "timing.json", "environment.json", "looked_at.tsv", "report.html", "summary.json", "history.json", "last.pt",
@@ -76,13 +77,16 @@ def make_data(folder: Path) -> Path:
     results.mkdir()
     for name in expected("MOT20", "test"):
         (results / f"{name}.txt").write_text("1,1,5,5,20,40,1,-1,-1,-1\n")
+    if FULL:
+        _make_networks(folder)
+    return folder / "train"
+
+
+def _make_networks(folder: Path) -> None:
     torch.manual_seed(0)
     save_weights(folder / "slm.safetensors", SLM(NETWORK).state_dict(), metadata(NETWORK))
     config = DetectorConfig("yolox-nano", height=64, width=96)
-    net = build_detector(config)
-    save_detector(folder / "net.safetensors", net.eval(), config)
-    torch.save({"model": to_public(net)}, folder / "nano.pth")
-    return folder / "train"
+    torch.save({"model": to_public(build_detector(config))}, folder / "nano.pth")
 
 
 def run_track(data: Path, output: Path, preset: str = "sort") -> Path:
@@ -149,11 +153,8 @@ def _eval_slm(data: Path, output: Path) -> object:
     )
 
 
-def _export(kind: str, file: str) -> Command:
-    def run(data: Path, output: Path) -> object:
-        return export(ExportConfig(kind, checkpoint=str(data.parent / file), output=str(output / "a.onnx")))
-
-    return run
+def _export(data: Path, output: Path) -> object:
+    return export(ExportConfig("slm", checkpoint=str(data.parent / "slm.safetensors"), output=str(output / "a.onnx")))
 
 
 def _import(data: Path, output: Path) -> object:
@@ -196,7 +197,7 @@ COMMANDS: dict[str, Command] = {
 }
 """In every run of the test suite."""
 
-if os.environ.get("SMILETRACK_FULL"):
+if FULL:
     COMMANDS |= {
         "track-seen": _track_seen,
         "classes": after_track(lambda run: eval_mot(EvalConfig(results=str(run), classes=("pedestrian",)))),
@@ -211,8 +212,7 @@ if os.environ.get("SMILETRACK_FULL"):
         "compare": _compare,
         "demo": _demo,
         "eval-slm": _eval_slm,
-        "export-slm": _export("slm", "slm.safetensors"),
-        "export-detector": _export("detector", "net.safetensors"),
+        "export-slm": _export,
         "import-weights": _import,
         "submit": _submit,
     }

@@ -223,4 +223,11 @@ def files_of(folder: Path) -> dict[str, bytes]:
     seen = [path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file()]
     seen = [path for path in seen if not any(part[0] == "." or part == "tensorboard" for part in path.parts)]
     varies = [path for path in seen if path.name in VARIES or path.suffix in VARYING_KINDS]
-    return {str(path): b"" if path in varies else (folder / path).read_bytes() for path in seen}
+    return {str(path): b"" if path in varies else _content(folder / path) for path in seen}
+
+
+def _content(file: Path) -> bytes:
+    """Return what is in a file; of weights the numbers, for safetensors writes its metadata in any order."""
+    content = file.read_bytes()
+    header = 8 + int.from_bytes(content[:8], "little") if file.suffix == ".safetensors" else 0
+    return content[header:]

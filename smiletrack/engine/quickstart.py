@@ -61,8 +61,9 @@ class QuickstartConfig(DeviceConfig):
     """Training time of the detector in seconds; its learning rate is annealed over it."""
     slm_seconds: PositiveCount = 170
     """Training time of the SLM in seconds."""
-    joint_seconds: PositiveCount = 60
-    """Longest training time of the SLM on the detector's maps in seconds, cutting regions out of them excluded."""
+    joint_seconds: PositiveCount = 120
+    """Longest training time of the SLM on the detector's maps in seconds, cutting regions out excluded; it ends by
+    itself after a minute of a free core."""
     processes: Annotated[int, Ge(1), Le(1024)] = 2
     """Data-parallel processes of the trainings on pixels, as many as there are free cores."""
     seed: Seed = 0

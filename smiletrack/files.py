@@ -6,7 +6,7 @@ import itertools
 import json
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -71,17 +71,32 @@ def alone_in(folder: Path) -> Iterator[None]:
     """Keep other processes that ask the same out of a folder, which is made, while the block runs.
 
     InputError where one is at work in it. The lock is this process's and not its children's; the system takes it back
-    however the process ends.
+    however the process ends, and its file goes with the block.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".at-work.lock").open("a") as stream:
+    path = folder / ".at-work.lock"
+    with _locked_by_process(path):
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # the folder may be gone
+                path.unlink()
+
+
+def _locked_by_process(path: Path) -> IO[Any]:
+    """Return the lock file, open and this process's; InputError where it is another's."""
+    while True:
+        stream = path.open("a")
         try:
             fcntl.lockf(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError):
-            raise InputError(f"{folder}: another process is at work in it; wait for it, or name another") from None
+            stream.close()
+            raise InputError(f"{path.parent}: another process is at work in it; wait for it, or name another") from None
         except OSError:  # a file system without locks
             pass
-        yield
+        if _is_at(stream.fileno(), path):  # else the one before has just removed it
+            return stream
+        stream.close()
 
 
 def _is_at(handle: int, path: Path) -> bool:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -196,7 +197,10 @@ def test_ctrl_c_while_modules_load_is_130(module: str, tmp_path: Path) -> None:
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])}
     command = [sys.executable, "-m", "smiletrack", "eval-slm", "--checkpoint", __file__]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # where the tests run in the background it is not
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=False, timeout=60, preexec_fn=heard
+    )
     assert done.returncode == 130 and "Traceback" not in done.stderr
 
 

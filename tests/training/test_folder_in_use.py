@@ -33,3 +33,4 @@ def test_nobody_else_trains_in_a_folder_at_the_same_time(tmp_path: Path) -> None
     os.kill(other, signal.SIGKILL)
     os.waitpid(other, 0)
     train(tmp_path, 2)
+    assert not (tmp_path / ".at-work.lock").exists()

@@ -4,6 +4,7 @@ Small networks spend much of a step waiting for threads to meet: two processes o
 and a half times as fast as one process of two. GPUs and several machines are started by `torchrun`.
 """
 
+import gc
 import logging
 import os
 import socket
@@ -91,17 +92,26 @@ def _process(
     os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=size)
     os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
     torch.set_num_threads(threads)
+    status = _status_of(rank, work, config, refused)
+    # An exception on its way keeps the loader, whose processes heed no SIGTERM and would be waited for without end.
+    gc.collect()
+    sys.exit(status)
+
+
+def _status_of(rank: int, work: Callable[[Launched], object], config: Launched, refused: SimpleQueue[str]) -> int:
+    """Work, tell what is refused, and return the exit status."""
     try:
         work(config)
     except InputError as error:
         refused.put(str(error))
-        sys.exit(2)
+        return 2
     except KeyboardInterrupt:
-        sys.exit(_STOPPED)
+        return _STOPPED
     except Exception as error:  # a fault of the program: the others say the same line, so the trace is shown here
         traceback.print_exc()
         refused.put(f"process {rank} of the run failed ({type(error).__name__}: {error})")
-        sys.exit(1)
+        return 1
+    return 0
 
 
 def _free_port() -> int:

@@ -217,6 +217,9 @@ if FULL:
         "submit": _submit,
     }
 
+END_EARLY = {"demo"}
+"""Commands that a signal ends with what is done: their text files are then the beginning of the whole ones."""
+
 
 def files_of(folder: Path) -> dict[str, bytes]:
     """Return what a user sees: files that are not hidden, with their content where that is the same each time."""

@@ -17,10 +17,13 @@ from smiletrack.data.mot import DetectionTable, write_results
 from smiletrack.data.reid.identities import write_identities
 from smiletrack.data.video import VideoWriter
 from smiletrack.engine.inputs.detection_cache import CachedDetections, write_cached_detections
+from smiletrack.engine.studies.search_space import RangeConfig
+from smiletrack.engine.studies.stored_study import StoredStudy
 from smiletrack.files import atomic_path, write_json
 from smiletrack.slm.checkpoint import export_slm_onnx
 from smiletrack.slm.preprocessing import Preprocessing
 from smiletrack.tracking.config import TrackerConfig
+from smiletrack.training.log import TrainingLog
 from smiletrack.training.state import save_state
 from smiletrack.types import TrackTable
 from smiletrack.weights import save_weights
@@ -91,3 +94,19 @@ def test_a_full_disk_keeps_the_run_that_was_there(tmp_path: Path, room: int) -> 
         run_track(data, run)
     after = {file: file.read_bytes() for file in run.rglob("*") if file.is_file() and ".shards" not in file.parts}
     assert after == before and not (run / ".before").exists()
+
+
+@pytest.mark.parametrize("room", [0, 300])
+@pytest.mark.filterwarnings("error")
+def test_curves_on_a_full_disk_are_one_error(tmp_path: Path, room: int) -> None:
+    """TensorBoard's thread, which meets it, says nothing."""
+    with full_disk(room), pytest.raises(OSError, match="tensorboard"), TrainingLog(tmp_path, 0, 10, True) as log:
+        for step in range(50):
+            log.step(step + 1, "1/1", 1, {"loss": 1.0}, record=True)
+        log.epoch(50, "1/1", 1.0, {"loss": 1.0})
+
+
+def test_a_search_on_a_full_disk_names_its_file(tmp_path: Path) -> None:
+    study = StoredStudy(str(tmp_path / "study.journal"), {})
+    with full_disk(0), pytest.raises(OSError, match=r"study\.journal"):
+        study.draw({"a": RangeConfig(0, 1)})

@@ -13,6 +13,7 @@ import numpy as np
 
 from smiletrack.engine.studies.search_space import RangeConfig
 from smiletrack.errors import InputError, shown
+from smiletrack.files import naming
 from smiletrack.lazy import LazyModule
 
 optuna = LazyModule("optuna")
@@ -61,8 +62,9 @@ class StoredStudy:
 
     def begin_with(self, values: Mapping[str, Any]) -> None:
         """Let these values be tried first, where nothing has been tried and nothing is about to be."""
-        if not self._trials("COMPLETE", "WAITING"):
-            self._study.enqueue_trial(dict(values))
+        with self._damage_in_one_line():
+            if not self._trials("COMPLETE", "WAITING"):
+                self._study.enqueue_trial(dict(values))
 
     def draw(self, space: Mapping[str, RangeConfig]) -> tuple[Any, dict[str, Any]]:
         """Return a new trial and its values.
@@ -80,11 +82,12 @@ class StoredStudy:
 
     def tell(self, trial: Any, scores: list[float] | None) -> None:
         """Store the scores of a trial's parts, whose mean is its value; None: no tracker has such values."""
-        if scores is None:
-            self._study.tell(trial, state=optuna.trial.TrialState.PRUNED)
-            return
-        trial.set_user_attr("scores", scores)
-        self._study.tell(trial, sum(scores) / len(scores))
+        with self._damage_in_one_line():
+            if scores is None:
+                self._study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+                return
+            trial.set_user_attr("scores", scores)
+            self._study.tell(trial, sum(scores) / len(scores))
 
     def num_done(self) -> int:
         """Return how many trials have an end; one whose process was killed has none."""
@@ -108,9 +111,10 @@ class StoredStudy:
 
     @contextmanager
     def _damage_in_one_line(self) -> Iterator[None]:
-        """Whatever Optuna stumbles over in a file that is no journal is the file's fault."""
+        """Whatever Optuna stumbles over in a file that is no journal is the file's fault, and a full disk names it."""
         try:
-            yield
+            with naming(Path(self.address)):
+                yield
         except (ValueError, LookupError, TypeError, AttributeError, AssertionError, RecursionError) as error:
             if "://" in self.address:
                 raise

@@ -21,7 +21,7 @@ SAME, DIFFERENT = 0, 1
 
 _PRIOR = 30.0
 """Number of "same" pairs at which the evidence has half of its strength."""
-_MEMORY = 3000.0
+MEMORY = 3000.0
 """Similarities after which older ones fade, so that the picture follows the footage."""
 _AT_ONCE = 50
 """Similarities of one frame are not independent: no more than this many count."""
@@ -52,7 +52,7 @@ def add_similarities(similarities: Floats, case: int, values: Floats) -> None:
     step = mean - similarities[1, case]
     similarities[2, case] += share * (variance - similarities[2, case] + (1 - share) * step**2)
     similarities[1, case] += share * step
-    similarities[0, case] = min(total, _MEMORY)
+    similarities[0, case] = min(total, MEMORY)
 
 
 @leaf

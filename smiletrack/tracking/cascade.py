@@ -205,7 +205,7 @@ def _evidence_cost(
             newest = max(newest, state.stamps[slot, place])
         age = (state.clock[NOW] - newest) * rules.frame_time
         nats, trust = (
-            pair_evidence(state.similarities, cosine, scene.cover[row], age),
+            pair_evidence(state.similarities, state.under_cover, cosine, scene.cover[row], age),
             appearance_trust(state.similarities),
         )
     if cosine < stage.gate:

@@ -6,6 +6,7 @@ from smiletrack.compiled import inner
 from smiletrack.motion import kalman
 from smiletrack.motion.box_states import position_of
 from smiletrack.tracking.calibration import DIFFERENT, SAME, add_similarities
+from smiletrack.tracking.evidence import learn_cover
 from smiletrack.tracking.intake import FREE, FrameDetections
 from smiletrack.tracking.noise import detection_noise
 from smiletrack.tracking.observations import learn_corners, remember_box, replay
@@ -93,6 +94,8 @@ def calibrate(state: TrackState, scene: FrameDetections, rules: Rules, work: Wor
             if mine:
                 same[num_same] = alike
                 num_same += 1
+                if len(scene.cover):
+                    learn_cover(state.under_cover, scene.cover[row], alike)
             else:
                 different[num_different] = alike
                 num_different += 1

@@ -6,7 +6,7 @@ covered share of the detection's box (`nearer_cover`), g the age of the track's 
 least 1, and the means mu_s, mu_d of the sequence's own cosines of one person and of rivals,
 
     u = (cosine - mu_d) / (mu_s - mu_d)                            0 a rival, 1 the same person
-    r = q (13.5 - 7 c - 0.7 ln g) (u - (0.57 + 0.1 c - 0.063 ln g))
+    r = q (13.5 - 45 b c - 0.7 ln g) (u - (0.57 + 0.1 c - 0.063 ln g))
     L = log (e^r + 0.015) / (1 + 0.015 e^r)                        at most 4.2 nats either way
 
 r is the log-likelihood ratio of a logistic regression; the floors under both likelihoods say that no cosine proves
@@ -16,8 +16,14 @@ whichever are fewer, beside the 20 that the prior is worth,
 
     q = n / (n + 20) min(1, (mu_s - mu_d)^2 / (13.5 v))
 
+b in [0, 0.2] is how blind cover makes this network on this sequence: what u loses under full cover, by the regression
+of N cosines of one person on their c, with 0.2 before any was seen,
+
+    b = (2.5 * 0.2 - N cov(c, u)) / (2.5 + N var(c))
+
 docs/appearance.md tells what was fitted to what. `similarities` (3, 2): counts, means and variances of both cases, as
-`tracking.calibration` learns them, from `PRIOR` on.
+`tracking.calibration` learns them, from `PRIOR` on. `under_cover` (5,): N, the means of c and of the cosines, the
+variance of c and the covariance of both; zeros before any was seen.
 """
 
 from math import exp, log, log1p
@@ -25,12 +31,12 @@ from math import exp, log, log1p
 import numpy as np
 
 from smiletrack.compiled import inner, leaf
-from smiletrack.tracking.calibration import DIFFERENT, SAME
+from smiletrack.tracking.calibration import DIFFERENT, MEMORY, SAME
 from smiletrack.tracking.ordering import num_below
 from smiletrack.tracking.settings import HIGH
 from smiletrack.types import Floats, Ints
 
-_SLOPE, _SLOPE_OF_COVER, _SLOPE_OF_AGE = 13.5, -7.0, -0.7
+_SLOPE, _SLOPE_OF_BLIND_COVER, _SLOPE_OF_AGE = 13.5, -45.0, -0.7
 """Nats a unit of u: on people in the clear in the next frame, and how it changes."""
 _MIDDLE, _MIDDLE_OF_COVER, _MIDDLE_OF_AGE = 0.57, 0.1, -0.063
 """u that speaks neither for nor against a pair, and how it changes."""
@@ -39,6 +45,29 @@ _FLOOR = 0.015
 PRIOR = np.array([[20.0, 20.0], [0.85, 0.45], [0.01, 0.01]])
 """The picture before any cosine was seen: what it is worth in cosines, means, variances."""
 _PRIOR_COUNT = 20.0
+_BLIND, _BLIND_COUNT = 0.2, 2.5
+"""b before any cosine was seen, which is also the most that counts, and the N var(c) that it is worth."""
+
+
+@leaf
+def learn_cover(under_cover: Floats, cover: float, cosine: float) -> None:
+    """Add the cosine of a sure match whose detection is covered so far."""
+    count = under_cover[0] = min(under_cover[0] + 1, MEMORY)
+    apart, alike = cover - under_cover[1], cosine - under_cover[2]
+    under_cover[1] += apart / count
+    under_cover[2] += alike / count
+    under_cover[3] += (apart * (cover - under_cover[1]) - under_cover[3]) / count
+    under_cover[4] += (apart * (cosine - under_cover[2]) - under_cover[4]) / count
+
+
+@leaf
+def blindness(similarities: Floats, under_cover: Floats) -> float:
+    """Return the documented b; where rivals are more alike than one person's crops, `_BLIND`."""
+    apart = similarities[1, SAME] - similarities[1, DIFFERENT]
+    if apart <= 0:
+        return _BLIND
+    lost = _BLIND_COUNT * _BLIND - under_cover[0] * under_cover[4] / apart
+    return min(max(lost / (_BLIND_COUNT + under_cover[0] * under_cover[3]), 0.0), _BLIND)
 
 
 @leaf
@@ -57,14 +86,15 @@ def appearance_trust(similarities: Floats) -> float:
 
 
 @leaf
-def pair_evidence(similarities: Floats, cosine: float, cover: float, age: float) -> float:
+def pair_evidence(similarities: Floats, under_cover: Floats, cosine: float, cover: float, age: float) -> float:
     """Return L. cover: covered share of the detection, in [0, 1]. age: of the template, in frames at 30 a second."""
     strength = evidence_strength(similarities)
     if strength <= 0:
         return 0.0
     same, rival = similarities[1, SAME], similarities[1, DIFFERENT]
     log_age = log(max(age, 1.0))
-    slope = max(_SLOPE + _SLOPE_OF_COVER * cover + _SLOPE_OF_AGE * log_age, 0.0)
+    of_cover = _SLOPE_OF_BLIND_COVER * blindness(similarities, under_cover)
+    slope = max(_SLOPE + of_cover * cover + _SLOPE_OF_AGE * log_age, 0.0)
     middle = _MIDDLE + _MIDDLE_OF_COVER * cover + _MIDDLE_OF_AGE * log_age
     ratio = strength * slope * ((cosine - rival) / (same - rival) - middle)
     # symmetric, so that the exponential never overflows

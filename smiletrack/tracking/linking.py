@@ -34,6 +34,8 @@ _SPEED_TIME = 0.5
 """Seconds at an end of a tracklet that tell its speed."""
 _PLACE, _PLACE_BY_TIME, _REACH = 0.1, 0.2, 3.0
 """s of the module's equation at no gap and for each second, in heights; deviations within which people are linked."""
+_UNSEEN = np.zeros(5)
+"""What covered crops lose is not learned anew: clear ones make the means."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,7 @@ def mean_embedding(crops: _Crops, rows: Ints) -> _Mean:
 def _evidence(similarities: Floats, a: _Mean, b: _Mean, age: float) -> float:
     if min(a.weight, b.weight) == 0:
         return 0.0
-    return pair_evidence(similarities, float(a.unit @ b.unit), max(a.covered, b.covered), age)
+    return pair_evidence(similarities, _UNSEEN, float(a.unit @ b.unit), max(a.covered, b.covered), age)
 
 
 def _split(rows: Ints, crops: _Crops, similarities: Floats, nats: float) -> list[Ints]:

@@ -3,7 +3,8 @@
 One `.npz` without Python objects. `about` is a JSON text: the format's number, the version that wrote it, the frame
 rate, the whole configuration, and the counters by name. Beside it one array a field of `state.TrackState`, a row a
 living track in the order of birth (what the configuration has no use for is not there), and those of the whole tracker:
-`clock`, `similarities`, `score_weights`. Numbers are kept to the last bit: whoever goes on gives the same tracks.
+`clock`, `similarities`, `under_cover`, `score_weights`. Numbers are kept to the last bit: whoever goes on gives the
+same tracks.
 """
 
 import json
@@ -40,7 +41,7 @@ from smiletrack.tracking.state import (
 )
 from smiletrack.version import __version__
 
-FORMAT = 1
+FORMAT = 2
 """Raised with every change of what the file holds; older ones stay readable."""
 
 _COUNTERS = {
@@ -53,8 +54,10 @@ _COUNTERS = {
 }
 _NUMBERS = TrackState._fields[1:7]
 """The whole numbers of a track."""
-_BY_TRACK = TrackState._fields[7:-4]
-_WHOLE = TrackState._fields[-3:]
+_BY_TRACK = TrackState._fields[7:-5]
+_WHOLE = TrackState._fields[-4:]
+_SINCE_2 = ("under_cover",)
+"""What files of format 1 do not hold: there, nothing was seen yet."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ def load_tracker_state(file: Path) -> tuple[TrackerConfig, float, Memory]:
     """
     about, config = _read_about(file)
     fresh = state_views(open_memory(config))
-    names = (*_NUMBERS, *_kept(fresh), *_WHOLE)
+    names = [*_NUMBERS, *_kept(fresh), *(name for name in _WHOLE if about.format > 1 or name not in _SINCE_2)]
     arrays = read_arrays(file, *names)
     count = len(arrays["ids"]) if arrays["ids"].ndim else 0
     memory = open_memory(config, max(count, len(fresh.order)))

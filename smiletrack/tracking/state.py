@@ -68,6 +68,7 @@ class TrackState(NamedTuple):
     clock (2,): the time since the start and since the frame before, in frames; as long as none is skipped, the number
     of the frame and 1.
     similarities (3, 2): see `tracking.calibration`.
+    under_cover (5,): see `tracking.evidence`.
     score_weights (1000,): see `tracking.score_scale`.
     """
 
@@ -100,6 +101,7 @@ class TrackState(NamedTuple):
     counters: Ints
     clock: Floats
     similarities: Floats
+    under_cover: Floats
     score_weights: Floats
 
 
@@ -141,9 +143,10 @@ _SHAPES: dict[str, tuple[int, ...]] = {
     "hidden": (),
     "clock": (2,),
     "similarities": (3, 2),
+    "under_cover": (5,),
     "score_weights": (SCORE_BINS,),
 }
-"""The fields in `Memory.figures` and what one slot takes; the last three are there once."""
+"""The fields in `Memory.figures` and what one slot takes; the last four are there once."""
 
 
 def open_memory(config: TrackerConfig, slots: int = 64) -> Memory:
@@ -182,7 +185,7 @@ def _blank(rooms: dict[str, int], templates: tuple[int, int, int]) -> Memory:
     """Return the memory of no track. rooms: slots by field of `_SHAPES`. templates: (S, K, D)."""
     numbers = np.zeros((7, rooms["means"]), np.int64)
     numbers[0] = np.arange(rooms["means"])
-    rooms = rooms | dict.fromkeys(list(_SHAPES)[-3:], 1)
+    rooms = rooms | dict.fromkeys(list(_SHAPES)[-4:], 1)
     ends = np.cumsum([rooms[name] * prod(shape) for name, shape in _SHAPES.items()])
     return Memory(
         numbers,
@@ -228,7 +231,8 @@ def state_views(memory: Memory) -> TrackState:
         memory.counters,
         figures[ends[15] : ends[16]],
         figures[ends[16] : ends[17]].reshape(3, 2),
-        figures[ends[17] :],
+        figures[ends[17] : ends[18]],
+        figures[ends[18] :],
     )
 
 

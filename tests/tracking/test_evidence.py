@@ -11,7 +11,7 @@ from smiletrack.tracking import costs
 from smiletrack.tracking import evidence as evidence_module
 from smiletrack.tracking.calibration import DIFFERENT, SAME, add_similarities
 from smiletrack.tracking.config import LifeConfig, TrackerConfig
-from smiletrack.tracking.evidence import PRIOR, appearance_trust, pair_evidence
+from smiletrack.tracking.evidence import PRIOR, appearance_trust, blindness, learn_cover, pair_evidence
 from smiletrack.tracking.observer import Observer
 from smiletrack.tracking.settings import HIGH, LOW
 from smiletrack.tracking.stages import StageConfig
@@ -28,7 +28,7 @@ class PairEvidence:
     """What one sequence has learned."""
 
     def __init__(self) -> None:
-        self.similarities = PRIOR.copy()
+        self.similarities, self.under_cover = PRIOR.copy(), np.zeros(5)
         self.counts, self.means, self.variances = self.similarities
 
     def learn(self, same: Floats, rival: Floats) -> None:
@@ -41,7 +41,9 @@ class PairEvidence:
 
     def of_pairs(self, cosine: Floats, cover: Floats, age: Floats) -> Floats:
         pairs = zip(cosine, cover, age, strict=True)
-        return np.array([pair_evidence(self.similarities, float(s), float(c), float(g)) for s, c, g in pairs])
+        return np.array(
+            [pair_evidence(self.similarities, self.under_cover, float(s), float(c), float(g)) for s, c, g in pairs]
+        )
 
 
 def taught(same: float, rival: float, deviation: float) -> PairEvidence:
@@ -61,12 +63,43 @@ def test_evidence_is_the_documented_equation(cosine: float, cover: float, age: f
     log_age = math.log(max(age, 1))
     learned = evidence.counts.min() - 20
     q = learned / (learned + 20) * min(1, (same - rival) ** 2 / (13.5 * evidence.variances.mean()))
-    slope, middle = 13.5 - 7 * cover - 0.7 * log_age, 0.57 + 0.1 * cover - 0.063 * log_age
+    slope, middle = 13.5 - 45 * 0.2 * cover - 0.7 * log_age, 0.57 + 0.1 * cover - 0.063 * log_age
     ratio = math.exp(q * slope * (u - middle))
     expected = math.log((ratio + 0.015) / (1 + 0.015 * ratio))
     found = evidence.of_pairs(np.array([cosine]), np.array([cover]), np.array([age]))
     assert found[0] == pytest.approx(expected, rel=1e-9)
     assert abs(found[0]) <= -math.log(0.015)
+
+
+@pytest.mark.parametrize(("lost", "count"), [(0.0, 400), (0.1, 30), (0.1, 400), (0.5, 400), (-0.3, 400)])
+def test_what_cover_takes_is_the_documented_regression(lost: float, count: int) -> None:
+    rng, evidence = np.random.default_rng(3), taught(0.9, 0.4, 0.1)
+    covers = rng.random(count) ** 2
+    cosines = 0.9 - 0.5 * lost * covers + rng.normal(0, 0.05, count)
+    for cover, cosine in zip(covers, cosines, strict=True):
+        learn_cover(evidence.under_cover, cover, cosine)
+    together = np.cov(covers, cosines, bias=True)
+    np.testing.assert_allclose(
+        evidence.under_cover, [count, covers.mean(), cosines.mean(), together[0, 0], together[0, 1]], rtol=1e-9
+    )
+    apart = evidence.means[SAME] - evidence.means[DIFFERENT]
+    expected = (2.5 * 0.2 - count * together[0, 1] / apart) / (2.5 + count * together[0, 0])
+    found = blindness(evidence.similarities, evidence.under_cover)
+    assert found == pytest.approx(min(max(expected, 0), 0.2), abs=1e-12)
+    if count == 400:
+        assert found == pytest.approx(min(max(lost, 0), 0.2), abs=0.03)
+
+
+def test_a_network_that_sees_through_cover_is_believed_there() -> None:
+    seeing, blind = taught(0.9, 0.4, 0.05), taught(0.9, 0.4, 0.05)
+    for cover in np.linspace(0, 0.9, 200):
+        learn_cover(seeing.under_cover, cover, 0.9)
+        learn_cover(blind.under_cover, cover, 0.9 - 0.2 * cover)
+    pair = np.array([0.9]), np.array([0.8]), np.ones(1)
+    assert seeing.of_pairs(*pair) > blind.of_pairs(*pair) + 0.5 > 0.5
+    clear = np.array([0.9]), np.zeros(1), np.ones(1)
+    assert seeing.of_pairs(*clear) == blind.of_pairs(*clear)
+    np.testing.assert_allclose(seeing.of_pairs(*pair), seeing.of_pairs(*clear), rtol=0.15)  # the middle moves
 
 
 def test_under_cover_and_with_age_looks_say_less() -> None:
@@ -114,12 +147,13 @@ def test_the_same_looks_cost_less_under_cover_and_the_template_ages() -> None:
         observer = Observer({62 + absent})
         witness = Tracker(config, observer=observer)
         other = [112.0, 105, 152, 205] if covered else [300.0, 105, 340, 205]
-        for looks in ((1.0, 0.0), (1.0, 0.1)) * 30:
-            seen = Detections([place, [126.0, 90, 166, 190]], [0.9, 0.9], np.array([looks, (0.5, 1.0)]))
+        for looks, hidden in (((1.0, 0.0), (0.0, 1.0)), ((1.0, 0.1), (0.6, 0.8))) * 30:
+            # the other person is half covered, and there looks hardly like itself
+            seen = Detections([place, [126.0, 90, 166, 190]], [0.9, 0.9], np.array([looks, hidden]))
             witness.update(seen)
         for _ in range(absent + 1):
             witness.update(Detections([[500.0, 100, 540, 200]], [0.9], np.array([(0.0, 1.0)])))
-        witness.update(Detections([place, other], [0.9, 0.9], np.array([(0.6, 0.8), (0.5, 1.0)])))
+        witness.update(Detections([place, other], [0.9, 0.9], np.array([(0.45, 0.9), (0.5, 1.0)])))
         cost.append(observer.considered[62 + absent, 1, 0].cost)
     assert cost[0] > cost[1] and cost[0] > cost[2]
 

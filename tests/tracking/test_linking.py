@@ -160,7 +160,7 @@ def test_the_links_together_have_the_most_evidence(seed: int) -> None:
     for end in ends:
         for start in starts:
             a, b = (mean_embedding(known, rows[walk[0]]) for walk in (end, start))
-            nats = pair_evidence(similarities, float(a.unit @ b.unit), max(a.covered, b.covered), 45.0)
+            nats = pair_evidence(similarities, np.zeros(5), float(a.unit @ b.unit), max(a.covered, b.covered), 45.0)
             away = (start[4] - end[4]) / ((0.1 + 0.2 * 1.5) * 850)
             if nats >= 0.5 and abs(away) <= 3:
                 gain[end[0], start[0]] = nats + (9 - away**2) / 2

@@ -94,7 +94,7 @@ def calibrate(state: TrackState, scene: FrameDetections, rules: Rules, work: Wor
             if mine:
                 same[num_same] = alike
                 num_same += 1
-                if len(scene.cover):
+                if rules.weighs:
                     learn_cover(state.under_cover, scene.cover[row], alike)
             else:
                 different[num_different] = alike

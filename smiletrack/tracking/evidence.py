@@ -6,7 +6,7 @@ covered share of the detection's box (`nearer_cover`), g the age of the track's 
 least 1, and the means mu_s, mu_d of the sequence's own cosines of one person and of rivals,
 
     u = (cosine - mu_d) / (mu_s - mu_d)                            0 a rival, 1 the same person
-    r = q (13.5 - 45 b c - 0.7 ln g) (u - (0.57 + 0.1 c - 0.063 ln g))
+    r = q (13.5 - 45 b c - 0.7 ln g) (u - (0.55 + 0.1 c - 0.063 ln g))
     L = log (e^r + 0.015) / (1 + 0.015 e^r)                        at most 4.2 nats either way
 
 r is the log-likelihood ratio of a logistic regression; the floors under both likelihoods say that no cosine proves
@@ -17,9 +17,9 @@ whichever are fewer, beside the 20 that the prior is worth,
     q = n / (n + 20) min(1, (mu_s - mu_d)^2 / (13.5 v))
 
 b in [0, 0.2] is how blind cover makes this network on this sequence: what u loses under full cover, by the regression
-of N cosines of one person on their c, with 0.2 before any was seen,
+of N cosines of one person on their c, and 0.2 as far as nothing was seen or q says that cosines tell nothing,
 
-    b = (2.5 * 0.2 - N cov(c, u)) / (2.5 + N var(c))
+    b = 0.2 (1 - q) + q min(max((2.5 * 0.2 - N cov(c, u)) / (2.5 + N var(c)), 0), 0.2)
 
 docs/appearance.md tells what was fitted to what. `similarities` (3, 2): counts, means and variances of both cases, as
 `tracking.calibration` learns them, from `PRIOR` on. `under_cover` (5,): N, the means of c and of the cosines, the
@@ -38,7 +38,7 @@ from smiletrack.types import Floats, Ints
 
 _SLOPE, _SLOPE_OF_BLIND_COVER, _SLOPE_OF_AGE = 13.5, -45.0, -0.7
 """Nats a unit of u: on people in the clear in the next frame, and how it changes."""
-_MIDDLE, _MIDDLE_OF_COVER, _MIDDLE_OF_AGE = 0.57, 0.1, -0.063
+_MIDDLE, _MIDDLE_OF_COVER, _MIDDLE_OF_AGE = 0.55, 0.1, -0.063
 """u that speaks neither for nor against a pair, and how it changes."""
 _FLOOR = 0.015
 """Share of pairs that look like the other case, whatever the network."""
@@ -62,12 +62,14 @@ def learn_cover(under_cover: Floats, cover: float, cosine: float) -> None:
 
 @leaf
 def blindness(similarities: Floats, under_cover: Floats) -> float:
-    """Return the documented b; where rivals are more alike than one person's crops, `_BLIND`."""
-    apart = similarities[1, SAME] - similarities[1, DIFFERENT]
-    if apart <= 0:
+    """Return the documented b."""
+    strength = evidence_strength(similarities)
+    if strength <= 0:
         return _BLIND
+    apart = similarities[1, SAME] - similarities[1, DIFFERENT]
     lost = _BLIND_COUNT * _BLIND - under_cover[0] * under_cover[4] / apart
-    return min(max(lost / (_BLIND_COUNT + under_cover[0] * under_cover[3]), 0.0), _BLIND)
+    seen = min(max(lost / (_BLIND_COUNT + under_cover[0] * under_cover[3]), 0.0), _BLIND)
+    return _BLIND + strength * (seen - _BLIND)
 
 
 @leaf

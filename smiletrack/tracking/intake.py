@@ -24,7 +24,7 @@ class FrameDetections(NamedTuple):
     boxes (M, 4), scores, classes: as given. levels (M,): HIGH, LOW, NOISE or UNUSED. owners (M,): slot of the track
     that got the detection, or FREE. units (M, D): embeddings of length 1, where `known` (M,) says that there is one;
     D = 0 where the tracker does not look at them.
-    cover (M,): share that a nearer high box covers, where a stage asks for evidence (`tracking.evidence`); else empty.
+    cover (M,): share that a nearer high box covers, where a stage asks for evidence (`tracking.evidence`).
     order: rows that are high or low by their left border. lefts, reaches: beside it the left border, and the rightmost
     border up to there.
     """

@@ -102,7 +102,7 @@ def act(what: str) -> None:
             "kill", 0, r"SIGKILL; where memory ran out|^another process of the run ended without a word", marks=FULL
         ),
         ("kill", 1, r"SIGKILL; where memory ran out|^another process of the run ended without a word"),
-        ("evaluation error", 0, "^the fourth batch cannot be learned from$"),
+        pytest.param("evaluation error", 0, "^the fourth batch cannot be learned from$", marks=FULL),
     ],
 )
 def test_what_ends_one_process_ends_both(tmp_path: Path, what: str, culprit: int, line: str) -> None:

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -165,6 +166,29 @@ def test_the_same_looks_cost_less_under_cover_and_the_template_ages() -> None:
         witness.update(Detections([place, other], [0.9, 0.9], np.array([(0.45, 0.9), (0.5, 1.0)])))
         cost.append(observer.considered[62 + absent, 1, 0].cost)
     assert cost[0] > cost[1] and cost[0] > cost[2]
+
+
+def test_a_tracker_learns_what_cover_takes(tmp_path: Path) -> None:
+    """Two people, one of whom covers the other's box by 14 of 40 times 90 of 100 pixels; the covered crops differ."""
+    stage = StageConfig(fusion="evidence", appearance_weight=0.2)
+    tracker = Tracker(replace(MOTION, first=stage, life=LifeConfig(confirm=0)))
+    clear, cosines = np.array([1.0, 0.0]), []
+    hidden = [np.array([0.0, 1.0]), np.array([0.6, 0.8])]
+    boxes = [[100.0, 100, 140, 200], [126.0, 90, 166, 190]]
+    template = hidden[0]
+    for frame in range(60):
+        looks = hidden[frame % 2]
+        tracker.update(Detections(boxes, [0.9, 0.9], np.array([clear, looks])))
+        if frame:
+            cosines += [(0.0, 1.0), (0.315, float(template @ looks))]
+            template = 0.9 * template + 0.1 * looks
+            template /= np.linalg.norm(template)
+    tracker.save(tmp_path / "a.npz")
+    covers, alike = np.array(cosines).T
+    together = np.cov(covers, alike, bias=True)
+    expected = [118, covers.mean(), alike.mean(), together[0, 0], together[0, 1]]
+    with np.load(tmp_path / "a.npz") as stored:
+        np.testing.assert_allclose(stored["under_cover"], expected, rtol=1e-6)
 
 
 def test_a_score_counts_only_where_looks_are_missing() -> None:

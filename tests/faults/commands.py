@@ -13,6 +13,7 @@ from smiletrack.data.world.config import SceneConfig
 from smiletrack.detector.build import build_detector
 from smiletrack.detector.checkpoint import to_public
 from smiletrack.detector.settings import DetectorConfig
+from smiletrack.engine.ablate import AblateConfig, ablate
 from smiletrack.engine.calibrate import CalibrateConfig, calibrate_scores
 from smiletrack.engine.compare import CompareConfig, compare_runs
 from smiletrack.engine.convert import ConvertConfig, convert
@@ -29,6 +30,7 @@ from smiletrack.engine.settings.export import ExportConfig
 from smiletrack.engine.settings.import_weights import ImportConfig
 from smiletrack.engine.show_data import ShowDataConfig, show_data
 from smiletrack.engine.show_tracks import ShowConfig, show_tracks
+from smiletrack.engine.studies.robustness import RobustnessConfig
 from smiletrack.engine.studies.scored_sequences import ScoredDataConfig
 from smiletrack.engine.studies.search_space import RangeConfig
 from smiletrack.engine.submit import SubmitConfig, expected, submit
@@ -134,6 +136,12 @@ def _compare(data: Path, output: Path) -> object:
     return compare_runs(CompareConfig(tuple(runs), resamples=10, json=str(output / "difference.json")))
 
 
+def _ablate(data: Path, output: Path) -> object:
+    figures = RobustnessConfig(qualities=(1.0,), trackers=("sort",), plot=str(output / "curve.png"))
+    seen = ScoredDataConfig(data=str(data))
+    return ablate(AblateConfig(table="robustness", on=seen, robustness=figures, json=str(output / "figures.json")))
+
+
 def _demo(data: Path, output: Path) -> object:
     seer = "tests.faults.commands:Seer"
     return demo(DemoConfig(source=str(data / "A/img1"), detector=seer, save=str(output / "a.mp4"), device="cpu"))
@@ -210,6 +218,7 @@ if FULL:
         "tune": _tune,
         "calibrate": _calibrate,
         "compare": _compare,
+        "ablate": _ablate,
         "demo": _demo,
         "eval-slm": _eval_slm,
         "export-slm": _export,

@@ -85,7 +85,7 @@ def parse(parser: argparse.ArgumentParser, verb: Verb, words: Sequence[str]) -> 
     if values.get("resume") and "output" in values:
         file = file or _file_of_run(Path(values["output"]))
     if rest and verb.positional is None:
-        raise InputError(f"{rest[0]!r}: an override is written key.sub=value")
+        raise InputError(f"{rest[0]!r}: an override is written key.sub=value, all else has a flag; --help lists them")
     if rest and verb.positional is not None:
         several = typing.get_origin(typing.get_type_hints(schema)[verb.positional]) is tuple
         if len(rest) > 1 and not several:

@@ -61,11 +61,8 @@ def learn_cover(under_cover: Floats, cover: float, cosine: float) -> None:
 
 
 @leaf
-def blindness(similarities: Floats, under_cover: Floats) -> float:
-    """Return the documented b."""
-    strength = evidence_strength(similarities)
-    if strength <= 0:
-        return _BLIND
+def blindness(similarities: Floats, under_cover: Floats, strength: float) -> float:
+    """Return the documented b. strength: q, above 0."""
     apart = similarities[1, SAME] - similarities[1, DIFFERENT]
     lost = _BLIND_COUNT * _BLIND - under_cover[0] * under_cover[4] / apart
     seen = min(max(lost / (_BLIND_COUNT + under_cover[0] * under_cover[3]), 0.0), _BLIND)
@@ -95,7 +92,7 @@ def pair_evidence(similarities: Floats, under_cover: Floats, cosine: float, cove
         return 0.0
     same, rival = similarities[1, SAME], similarities[1, DIFFERENT]
     log_age = log(max(age, 1.0))
-    of_cover = _SLOPE_OF_BLIND_COVER * blindness(similarities, under_cover)
+    of_cover = _SLOPE_OF_BLIND_COVER * blindness(similarities, under_cover, strength)
     slope = max(_SLOPE + of_cover * cover + _SLOPE_OF_AGE * log_age, 0.0)
     middle = _MIDDLE + _MIDDLE_OF_COVER * cover + _MIDDLE_OF_AGE * log_age
     ratio = strength * slope * ((cosine - rival) / (same - rival) - middle)

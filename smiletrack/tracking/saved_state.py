@@ -32,6 +32,7 @@ from smiletrack.tracking.state import (
     EMPTY,
     FRAME,
     LOST,
+    ONCE,
     UNCONFIRMED,
     Memory,
     TrackState,
@@ -54,8 +55,7 @@ _COUNTERS = {
 }
 _NUMBERS = TrackState._fields[1:7]
 """The whole numbers of a track."""
-_BY_TRACK = TrackState._fields[7:-5]
-_WHOLE = TrackState._fields[-4:]
+_BY_TRACK = tuple(name for name in TrackState._fields[7:] if name not in ("counters", *ONCE))
 _SINCE_2 = ("under_cover",)
 """What files of format 1 do not hold: there, nothing was seen yet."""
 
@@ -76,7 +76,7 @@ def save_tracker_state(file: Path, memory: Memory, config: TrackerConfig, frame_
     state = state_views(memory)
     alive = state.order[: state.counters[ALIVE]]
     arrays = {name: getattr(state, name)[alive] for name in (*_NUMBERS, *_kept(state))}
-    arrays |= {name: getattr(state, name) for name in _WHOLE}
+    arrays |= {name: getattr(state, name) for name in ONCE}
     counters = {name: int(memory.counters[place]) for name, place in _COUNTERS.items()}
     about = json.dumps(asdict(_About(FORMAT, __version__, frame_rate, asdict(config), counters)))
     with atomic_path(file) as temporary, temporary.open("wb") as stream:
@@ -91,7 +91,7 @@ def load_tracker_state(file: Path) -> tuple[TrackerConfig, float, Memory]:
     """
     about, config = _read_about(file)
     fresh = state_views(open_memory(config))
-    names = [*_NUMBERS, *_kept(fresh), *(name for name in _WHOLE if about.format > 1 or name not in _SINCE_2)]
+    names = [*_NUMBERS, *_kept(fresh), *(name for name in ONCE if about.format > 1 or name not in _SINCE_2)]
     arrays = read_arrays(file, *names)
     count = len(arrays["ids"]) if arrays["ids"].ndim else 0
     memory = open_memory(config, max(count, len(fresh.order)))
@@ -100,7 +100,7 @@ def load_tracker_state(file: Path) -> tuple[TrackerConfig, float, Memory]:
     state = state_views(memory)
     for name in names:
         room = getattr(state, name)
-        _copy(file, name, arrays[name], room if name in _WHOLE else room[:count])
+        _copy(file, name, arrays[name], room if name in ONCE else room[:count])
     _check_tracks(file, arrays, about)
     for name, place in _COUNTERS.items():
         memory.counters[place] = about.counters[name]

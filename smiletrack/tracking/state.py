@@ -146,7 +146,9 @@ _SHAPES: dict[str, tuple[int, ...]] = {
     "under_cover": (5,),
     "score_weights": (SCORE_BINS,),
 }
-"""The fields in `Memory.figures` and what one slot takes; the last four are there once."""
+"""The fields in `Memory.figures` and what one slot takes; `ONCE` names those that are there once."""
+ONCE = ("clock", "similarities", "under_cover", "score_weights")
+"""The fields of the whole tracker."""
 
 
 def open_memory(config: TrackerConfig, slots: int = 64) -> Memory:
@@ -185,7 +187,7 @@ def _blank(rooms: dict[str, int], templates: tuple[int, int, int]) -> Memory:
     """Return the memory of no track. rooms: slots by field of `_SHAPES`. templates: (S, K, D)."""
     numbers = np.zeros((7, rooms["means"]), np.int64)
     numbers[0] = np.arange(rooms["means"])
-    rooms = rooms | dict.fromkeys(list(_SHAPES)[-4:], 1)
+    rooms = rooms | dict.fromkeys(ONCE, 1)
     ends = np.cumsum([rooms[name] * prod(shape) for name, shape in _SHAPES.items()])
     return Memory(
         numbers,

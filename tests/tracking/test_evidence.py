@@ -12,7 +12,14 @@ from smiletrack.tracking import costs
 from smiletrack.tracking import evidence as evidence_module
 from smiletrack.tracking.calibration import DIFFERENT, SAME, add_similarities
 from smiletrack.tracking.config import LifeConfig, TrackerConfig
-from smiletrack.tracking.evidence import PRIOR, appearance_trust, blindness, learn_cover, pair_evidence
+from smiletrack.tracking.evidence import (
+    PRIOR,
+    appearance_trust,
+    blindness,
+    evidence_strength,
+    learn_cover,
+    pair_evidence,
+)
 from smiletrack.tracking.observer import Observer
 from smiletrack.tracking.settings import HIGH, LOW
 from smiletrack.tracking.stages import StageConfig
@@ -87,7 +94,7 @@ def test_what_cover_takes_is_the_documented_regression(lost: float, count: int) 
     expected = (2.5 * 0.2 - count * together[0, 1] / apart) / (2.5 + count * together[0, 0])
     learned = evidence.counts.min() - 20
     q = learned / (learned + 20) * min(1, apart**2 / (13.5 * evidence.variances.mean()))
-    found = blindness(evidence.similarities, evidence.under_cover)
+    found = blindness(evidence.similarities, evidence.under_cover, q)
     assert found == pytest.approx(0.2 * (1 - q) + q * min(max(expected, 0), 0.2), abs=1e-12)
     if count == 400:
         assert found == pytest.approx(min(max(lost, 0), 0.2), abs=0.03)
@@ -97,7 +104,8 @@ def test_what_noise_says_of_cover_is_not_learned() -> None:
     noise = taught(0.02, 0.0, 0.09)
     for cover in np.linspace(0, 0.9, 200):
         learn_cover(noise.under_cover, cover, 0.02)
-    assert blindness(noise.similarities, noise.under_cover) > 0.19
+    strength = evidence_strength(noise.similarities)
+    assert blindness(noise.similarities, noise.under_cover, strength) > 0.19
 
 
 def test_a_network_that_sees_through_cover_is_believed_there() -> None:

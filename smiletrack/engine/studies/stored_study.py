@@ -5,7 +5,7 @@ import json
 import os
 import socket
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, Any
 
@@ -113,7 +113,7 @@ class StoredStudy:
     def _damage_in_one_line(self) -> Iterator[None]:
         """Whatever Optuna stumbles over in a file that is no journal is the file's fault, and a full disk names it."""
         try:
-            with naming(Path(self.address)):
+            with nullcontext() if "://" in self.address else naming(Path(self.address)):
                 yield
         except (ValueError, LookupError, TypeError, AttributeError, AssertionError, RecursionError) as error:
             if "://" in self.address:

@@ -1,8 +1,14 @@
 """Box formats and overlaps. `boxes` are (N, 4) xyxy; the other formats carry their name."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from smiletrack.types import Floats
+
+PRESENCE, SPREAD = 0.75, 0.25
+"""The chance that a person is in the middle column of their box, and how many widths from there it has fallen to 1 / e
+of it."""
 
 
 def xywh_to_xyxy(boxes_xywh: Floats) -> Floats:
@@ -55,24 +61,52 @@ def cover_cells(boxes: Floats, others: Floats, rows: int, columns: int, margin: 
     those of `others` whose lower edge is below its own; a box that is among `others` itself never covers itself.
     Where several boxes cut one cell, their shares of it are taken as independent.
     """
+    return _nearer_cells(boxes, others, rows, columns, margin, _share_of_cells)
+
+
+def hidden_cells(boxes: Floats, others: Floats, rows: int, columns: int, margin: float = 0.0) -> Floats:
+    """As `cover_cells`, but how much of each cell nearer people hide, who do not fill their boxes.
+
+    At u widths from the middle of a box its person is there with a chance of PRESENCE exp(-(u / SPREAD)^2).
+    """
+    return _nearer_cells(boxes, others, rows, columns, margin, _chance_in_cells)
+
+
+def _nearer_cells(
+    boxes: Floats,
+    others: Floats,
+    rows: int,
+    columns: int,
+    margin: float,
+    across: Callable[[Floats, Floats, int], Floats],
+) -> Floats:
+    """Return (N, rows, columns). across: left and right edges (K,), in widths of the box behind -> (K, columns)."""
     sides = np.maximum(boxes[:, None, 2:] - boxes[:, None, :2], 1e-9)
     start, sides = boxes[:, None, :2] - margin * sides, (1 + 2 * margin) * sides
-    low = np.clip((others[None, :, :2] - start) / sides, 0, 1)
-    high = np.clip((others[None, :, 2:] - start) / sides, 0, 1)
-    covers = (others[None, :, 3] > boxes[:, None, 3]) & (high > low).all(2)
+    low, high = (others[None, :, :2] - start) / sides, (others[None, :, 2:] - start) / sides
+    covers = (others[None, :, 3] > boxes[:, None, 3]) & (high > np.maximum(low, 0)).all(2) & (low < 1).all(2)
     i, j = np.nonzero(covers)
     visible = np.ones((len(boxes), rows, columns))
-    across = _share_of_cells(low[i, j, 0], high[i, j, 0], columns)
     down = _share_of_cells(low[i, j, 1], high[i, j, 1], rows)
-    np.multiply.at(visible, i, 1 - down[:, :, None] * across[:, None, :])
+    np.multiply.at(visible, i, 1 - down[:, :, None] * across(low[i, j, 0], high[i, j, 0], columns)[:, None, :])
     return 1 - visible
 
 
 def _share_of_cells(low: Floats, high: Floats, cells: int) -> Floats:
-    """(K,), (K,) intervals in [0, 1] -> (K, cells): the covered share of each of `cells` equal parts of [0, 1]."""
+    """(K,), (K,) intervals -> (K, cells): the covered share of each of `cells` equal parts of [0, 1]."""
     edges = np.arange(cells + 1) / cells
     inside = np.minimum(high[:, None], edges[1:]) - np.maximum(low[:, None], edges[:-1])
     return np.maximum(inside, 0) * cells
+
+
+def _chance_in_cells(low: Floats, high: Floats, cells: int) -> Floats:
+    """(K,), (K,) left and right edges of boxes -> (K, cells): the chance that their person is in the covered share.
+
+    It is taken in the middle of what the box has of a part.
+    """
+    edges = np.clip(np.arange(cells + 1) / cells, low[:, None], high[:, None])
+    u = (edges[:, 1:] + edges[:, :-1] - (low + high)[:, None]) / 2 / (high - low)[:, None]
+    return np.asarray(PRESENCE * np.exp(-((u / SPREAD) ** 2)) * _share_of_cells(low, high, cells))
 
 
 def covered_shares(boxes: Floats, others: Floats) -> Floats:

@@ -13,6 +13,7 @@ from smiletrack.boxes import (
     clip_boxes,
     cover_cells,
     covered_shares,
+    hidden_cells,
     iou_matrix,
     xywh_to_xyxy,
     xyxy_to_xywh,
@@ -61,6 +62,24 @@ def test_cells_under_nearer_boxes_by_counting_points() -> None:
     visible = np.prod([1 - cover_cells(boxes, other[None], 3, 2) for other in others], axis=0)
     np.testing.assert_allclose(found, 1 - visible, atol=1e-12)
     assert 0.1 < found.mean() < 0.9
+
+
+def test_cells_that_nearer_people_hide_by_adding_up_points() -> None:
+    """As above, each point inside a nearer box counting by its person's chance to be there."""
+    boxes, others = random_boxes(8, 4), random_boxes(5, 5)
+    others[:, 2] += 20  # wider than a box's cells: the profile shows
+    found = hidden_cells(boxes, others[:1], 3, 12)
+    left, right = others[0, 0], others[0, 2]
+    for box, cells in zip(boxes, found, strict=True):
+        for row, column in np.ndindex(3, 12):
+            x = box[0] + (box[2] - box[0]) * (column + (np.arange(400) + 0.5) / 400) / 12
+            y = box[1] + (box[3] - box[1]) * (row + (np.arange(400) + 0.5) / 400) / 3
+            chance = 0.75 * np.exp(-((((x - (left + right) / 2) / (right - left)) / 0.25) ** 2))
+            inside = np.mean((others[0, 1] <= y) & (y <= others[0, 3])) * np.mean(chance * (left <= x) * (x <= right))
+            assert cells[row, column] == pytest.approx(inside if others[0, 3] > box[3] else 0.0, abs=0.02)
+    assert (hidden_cells(boxes, others, 3, 2) <= cover_cells(boxes, others, 3, 2) + 1e-12).all() and found.max() > 0.3
+    visible = np.prod([1 - hidden_cells(boxes, other[None], 3, 2, 0.2) for other in others], axis=0)
+    np.testing.assert_allclose(hidden_cells(boxes, others, 3, 2, 0.2), 1 - visible, atol=1e-12)
 
 
 def test_the_nearer_box_covers_and_nobody_covers_himself() -> None:

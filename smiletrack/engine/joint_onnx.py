@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from smiletrack.boxes import PRESENCE, SPREAD
 from smiletrack.console import say
 from smiletrack.detector.checkpoint import KEY, load_detector_network
 from smiletrack.detector.deploy import fuse
@@ -59,18 +60,26 @@ class JointGraph(nn.Module):
 
 
 def visible_cells(boxes: Tensor, rows: int, columns: int) -> Tensor:
-    """(N, 4) boxes -> (N, rows, columns), 1 - `boxes.cover_cells` of them among themselves, on their device."""
+    """(N, 4) boxes -> (N, rows, columns), 1 - `boxes.hidden_cells` of them among themselves, on their device."""
     sides = (boxes[:, None, 2:] - boxes[:, None, :2]).clamp_min(1e-6)
-    low = ((boxes[None, :, :2] - boxes[:, None, :2]) / sides).clamp(0, 1)
-    high = ((boxes[None, :, 2:] - boxes[:, None, :2]) / sides).clamp(0, 1)
+    low, high = ((boxes[None, :, edges] - boxes[:, None, :2]) / sides for edges in (slice(2), slice(2, 4)))
     nearer = (boxes[None, :, 3] > boxes[:, None, 3]).to(boxes.dtype)
-    across, down = (_shares(low[..., axis], high[..., axis], cells) for axis, cells in ((0, columns), (1, rows)))
-    covered = down[..., :, None] * across[..., None, :] * nearer[..., None, None]
-    return (1 - covered).prod(1)
+    across, down = _chances(low[..., 0], high[..., 0], columns), _shares(low[..., 1], high[..., 1], rows)
+    hidden = down[..., :, None] * across[..., None, :] * nearer[..., None, None]
+    return (1 - hidden).prod(1)
+
+
+def _chances(low: Tensor, high: Tensor, cells: int) -> Tensor:
+    """(N, N) left and right edges of boxes -> (N, N, cells) the chance that their person is in each covered share."""
+    edges = torch.arange(cells + 1, device=low.device) / cells
+    inside = torch.minimum(torch.maximum(edges, low[..., None]), high[..., None])
+    middles = (inside[..., 1:] + inside[..., :-1] - (low + high)[..., None]) / 2
+    u = middles / (high - low).clamp_min(1e-6)[..., None]
+    return PRESENCE * torch.exp(-((u / SPREAD) ** 2)) * _shares(low, high, cells)
 
 
 def _shares(low: Tensor, high: Tensor, cells: int) -> Tensor:
-    """(N, N) intervals in [0, 1] -> (N, N, cells) the covered share of each of `cells` equal parts of [0, 1]."""
+    """(N, N) intervals -> (N, N, cells) the covered share of each of `cells` equal parts of [0, 1]."""
     edges = torch.arange(cells + 1, device=low.device) / cells
     inside = torch.minimum(high[..., None], edges[1:]) - torch.maximum(low[..., None], edges[:-1])
     return inside.clamp_min(0) * cells

@@ -54,11 +54,14 @@ class SLMConfig(Checked):
     """Dimension of values, the columns of W^V."""
     embedding: Dimension = 128
     """Dimension of the embedding Z."""
+    head: Literal["psa", "places"] = "psa"
+    """What makes Z of the patches' features: the paper's attention and fully connected layer (psa), or a weighted sum
+    over all places and a linear map (places), by which Open Model Zoo's networks end."""
     attention: AttentionForm = "softmax"
     """Form of equation 2, whose denominator can be zero or negative: literal (guarded), positive or softmax."""
     mask: MaskForm = "none"
-    """What happens to places of a patch that lie under boxes nearer to the camera: nothing (the paper), they are left
-    out where at least half covered (hard), or they count by their visible share (soft)."""
+    """What happens to places of a patch that people nearer to the camera hide: nothing (the paper), or they are taken
+    for what such a place shows on the average, by the share that is hidden (soft) or where half of it is (hard)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-from smiletrack.boxes import clip_boxes, cover_cells
+from smiletrack.boxes import clip_boxes, hidden_cells
 from smiletrack.errors import InputError
 from smiletrack.image_tensors import to_input
 from smiletrack.images import pixel_word
@@ -66,7 +66,7 @@ class Embedder:
 
         Boxes are clipped to the frame; one without area in it (or that is not a number) gets a row of zeros, which
         the tracker reads as "no appearance". Grey, BGRA and 16-bit frames are converted. A network with a mask is told
-        which parts of each box lie under other ones of `boxes` that are nearer to the camera (`boxes.cover_cells`).
+        which parts of each box lie under other ones of `boxes` that are nearer to the camera (`boxes.hidden_cells`).
         """
         return self.embed_seen(frame, boxes)[0]
 
@@ -77,7 +77,7 @@ class Embedder:
         """
         crops, rows = self.preprocessing.cut(frame, boxes)
         inside = clip_boxes(boxes[rows], frame.shape[1], frame.shape[0])
-        visibility = 1 - cover_cells(inside, inside, *(self.mask_grid or _SEEN_CELLS))
+        visibility = 1 - hidden_cells(inside, inside, *(self.mask_grid or _SEEN_CELLS))
         embeddings, seen = np.zeros((len(boxes), self.dimension), np.float32), np.zeros(len(boxes))
         embeddings[rows] = self.embed_crops(crops, visibility if self.mask_grid else None)
         seen[rows] = visibility.mean((1, 2))

@@ -9,6 +9,7 @@ from smiletrack.slm.config import SLMConfig
 from smiletrack.slm.imagenet import efficientnet_lite, resnet
 from smiletrack.slm.osnet import OSNetBackbone
 from smiletrack.slm.patches import LAYOUTS, cell_boxes, cut_patches, pixel_boxes, place_shares
+from smiletrack.slm.places import HiddenPlaces, PlacePooling
 from smiletrack.slm.position import sinusoidal
 from smiletrack.slm.psa import PatchSelfAttention
 from smiletrack.slm.regions import RegionAdapter
@@ -52,13 +53,14 @@ class SLM(nn.Module):
             self.mask_grid = -(-2 * config.height // scale), -(-2 * config.width // scale)
             places = place_shares(self.boxes, extent, self.patch_size, stride, self.mask_grid)
             self.register_buffer("places", places, persistent=False)
-        absent = (num_patches, rows * columns) if self.mask_grid else None
-        self.psa = PatchSelfAttention(config.channels[-1], config.d_k, config.d_v, config.attention, absent)
+            self.hidden = HiddenPlaces(num_patches, rows * columns, config.channels[-1])
+        if config.head == "places":
+            self.pooling, numbers = PlacePooling(num_patches, rows * columns, config.channels[-1]), config.channels[-1]
+        else:
+            self.psa = PatchSelfAttention(config.channels[-1], config.d_k, config.d_v, config.attention)
+            numbers = num_patches * rows * columns * config.d_v
         # the norm folds into the linear map at inference: Z stays one fully connected layer
-        self.fc = nn.Sequential(
-            nn.Linear(num_patches * rows * columns * config.d_v, config.embedding, bias=False),
-            nn.BatchNorm1d(config.embedding),
-        )
+        self.fc = nn.Sequential(nn.Linear(numbers, config.embedding, bias=False), nn.BatchNorm1d(config.embedding))
 
     @torch.no_grad()
     def begin_with(self, answers: Tensor) -> None:
@@ -78,17 +80,21 @@ class SLM(nn.Module):
 
     def from_features(self, features: Tensor, visibility: Tensor | None = None) -> Tensor:
         """(B, C, h, w), what patches are cut from (the backbone's answer, or objects) -> Z, as `forward` does."""
-        behind = self.config.patches_of == "features"
-        P = cut_patches(features, self.boxes, self.patch_size)
-        A = (P + self.E if self.config.position != "none" else P).flatten(0, 1)
-        patches = A if behind else self.backbone(A)
-        F = patches.flatten(2).transpose(1, 2).reshape(*P.shape[:2], -1, patches.shape[1])
-        seen = None if visibility is None else self._seen(visibility)
-        Z: Tensor = self.fc(self.psa(F, seen).flatten(1))
+        F = self.places_of(features)
+        if visibility is not None:
+            F = self.hidden(F, self.seen(visibility))
+        Z: Tensor = self.fc(self.pooling(F) if self.config.head == "places" else self.psa(F).flatten(1))
         return Z
 
-    def _seen(self, visibility: Tensor) -> Tensor:
-        """Return (B, N_P, d_f), the visibility of every place of every patch as the config has it."""
+    def places_of(self, features: Tensor) -> Tensor:
+        """(B, C, h, w), what patches are cut from -> F (B, N_P, d_f, C)."""
+        P = cut_patches(features, self.boxes, self.patch_size)
+        A = (P + self.E if self.config.position != "none" else P).flatten(0, 1)
+        patches = A if self.config.patches_of == "features" else self.backbone(A)
+        return patches.flatten(2).transpose(1, 2).reshape(*P.shape[:2], -1, patches.shape[1])
+
+    def seen(self, visibility: Tensor) -> Tensor:
+        """(B or 1, *mask_grid) -> (B or 1, N_P, d_f), how visible every place is as the config has it."""
         seen = 1 - (1 - visibility).flatten(1) @ self.places.T
         if self.config.mask == "hard":
             seen = (seen >= 0.5).to(seen.dtype)

@@ -7,8 +7,6 @@ from smiletrack.slm.config import AttentionForm
 
 GUARD = 1e-2
 """Least absolute value of equation 2's denominator in the literal form. Scores lie in [-1, 1]."""
-PRIOR = 0.1
-"""Weight of what a covered place is taken for, beside what other patches show there; all patches together weigh 1."""
 
 
 def unit_norm(matrices: Tensor) -> Tensor:
@@ -40,16 +38,9 @@ class PatchSelfAttention(nn.Module):
     """F (B, N_P, d_f, C) -> V-bar (B, N_P, d_f, d_v): V-bar_i = sum_j alpha_ij V_j.
 
     Q_i = F_i W^Q, K_i = F_i W^K (d_f x d_k) and V_i = F_i W^V (d_f x d_v), each of unit Frobenius norm.
-
-    With visibilities v (B, N_P, d_f) in [0, 1] rows of Q, K and V count by them, and place p of V-bar_i is made of
-    those patches that show theirs: sum_j alpha_ij v_jp V_jp / sum_j alpha_ij v_jp. What a place is taken for that no
-    patch shows is learned (`absent`), and has a weight of PRIOR beside what is shown. All ones change no bit.
     """
 
-    def __init__(
-        self, channels: int, d_k: int, d_v: int, form: AttentionForm, absent: tuple[int, int] | None = None
-    ) -> None:
-        """absent: (N_P, d_f), needed where visibilities will be given."""
+    def __init__(self, channels: int, d_k: int, d_v: int, form: AttentionForm) -> None:
         super().__init__()
         self.W_Q = nn.Linear(channels, d_k, bias=False)
         self.W_K = nn.Linear(channels, d_k, bias=False)
@@ -57,23 +48,11 @@ class PatchSelfAttention(nn.Module):
         self.form: AttentionForm = form
         if form == "softmax":
             self.scale = nn.Parameter(torch.tensor(10.0))
-        if absent is not None:
-            self.absent = nn.Parameter(torch.zeros(*absent, d_v))
 
-    def forward(self, F: Tensor, visibility: Tensor | None = None) -> Tensor:
-        projections = (self.W_Q(F), self.W_K(F), self.W_V(F))
-        if visibility is not None:
-            projections = tuple(rows * visibility[..., None] for rows in projections)
-        Q, K, V = (unit_norm(rows) for rows in projections)
+    def forward(self, F: Tensor) -> Tensor:
+        Q, K, V = unit_norm(self.W_Q(F)), unit_norm(self.W_K(F)), unit_norm(self.W_V(F))
         # Sum(Q_i o K_j) over d_f and d_k is the dot product of the flattened matrices
         scores = Q.flatten(2) @ K.flatten(2).transpose(1, 2)
         alpha = attention(scores, self.form, self.scale if self.form == "softmax" else 1.0)
-        if visibility is None:
-            V_bar: Tensor = alpha @ V.flatten(2)
-            return V_bar.view(V.shape)
-        # a row keeps its length, however many others are covered
-        V = V * visibility.square().mean(-1).sqrt()[..., None, None]
-        shown = (alpha @ V.flatten(2)).view(V.shape)
-        missing = (alpha @ (1 - visibility))[..., None]
-        filled: Tensor = (shown + PRIOR * missing * self.absent) / (1 - (1 - PRIOR) * missing).clamp_min(PRIOR)
-        return filled
+        V_bar: Tensor = alpha @ V.flatten(2)
+        return V_bar.view(V.shape)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torchvision.ops import roi_align
 
-from smiletrack.boxes import clip_boxes, cover_cells
+from smiletrack.boxes import clip_boxes, hidden_cells
 from smiletrack.data.image_files import read_image
 from smiletrack.data.reid.batches import AugmentConfig, IdentityDraws
 from smiletrack.detector.build import build_detector
@@ -184,7 +184,7 @@ def test_one_onnx_file_gives_boxes_and_embeddings(joint_file: Path, street: Path
     boxes = boxes[:number]
     np.testing.assert_allclose(to_frame(boxes, where, 80, 200, clip=False), found.boxes, atol=0.05)
     inside = clip_boxes(boxes, 224, 96)
-    cells = 1 - cover_cells(inside, inside, 16, 8)
+    cells = 1 - hidden_cells(inside, inside, 16, 8)
     np.testing.assert_allclose(visible_cells(torch.from_numpy(inside).float(), 16, 8), cells, atol=1e-4)
     with torch.no_grad():
         Z = both.slm(both.regions(frame, to_frame(inside, where, 80, 200, clip=False)), torch.from_numpy(cells).float())

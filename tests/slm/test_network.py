@@ -15,7 +15,7 @@ from smiletrack.slm.embedder import fuse_norms
 from smiletrack.slm.network import SLM, similarity
 from smiletrack.slm.patches import LAYOUTS, cell_boxes, cut_patches, pixel_boxes, place_shares
 from smiletrack.slm.position import sinusoidal
-from smiletrack.slm.psa import GUARD, PRIOR, AttentionForm, attention
+from smiletrack.slm.psa import GUARD, AttentionForm, attention
 
 TINY = {"channels": (4, 8, 8), "depths": (1, 0), "d_k": 3, "d_v": 5, "embedding": 6}
 
@@ -240,8 +240,8 @@ def test_a_mask_of_ones_changes_no_bit(layout: str, form: AttentionForm, patches
     for mask in ("hard", "soft"):
         masked = make(layout=layout, attention=form, patches_of=patches_of, mask=mask)
         missing = masked.load_state_dict(plain.state_dict(), strict=False)
-        assert missing.missing_keys == ["psa.absent"] and not missing.unexpected_keys
-        masked.psa.absent.data.uniform_()
+        assert missing.missing_keys == ["hidden.mean", "hidden.batches"] and not missing.unexpected_keys
+        masked.hidden.mean.uniform_()
         ones = torch.ones(3, *masked.mask_grid)  # type: ignore[misc]
         with torch.no_grad():
             expected = plain(images)
@@ -274,29 +274,19 @@ def test_what_is_covered_has_no_say(form: AttentionForm, mask: str) -> None:
         assert torch.equal(nothing, network(other, torch.zeros_like(visibility))) and torch.isfinite(nothing).all()
 
 
-def test_masked_attention_is_the_loops() -> None:
-    """V-bar_ip is the mean of what the patches show at place p, by alpha_ij v_jp, with the learned fill beside it."""
-    psa = make(mask="soft").psa
+def test_hidden_places_are_taken_for_the_average_before_the_attention() -> None:
+    """F_ip is v_ip F_ip + (1 - v_ip) times the mean of place p, typed out; all else is the network without a mask."""
+    plain, masked = make(layout="D", patches_of="features"), make(layout="D", patches_of="features", mask="soft")
+    masked.load_state_dict(plain.state_dict(), strict=False)
     generator = torch.Generator().manual_seed(4)
-    F, v = torch.rand(1, 3, 4, 8, generator=generator), torch.rand(1, 3, 4, generator=generator)
-    absent = torch.rand(3, 4, 5, generator=generator)
-    psa.absent = torch.nn.Parameter(absent)
+    masked.hidden.mean.copy_(torch.rand(masked.hidden.mean.shape, generator=generator))
+    visibility = torch.rand(1, *masked.mask_grid, generator=generator)  # type: ignore[misc]
+    image = torch.rand(1, 3, 224, 80, generator=generator)
     with torch.no_grad():
-        found = psa(F, v)[0]
-        Q, K, V = ([W(F[0, i]) * v[0, i, :, None] for i in range(3)] for W in (psa.W_Q, psa.W_K, psa.W_V))
-        s = [[float((Q[i] / Q[i].norm() * (K[j] / K[j].norm())).sum()) for j in range(3)] for i in range(3)]
-    scale = float(psa.scale.detach())
-    for i in range(3):
-        powers = [math.exp(scale * s_ij) for s_ij in s[i]]
-        for p in range(4):
-            weights = [powers[j] / sum(powers) * float(v[0, j, p]) for j in range(3)]
-            length = [math.sqrt(sum(float(x) ** 2 for x in v[0, j]) / 4) / float(V[j].norm()) for j in range(3)]
-            for d in range(5):
-                # V_j is already times v_jp
-                shown = sum(powers[j] / sum(powers) * float(V[j][p, d]) * length[j] for j in range(3))
-                prior = PRIOR * (1 - sum(weights))
-                expected = (shown + prior * float(absent[i, p, d])) / (sum(weights) + prior)
-                assert float(found[i, p, d]) == pytest.approx(expected, abs=1e-5)
+        F, v = plain.places_of(plain.backbone(image)), masked.seen(visibility)
+        for i, p in np.ndindex(*F.shape[1:3]):
+            F[0, i, p] = float(v[0, i, p]) * F[0, i, p] + (1 - float(v[0, i, p])) * masked.hidden.mean[i, p]
+        torch.testing.assert_close(masked(image, visibility), plain.fc(plain.psa(F).flatten(1)))
 
 
 def test_gradients_flow_through_a_mask() -> None:
@@ -305,7 +295,6 @@ def test_gradients_flow_through_a_mask() -> None:
     network(image, quadrant_covered(network)).square().sum().backward()
     for name, parameter in network.named_parameters():
         assert parameter.grad is not None and torch.isfinite(parameter.grad).all(), name
-    assert network.psa.absent.grad is not None and network.psa.absent.grad.abs().sum() > 0
 
 
 @pytest.mark.parametrize("boxes", [pixel_boxes(LAYOUTS["E"], 80, 224), ((0, 0, 80, 224), (10, 3, 37, 90))])

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from smiletrack.boxes import cover_cells
+from smiletrack.boxes import hidden_cells
 from smiletrack.data.reid.identities import IdentityTable
 
 CELLS = (48, 24)
@@ -21,7 +21,7 @@ def table_covers(table: IdentityTable, everybody: IdentityTable, margin: float) 
     groups = _rows_by_image(everybody)
     for image, rows in zip(table.images, _rows_by_image(table), strict=True):
         others = everybody.boxes[groups[place[image]]] if image in place else table.boxes[rows]
-        covers[rows] = np.rint(255 * cover_cells(table.boxes[rows], others, *CELLS, margin))
+        covers[rows] = np.rint(255 * hidden_cells(table.boxes[rows], others, *CELLS, margin))
     return covers
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from smiletrack.boxes import area, clip_boxes, cover_cells
+from smiletrack.boxes import area, clip_boxes, hidden_cells
 from smiletrack.detector.checkpoint import KEY as DETECTOR
 from smiletrack.detector.letterbox import place
 from smiletrack.detector.predictor import Predictor, load_detector
@@ -107,7 +107,7 @@ class JointNetwork:
         rows = np.flatnonzero(area(inside) > 0)
         embeddings = np.zeros((len(boxes), self.slm.config.embedding), np.float32)
         if len(rows):
-            visibility = torch.from_numpy(1 - cover_cells(inside[rows], inside[rows], *self.mask_grid)).float()
+            visibility = torch.from_numpy(1 - hidden_cells(inside[rows], inside[rows], *self.mask_grid)).float()
             objects = self.regions(frame, inside[rows])
             Z = self.slm(objects, visibility.to(objects.device) if self.slm.mask_grid else None)
             embeddings[rows] = functional.normalize(Z.float(), dim=1).cpu().numpy()

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from smiletrack.array_files import read_arrays
-from smiletrack.boxes import cover_cells
+from smiletrack.boxes import hidden_cells
 from smiletrack.console import progress
 from smiletrack.data.image_files import read_image
 from smiletrack.data.reid.batches import IdentityBatches, IdentityDraws, augment, hide
@@ -96,12 +96,12 @@ def store_regions(
         frame = read_image(path)
         answers = [teacher.embed(frame, own) for teacher in teachers]
         asked = np.concatenate([np.zeros((len(own), 0), np.float32), *answers], 1)
-        trust = 1 - cover_cells(own, others, *joint.mask_grid).mean((1, 2))
+        trust = 1 - hidden_cells(own, others, *joint.mask_grid).mean((1, 2))
         for version in range(versions):
             moves = rng.standard_normal(own.shape) * (jitter if version else 0)
             boxes = own + moves * np.tile(own[:, 2:] - own[:, :2], 2)
             cut = joint.regions(frame, boxes).cpu().numpy().astype(np.float16)
-            parts.append((version * N + here, cut, 1 - cover_cells(boxes, others, *joint.mask_grid), asked, trust))
+            parts.append((version * N + here, cut, 1 - hidden_cells(boxes, others, *joint.mask_grid), asked, trust))
     return _in_order(parts)
 
 

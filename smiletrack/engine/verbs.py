@@ -124,7 +124,7 @@ VERBS: dict[str, Verb] = {
         settings=LazyModule("smiletrack.engine.settings.eval_detector"), positional="detectors",
     ),
     "import-weights": Verb(
-        "convert a public detector checkpoint",
+        "convert a public checkpoint of a detector or an SLM",
         LazyModule("smiletrack.engine.import_weights"), "import_weights", "ImportConfig",
         settings=LazyModule("smiletrack.engine.settings.import_weights"), positional="checkpoint",
         aliases={"--as": "--architecture"},

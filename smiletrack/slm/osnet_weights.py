@@ -15,7 +15,7 @@ from smiletrack.slm.osnet import NORM_EPS, OmniScaleBlock, OSNetBackbone
 from smiletrack.weights import load_exactly, load_tensors
 
 _NOT_THE_BACKBONE = ("fc.", "classifier.")
-_INPUT_CONSTANTS = 2
+INPUT_CONSTANTS = 2
 """Mean and scale of the pixels, before the backbone's own constants."""
 
 
@@ -77,7 +77,7 @@ def _onnx_state(backbone: OSNetBackbone, path: Path) -> dict[str, Tensor]:
 
 def _openvino_state(backbone: OSNetBackbone, path: Path) -> dict[str, Tensor]:
     """Return the constants of OpenVINO's file under the backbone's names, both in the order they run."""
-    constants = read_constants(path)[_INPUT_CONSTANTS:]
+    constants = read_constants(path)[INPUT_CONSTANTS:]
     state: dict[str, Tensor] = {}
     for name in _openvino_order(backbone):
         module = backbone.get_submodule(name)

@@ -20,9 +20,10 @@ from smiletrack.slm.checkpoint import export_slm_onnx
 from smiletrack.slm.config import SLMConfig
 from smiletrack.slm.network import SLM
 from smiletrack.slm.openvino_constants import read_constants
-from smiletrack.slm.osnet import LinearContext, OmniScaleBlock, OSNetBackbone
+from smiletrack.slm.osnet import LinearContext, OSNetBackbone
 from smiletrack.slm.osnet_weights import load_osnet
 from smiletrack.slm.preprocessing import Preprocessing
+from tests.openvino_files import written
 
 X0_25, DEPTHS = (16, 64, 96, 128), (2, 2, 2)
 TINY, SHALLOW = (4, 8, 12, 16), (1, 1, 1)
@@ -167,46 +168,6 @@ def test_open_model_zoos_file_gives_what_openvino_gives(shared: Path, number: st
     theirs = compiled(255 * images.flip(1).numpy())[0].reshape(2, -1)
     assert np.abs(theirs).max() > 1
     np.testing.assert_allclose(ours.numpy(), theirs, atol=1e-2)  # half-precision means of pixels
-
-
-def written(net: OSNetBackbone, path: Path) -> Path:
-    """Write an OpenVINO network with the backbone's layers, each stream before its gate, weights in half precision."""
-    layers: list[str] = ['<layer id="0" type="Parameter"/>']
-    edges: list[str] = []
-    blob = b""
-
-    def layer(kind: str, values: Tensor) -> None:
-        nonlocal blob
-        array = values.detach().numpy().astype(np.float16)
-        number, shape = len(layers), ",".join(map(str, array.shape))
-        about = f'element_type="f16" shape="{shape}" offset="{len(blob)}" size="{array.nbytes}"'
-        layers.append(f'<layer id="{number}" type="Const"><data {about}/></layer>')
-        layers.append(f'<layer id="{number + 1}" type="Convert"/>')
-        layers.append(f'<layer id="{number + 2}" type="{kind}"/>')
-        edges.append(f'<edge from-layer="{number}" to-layer="{number + 1}"/>')
-        edges.append(f'<edge from-layer="0" to-layer="{number + 2}"/>')
-        edges.append(f'<edge from-layer="{number + 1}" to-layer="{number + 2}"/>')
-        blob += array.tobytes()
-
-    def module(part: nn.Module) -> None:
-        if isinstance(part, OmniScaleBlock):
-            streams = (part.conv2a, part.conv2b, part.conv2c, part.conv2d)
-            for child in (part.conv1, *(x for stream in streams for x in (stream, part.gate)), part.conv3):
-                module(child)
-            module(part.downsample)
-            return
-        for name, values in part.named_parameters(recurse=False):
-            layer("Add" if name == "bias" else "Convolution" if values.ndim == 4 else "Multiply", values)
-        for child in part.children():
-            module(child)
-
-    layer("Subtract", torch.ones(3))
-    layer("Multiply", torch.ones(3))
-    module(net)
-    layer("MatMul", torch.ones(4, 4))  # a head, which the backbone leaves alone
-    path.write_text(f"<net><layers>{''.join(layers)}</layers><edges>{''.join(edges)}</edges></net>")
-    path.with_suffix(".bin").write_bytes(blob)
-    return path
 
 
 def test_an_openvino_file_fills_the_backbone_in_the_order_its_layers_run(tmp_path: Path) -> None:

@@ -61,15 +61,16 @@ def cover_cells(boxes: Floats, others: Floats, rows: int, columns: int, margin: 
     those of `others` whose lower edge is below its own; a box that is among `others` itself never covers itself.
     Where several boxes cut one cell, their shares of it are taken as independent.
     """
-    return _nearer_cells(boxes, others, rows, columns, margin, _share_of_cells)
+    return _nearer_cells(boxes, others, rows, columns, margin, _share_of_cells, np.multiply)
 
 
 def hidden_cells(boxes: Floats, others: Floats, rows: int, columns: int, margin: float = 0.0) -> Floats:
     """As `cover_cells`, but how much of each cell nearer people hide, who do not fill their boxes.
 
-    At u widths from the middle of a box its person is there with a chance of PRESENCE exp(-(u / SPREAD)^2).
+    At u widths from the middle of a box its person is there with a chance of PRESENCE exp(-(u / SPREAD)^2). Where
+    several boxes cut one cell, the greatest chance counts: they are often one person's.
     """
-    return _nearer_cells(boxes, others, rows, columns, margin, _chance_in_cells)
+    return _nearer_cells(boxes, others, rows, columns, margin, _chance_in_cells, np.minimum)
 
 
 def _nearer_cells(
@@ -79,8 +80,12 @@ def _nearer_cells(
     columns: int,
     margin: float,
     across: Callable[[Floats, Floats, int], Floats],
+    together: np.ufunc,
 ) -> Floats:
-    """Return (N, rows, columns). across: left and right edges (K,), in widths of the box behind -> (K, columns)."""
+    """Return (N, rows, columns). across: left and right edges (K,), in widths of the box behind -> (K, columns).
+
+    together: makes one visible share of those that two nearer boxes leave.
+    """
     sides = np.maximum(boxes[:, None, 2:] - boxes[:, None, :2], 1e-9)
     start, sides = boxes[:, None, :2] - margin * sides, (1 + 2 * margin) * sides
     low, high = (others[None, :, :2] - start) / sides, (others[None, :, 2:] - start) / sides
@@ -88,7 +93,7 @@ def _nearer_cells(
     i, j = np.nonzero(covers)
     visible = np.ones((len(boxes), rows, columns))
     down = _share_of_cells(low[i, j, 1], high[i, j, 1], rows)
-    np.multiply.at(visible, i, 1 - down[:, :, None] * across(low[i, j, 0], high[i, j, 0], columns)[:, None, :])
+    together.at(visible, i, 1 - down[:, :, None] * across(low[i, j, 0], high[i, j, 0], columns)[:, None, :])
     return 1 - visible
 
 

@@ -66,7 +66,7 @@ def visible_cells(boxes: Tensor, rows: int, columns: int) -> Tensor:
     nearer = (boxes[None, :, 3] > boxes[:, None, 3]).to(boxes.dtype)
     across, down = _chances(low[..., 0], high[..., 0], columns), _shares(low[..., 1], high[..., 1], rows)
     hidden = down[..., :, None] * across[..., None, :] * nearer[..., None, None]
-    return (1 - hidden).prod(1)
+    return 1 - hidden.amax(1)
 
 
 def _chances(low: Tensor, high: Tensor, cells: int) -> Tensor:

@@ -19,7 +19,7 @@ _MOST_SIZES = 4
 
 
 class RuntimeTwin:
-    """A network as a function of images (B, 3, H, W), on the CPU; see the module.
+    """A network as a function of images (B, 3, H, W) and, if it has them, masks (B, ...), on the CPU; see the module.
 
     network: of PyTorch. export: writes it as ONNX for images of (H, W). agree: whether the runtime's answer (second) is
     as good as PyTorch's (first). runtime: onnx or openvino.
@@ -27,7 +27,7 @@ class RuntimeTwin:
 
     def __init__(
         self,
-        network: Callable[[Tensor], Tensor],
+        network: Callable[..., Tensor],
         export: Callable[[Path, tuple[int, int]], None],
         agree: Callable[[Tensor, Tensor], bool],
         runtime: str,
@@ -35,16 +35,16 @@ class RuntimeTwin:
     ) -> None:
         self._network, self._export, self._agree = network, export, agree
         self._runtime, self._threads = runtime, threads
-        self._twins: dict[tuple[int, int], Callable[[Tensor], Tensor]] = {}
+        self._twins: dict[tuple[int, int], Callable[..., Tensor]] = {}
 
-    def __call__(self, images: Tensor) -> Tensor:
+    def __call__(self, images: Tensor, *masks: Tensor) -> Tensor:
         height, width = images.shape[2:]
         if (height, width) not in self._twins:
             full = len(self._twins) >= _MOST_SIZES
-            self._twins[height, width] = self._network if full else self._faster(images)
-        return self._twins[height, width](images)
+            self._twins[height, width] = self._network if full else self._faster(images, *masks)
+        return self._twins[height, width](images, *masks)
 
-    def _faster(self, images: Tensor) -> Callable[[Tensor], Tensor]:
+    def _faster(self, images: Tensor, *masks: Tensor) -> Callable[..., Tensor]:
         """Return the exported network where it agrees about the images, else the network itself."""
         height, width = images.shape[2:]
         with tempfile.TemporaryDirectory() as folder:
@@ -52,10 +52,10 @@ class RuntimeTwin:
             self._export(path, (height, width))
             file = open_network(f"{self._runtime}:{path}", "cpu", self._threads)
 
-        def twin(images: Tensor) -> Tensor:
-            passes = file(images.numpy())
+        def twin(images: Tensor, *masks: Tensor) -> Tensor:
+            passes = file(images.numpy(), *(mask.numpy() for mask in masks))
             return torch.from_numpy(np.concatenate([outputs[0][:number] for number, outputs in passes]))
 
         noise = torch.rand(images.shape, generator=torch.Generator().manual_seed(0)) * images.max().clamp(min=1)
-        asked = torch.cat([images, noise])
-        return twin if self._agree(self._network(asked), twin(asked)) else self._network
+        asked = torch.cat([images, noise]), *(torch.cat([mask, mask]) for mask in masks)
+        return twin if self._agree(self._network(*asked), twin(*asked)) else self._network

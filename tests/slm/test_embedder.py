@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from smiletrack.boxes import hidden_cells
 from smiletrack.engine.inputs.networks import open_embedder
 from smiletrack.errors import InputError
+from smiletrack.runtime_twin import RuntimeTwin
 from smiletrack.slm.checkpoint import export_slm_onnx, load_slm_network, metadata
 from smiletrack.slm.config import SLMConfig
 from smiletrack.slm.embedder import Embedder, load_embedder
@@ -135,6 +136,15 @@ def test_the_boxes_of_a_frame_are_the_mask(masked: Path, frame: NDArray[np.uint8
     painted[132:244, 82:90] = 0  # the middle of the nearer box
     changes = [1 - float(embedder.embed(painted, b)[0] @ embedder.embed(frame, b)[0]) for b in (both, alone)]
     assert changes[0] < 0.3 * changes[1]
+
+
+def test_another_runtime_is_told_the_mask_too(masked: Path, frame: NDArray[np.uint8]) -> None:
+    faster, plain = load_embedder(masked, runtime="onnx"), load_embedder(masked)
+    assert isinstance(faster._forward, RuntimeTwin) and faster.fingerprint == f"{plain.fingerprint} onnx"
+    both = np.array([[10.0, 20, 90, 244], [50.0, 132, 130, 290]])
+    np.testing.assert_allclose(faster.embed(frame, both), plain.embed(frame, both), atol=1e-4)
+    assert faster._forward._twins[224, 80] is not faster._forward._network
+    np.testing.assert_allclose(faster.embed(frame, both[:1]), plain.embed(frame, both[:1]), atol=1e-4)
 
 
 def test_onnx_takes_the_mask_as_a_second_input_and_works_without(

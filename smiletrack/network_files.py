@@ -237,9 +237,12 @@ def _open_openvino(path: Path, device: str, threads: int, free_batch: bool) -> N
     # bfloat16, which it takes where the CPU has it, is too coarse for boxes
     settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads}
     try:
-        model = core.read_model(str(path))
-        shapes = [_sides(port.partial_shape) for port in model.inputs]
+        content, metadata = _for_openvino(path)
+        model = core.read_model(content)
+        masks = [port for port in model.inputs if MASK in port.get_names()]
+        shapes = [_sides(port.partial_shape) for port in model.inputs if MASK not in port.get_names()]
         shape = _image_shape(path, shapes)
+        grid = _sides(masks[0].partial_shape)[1:] if masks else None
         if free_batch and shape[0] is not None:
             shape[0] = _opened_batch(model, shapes[0])
         dtype = np.float16 if model.inputs[0].element_type == openvino.Type.f16 else np.float32
@@ -255,8 +258,14 @@ def _open_openvino(path: Path, device: str, threads: int, free_batch: bool) -> N
         convs = [node for node in model.get_ordered_ops() if node.get_type_name() == "Convolution"]
         if not convs:
             return None
-        part = core.compile_model(openvino.Model([convs[0].output(0)], model.get_parameters()), "CPU", settings)
+        objects = [node for node in model.get_parameters() if MASK not in node.output(0).get_names()]
+        part = core.compile_model(openvino.Model([convs[0].output(0)], objects), "CPU", settings)
         return np.asarray(part(images)[0])
+
+    def run(images: NDArray[Any], *masks: NDArray[Any]) -> list[NDArray[Any]]:
+        if grid and not masks:
+            masks = (np.ones((len(images), *grid), np.float32),)
+        return [np.array(value) for value in compiled([images, *masks]).values()]
 
     return NetworkFile(
         path,
@@ -264,12 +273,30 @@ def _open_openvino(path: Path, device: str, threads: int, free_batch: bool) -> N
         shape[2],
         shape[3],
         tuple(next(iter(sorted(port.get_names())), "") for port in model.outputs),
-        {},
+        metadata,
         "OpenVINO on cpu",
-        lambda images: [np.array(value) for value in compiled(images).values()],
+        run,
         dtype,
         first_layer,
+        (int(grid[0]), int(grid[1])) if grid else None,
     )
+
+
+def _for_openvino(path: Path) -> tuple[str | bytes, dict[str, str]]:
+    """Return what OpenVINO shall read, and what an ONNX file says about itself.
+
+    To OpenVINO a mask that has a default is a constant, so the default is left out.
+    """
+    if path.suffix.lower() != ".onnx":
+        return str(path), {}
+    model = onnx.load(path)
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    kept = [tensor for tensor in model.graph.initializer if tensor.name != MASK]
+    if len(kept) == len(model.graph.initializer):
+        return str(path), metadata
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(kept)
+    return model.SerializeToString(), metadata
 
 
 def _sides(shape: Any) -> list[Any]:

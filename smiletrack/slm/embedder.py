@@ -148,7 +148,7 @@ def load_embedder(
         halve_weights(network)
     mask_grid = network.mask_grid if isinstance(network, SLM) else None
     forward: Callable[..., Tensor] = torch.compile(network, dynamic=True) if compile else network
-    if device == "cpu" and (runtime == "onnx" or (runtime == "openvino" and mask_grid is None)):
+    if device == "cpu" and runtime != "torch":
         write = partial(_export, network, preprocessing)
         forward = RuntimeTwin(network, write, _same_directions, runtime, threads or torch.get_num_threads())
         fingerprint = f"{fingerprint} {runtime}"

@@ -16,6 +16,8 @@ from smiletrack.slm.osnet_weights import INPUT_CONSTANTS, load_osnet
 _HEAD = ("GroupConvolution", "Add", "MatMul", "Add", "Multiply", "Add", "PReLU")
 """What uses the constants of Open Model Zoo's head: a weighted sum over places, a linear map, a norm, and a PReLU whose
 slope is next to 1 (.996 and .991), so that Z is the linear map."""
+_WIDEST = 64
+"""Channels of the stem of the widest of these networks, 0277."""
 _STAGES = (4, 6, 8)
 """Channels of OSNet's stages, in those of its stem."""
 
@@ -31,7 +33,12 @@ def open_model_zoo_slm(path: Path) -> SLM:
     used_by, head = zip(*constants[-len(_HEAD) :], strict=True) if stem else ((), ())
     channels = (stem, *(stem * width for width in _STAGES))
     tensors = [torch.tensor(values.astype(np.float32)) for values in head]
-    if used_by != _HEAD or tensors[0].numel() != channels[-1] * 16 * 8 or tensors[2].ndim != 2:
+    if (
+        used_by != _HEAD
+        or stem not in range(2, _WIDEST + 1, 2)
+        or tensors[0].numel() != channels[-1] * 16 * 8
+        or tensors[2].ndim != 2
+    ):
         raise InputError(f"{path}: not one of Open Model Zoo's person-reidentification-retail networks (0277, 0288)")
     places, shift, weight, bias, scale, offset, _ = tensors
     slm = SLM(

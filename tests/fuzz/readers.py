@@ -51,7 +51,9 @@ from smiletrack.slm.checkpoint import load_slm_network, metadata
 from smiletrack.slm.config import SLMConfig
 from smiletrack.slm.embedder import load_embedder
 from smiletrack.slm.network import SLM
+from smiletrack.slm.open_model_zoo import open_model_zoo_slm
 from smiletrack.slm.openvino_constants import read_constants
+from smiletrack.slm.osnet import OSNetBackbone
 from smiletrack.tracking.score_map import ScoreMap
 from smiletrack.training.state import load_state, save_state
 from smiletrack.weights import load_tensors, load_weights, save_weights
@@ -59,6 +61,7 @@ from tests.data.mot_folders import walkers, write_images, write_sequence
 from tests.data.test_importers import cells, crowdhuman, cuhk_sysu, image, labels_with_ids, vbb
 from tests.fuzz.format_readers import FORMATS
 from tests.network_graphs import detector_file, embedder_file
+from tests.openvino_files import written
 
 FRAMES = range(1, 7)
 IMAGES = [f"{frame:06d}.png" for frame in FRAMES]
@@ -209,6 +212,14 @@ def _gif(folder: Path) -> None:
     write_images(folder, ["a.gif"])
 
 
+def _openvino_slm(folder: Path) -> None:
+    torch.manual_seed(0)
+    kinds = ("GroupConvolution", "Add", "MatMul", "Add", "Multiply", "Add", "PReLU")
+    shapes = ((16, 1, 1, 16, 8), (1, 16, 1, 1), (3, 16), (1, 3), (1, 3, 1), (1, 3, 1), (1, 1))
+    net = OSNetBackbone((2, 8, 12, 16), (2, 2, 2), linear_context=True)
+    written(net, folder / "a.xml", [(kind, torch.ones(shape)) for kind, shape in zip(kinds, shapes, strict=True)])
+
+
 def _openvino(folder: Path) -> None:
     (folder / "a.bin").write_bytes(np.arange(6, dtype=np.float32).tobytes())
     (folder / "a.xml").write_text(
@@ -324,6 +335,7 @@ READERS: dict[str, Reader] = {
         "a.onnx", lambda f: detector_file(f / "a.onnx", "yolov8"), lambda f: load_detector(str(f / "a.onnx"))
     ),
     "onnx-embedder": Reader("a.onnx", lambda f: embedder_file(f / "a.onnx"), lambda f: load_embedder(f / "a.onnx")),
+    "openvino-slm": Reader("a.xml", _openvino_slm, lambda f: open_model_zoo_slm(f / "a.xml")),
     "openvino-constants": Reader("a.xml", _openvino, lambda f: read_constants(f / "a.xml")),
     **{f"image-{kind}": _picture(f"a.{kind}") for kind in ("jpg", "png", "bmp", "tif", "webp", "ppm", "gif", "jp2")},
     "video": Reader("a.mp4", _video, lambda f: list(open_source(f / "a.mp4"))),

@@ -138,9 +138,11 @@ def test_the_boxes_of_a_frame_are_the_mask(masked: Path, frame: NDArray[np.uint8
     assert changes[0] < 0.3 * changes[1]
 
 
-def test_another_runtime_is_told_the_mask_too(masked: Path, frame: NDArray[np.uint8]) -> None:
-    faster, plain = load_embedder(masked, runtime="onnx"), load_embedder(masked)
-    assert isinstance(faster._forward, RuntimeTwin) and faster.fingerprint == f"{plain.fingerprint} onnx"
+@pytest.mark.parametrize("runtime", ["onnx", "openvino"])
+def test_another_runtime_is_told_the_mask_too(masked: Path, frame: NDArray[np.uint8], runtime: str) -> None:
+    pytest.importorskip(f"{runtime}runtime" if runtime == "onnx" else runtime)
+    faster, plain = load_embedder(masked, runtime=runtime), load_embedder(masked)
+    assert isinstance(faster._forward, RuntimeTwin) and faster.fingerprint == f"{plain.fingerprint} {runtime}"
     both = np.array([[10.0, 20, 90, 244], [50.0, 132, 130, 290]])
     np.testing.assert_allclose(faster.embed(frame, both), plain.embed(frame, both), atol=1e-4)
     assert faster._forward._twins[224, 80] is not faster._forward._network
@@ -162,6 +164,19 @@ def test_onnx_takes_the_mask_as_a_second_input_and_works_without(
     objects = original.preprocessing.tensor(crops).numpy()
     (without,) = session.run(None, {"objects": objects})
     np.testing.assert_allclose(without, original.embed_crops(crops), atol=1e-4)
+
+
+def test_openvino_takes_the_mask_and_what_the_onnx_file_says_of_itself(
+    masked: Path, frame: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    pytest.importorskip("openvino")
+    export_slm_onnx(*load_slm_network(masked), tmp_path / "slm.onnx")
+    there, here = load_embedder(f"openvino:{tmp_path / 'slm.onnx'}"), load_embedder(masked)
+    boxes = np.array([[10.0, 20, 90, 244], [50.0, 132, 130, 290], [100.0, 60, 190, 220]])
+    assert there.mask_grid == here.mask_grid and there.preprocessing == here.preprocessing
+    np.testing.assert_allclose(there.embed(frame, boxes), here.embed(frame, boxes), atol=1e-4)
+    crops, _ = here.preprocessing.cut(frame, boxes)
+    np.testing.assert_allclose(there.embed_crops(crops), here.embed_crops(crops), atol=1e-4)
 
 
 def test_a_foreign_reid_network_of_fixed_batch_runs(shared: Path, frame) -> None:  # type: ignore[no-untyped-def]

@@ -52,6 +52,9 @@ CHECKPOINT_GROWTH = 2
 CHECKPOINT_SLACK = 2**16
 """Bytes that are allowed on top: small tensors share storages, small archives have long directories."""
 
+CHECKPOINT_WORD = 20_000
+"""Characters of a checkpoint's names, and of its texts between two blanks."""
+
 YAML_CHARACTERS = 1_000_000
 """Characters of a configuration."""
 

@@ -5,11 +5,13 @@ that a network can be rebuilt from the file alone.
 """
 
 import pickle
+import pickletools
 import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, BinaryIO
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -18,7 +20,10 @@ from torch import Tensor, nn
 
 from smiletrack.errors import InputError
 from smiletrack.files import atomic_write
-from smiletrack.limits import CHECKPOINT_GROWTH, CHECKPOINT_SLACK
+from smiletrack.limits import CHECKPOINT_GROWTH, CHECKPOINT_SLACK, CHECKPOINT_WORD
+
+_PICKLES = 5
+"""Pickles at the start of a checkpoint of before PyTorch 1.6: magic number, version, system, content, storages."""
 
 
 def save_weights(path: Path, state: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
@@ -55,6 +60,7 @@ def load_tensors(path: Path) -> Any:
     if not path.is_file():
         raise InputError(f"{path}: no such checkpoint")
     check_archive(path)
+    check_words(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of pickle protocols; what cannot be read is an error here
@@ -83,6 +89,30 @@ def check_archive(path: Path) -> bool:
         raise InputError(f"{path}: not a whole PyTorch checkpoint ({_reason(error)})") from None
     check_growth(unpacked, path)
     return True
+
+
+def check_words(path: Path) -> None:
+    """Raise InputError where a pickle holds a word of over `CHECKPOINT_WORD` characters.
+
+    PyTorch's reader searches the names that it refuses, which takes minutes where one is that long.
+    """
+    longest = 0
+    with path.open("rb") as file, suppress(Exception):  # what is no whole pickle PyTorch's reader tells
+        for pickled in _pickles(path, file):
+            for _, argument, _ in pickletools.genops(pickled):
+                if isinstance(argument, str) and len(argument) > longest:
+                    longest = max(longest, *map(len, argument.split()))
+    if longest > CHECKPOINT_WORD:
+        raise InputError(f"{path}: refused, a word in it has {longest} characters")
+
+
+def _pickles(path: Path, file: BinaryIO) -> Iterator[IO[bytes]]:
+    """Yield the pickles of a checkpoint: that of an archive, or those at the start of a file of old."""
+    if not zipfile.is_zipfile(path):
+        yield from [file] * _PICKLES
+        return
+    with zipfile.ZipFile(file) as archive:
+        yield from (archive.open(name) for name in archive.namelist() if name.endswith("data.pkl"))
 
 
 def check_growth(claimed: int, path: Path) -> None:

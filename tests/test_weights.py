@@ -55,6 +55,19 @@ def test_weights_are_for_sharing(tmp_path: Path) -> None:
     assert (set(state), about) == ({"weight", "bias"}, {"a": "b"})
 
 
+@pytest.mark.parametrize("archive", [True, False])
+def test_a_name_that_would_be_searched_for_minutes(archive: bool, tmp_path: Path) -> None:
+    """PyTorch takes time of the square of a refused name's length."""
+    for pickled in (b"ctorch\n" + b"[" * 300_000 + b"\n.", b"X" + struct.pack("<I", 300_000) + b"[" * 300_000 + b"Q."):
+        path = tmp_path / "a.pt"
+        path.write_bytes(pickled)
+        if archive:
+            rewritten(path, pickled)
+        assert "a word in it has 300000 characters" in one_line(load_tensors, path)
+    torch.save({"text": "a few words " * 10_000, "w": torch.ones(2)}, tmp_path / "b.pt")
+    assert load_tensors(tmp_path / "b.pt")["w"].tolist() == [1, 1]
+
+
 @pytest.mark.parametrize("read", READERS)
 def test_a_tensor_that_claims_more_than_its_file(read: Callable[[Path], Any], tmp_path: Path) -> None:
     grown = torch.zeros(2).as_strided((40_000, 40_000), (0, 0))

@@ -52,20 +52,20 @@ def iou_matrix(boxes_a: Floats, boxes_b: Floats, pixel: float = 0.0) -> Floats:
     return overlap
 
 
-def cover_cells(boxes: Floats, others: Floats, rows: int, columns: int, margin: float = 0.0) -> Floats:
+def cover_cells(boxes: Floats, others: Floats, rows: int, columns: int) -> Floats:
     """(N, 4), (M, 4) -> (N, rows, columns): how much of each cell of each box lies under nearer boxes, in [0, 1].
-
-    margin: the cells are those of the box and this share of its sides on every side of it.
 
     Of two people who stand on one ground the nearer one's box ends further down, so the boxes that cover a box are
     those of `others` whose lower edge is below its own; a box that is among `others` itself never covers itself.
     Where several boxes cut one cell, their shares of it are taken as independent.
     """
-    return _nearer_cells(boxes, others, rows, columns, margin, _share_of_cells, np.multiply)
+    return _nearer_cells(boxes, others, rows, columns, 0.0, _share_of_cells, np.multiply)
 
 
 def hidden_cells(boxes: Floats, others: Floats, rows: int, columns: int, margin: float = 0.0) -> Floats:
     """As `cover_cells`, but how much of each cell nearer people hide, who do not fill their boxes.
+
+    margin: the cells are those of the box and this share of its sides on every side of it.
 
     At u widths from the middle of a box its person is there with a chance of PRESENCE exp(-(u / SPREAD)^2). Where
     several boxes cut one cell, the greatest chance counts: they are often one person's.

@@ -86,7 +86,7 @@ def test_the_nearer_box_covers_and_nobody_covers_himself() -> None:
     boxes = np.array([[0.0, 0, 10, 20], [5, 10, 15, 30], [100, 0, 110, 20]])
     np.testing.assert_allclose(covered_shares(boxes, boxes), [0.25, 0, 0])
     assert cover_cells(boxes, boxes, 2, 2)[0].tolist() == [[0, 0], [0, 1]]
-    around, inside = (cover_cells(boxes[:1], boxes[:1] * 2 + 1, *c) for c in ((4, 4, 0.5), (2, 2)))
+    around, inside = (hidden_cells(boxes[:1], boxes[:1] * 2 + 1, *c) for c in ((4, 4, 0.5), (2, 2)))
     np.testing.assert_allclose(around[:, 1:3, 1:3], inside)
     assert cover_cells(boxes, boxes[:0], 2, 2).sum() == 0 and cover_cells(boxes[:0], boxes, 2, 2).shape == (0, 2, 2)
 

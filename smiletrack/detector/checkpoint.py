@@ -141,7 +141,7 @@ def import_public(
     is not a checkpoint or not of this architecture.
     """
     if architecture not in ARCHITECTURES:
-        raise InputError(f"--as: {architecture!r} is not known; there are {', '.join(ARCHITECTURES)}")
+        raise InputError(f"--as: {architecture!r} is not known; there are slm, {', '.join(ARCHITECTURES)}")
     state, names = _public_state(read_checkpoint(path), path)
     with torch.device("meta"):
         public = public_names(ARCHITECTURES[architecture](1))

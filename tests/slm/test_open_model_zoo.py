@@ -106,4 +106,10 @@ def test_what_is_no_such_network_or_has_no_data_is_one_line(
         import_weights(dataclasses.replace(config, data=()))
     with pytest.raises(InputError, match=r"none\.xml: no such file"):
         import_weights(dataclasses.replace(config, checkpoint="none.xml"))
+    with pytest.raises(InputError, match=r"reid\.onnx: an SLM is made of Open Model Zoo's \.xml"):
+        import_weights(dataclasses.replace(config, checkpoint="reid.onnx"))
+    with pytest.raises(ValueError, match="are of detectors, not of --as slm"):
+        dataclasses.replace(config, height=64)
+    with pytest.raises(ValueError, match="data is for --as slm, not for yolox-x"):
+        dataclasses.replace(config, architecture="yolox-x")
     assert not list(tmp_path.glob("*.safetensors"))

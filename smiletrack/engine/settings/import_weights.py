@@ -55,3 +55,11 @@ class ImportConfig(Checked):
 
     step: PositiveCount = 30
     """Look at every n-th frame of a folder in data."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        of_detectors = self.class_names or self.height or self.width or self.normalisation != "auto"
+        if self.architecture == "slm" and of_detectors:
+            raise ValueError("class_names, height, width and normalisation are of detectors, not of --as slm")
+        if self.architecture and self.architecture != "slm" and self.data:
+            raise ValueError(f"data is for --as slm, not for {self.architecture}")
